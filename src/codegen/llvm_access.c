@@ -1,0 +1,350 @@
+/* llvm_access.c - vectors from and to memory.
+ *
+ * In: an access and an unrolled point. Out: one vector. An address is a dynamic offset, from looped dims, plus a table of static offsets,
+ * one per lane, from unrolled and vector dims; the table decides how the vector is made:
+ *
+ *     one offset for all lanes       scalar load, splat                 (lhs of a dense layer over oc)
+ *     neighbouring elements          vector load, narrower at an edge   (packed weights, depthwise channels)
+ *     within a short span            one load of the span, shuffle      (strides, groups of 4, channel multipliers)
+ *     apart                          one scalar load per lane           (what a schedule should have packed)
+ */
+#include <string.h>
+
+#include "base/checked.h"
+#include "codegen/llvm_internal.h"
+
+static bool looped(const atr_emitter *e, int d) {
+  atr_dim_kind kind = e->nest->dims[d].kind;
+  return kind == ATR_DIM_LOOP || kind == ATR_DIM_PARALLEL;
+}
+
+/* How an index of an access is dealt with below the current place of the tree (regions.c says why). */
+typedef enum index_mode {
+  INDEX_AFFINE, /* in bounds, or absent elements are found by the static test: the address is affine */
+  INDEX_STATIC, /* an edge mode: every looped dim it depends on stands still, lanes resolve it */
+  INDEX_RUN,    /* an edge mode on looped dims only: resolved while running */
+  INDEX_DIVIDED /* a divisor: divided while running, existence tested while running */
+} index_mode;
+
+static index_mode mode_of(const atr_emitter *e, const atr_index *index) {
+  if (index->divisor != 1) return INDEX_DIVIDED;
+  if (index->edge == ATR_EDGE_ZERO || atr_bounds_answer(e->nest, &index->at, index->bound, &e->box) == ATR_ALWAYS)
+    return INDEX_AFFINE;
+  return atr_affine_has_inner(e->nest, &index->at) ? INDEX_STATIC : INDEX_RUN;
+}
+
+static int64_t inner_part(const atr_emitter *e, const atr_affine *at, const int64_t *point) {
+  int64_t value = 0;
+  for (int d = 0; d < e->nest->dim_count; d++)
+    if (at->coef[d] != 0 && !looped(e, d)) value += at->coef[d] * point[d];
+  return value;
+}
+
+/* Value of an affine form with looped dims where the box starts. */
+static int64_t value_at(const atr_emitter *e, const atr_affine *at, const int64_t *point) {
+  int64_t value = at->offset + inner_part(e, at, point);
+  for (int d = 0; d < e->nest->dim_count; d++)
+    if (at->coef[d] != 0 && looped(e, d)) value += at->coef[d] * e->box.lo[d];
+  return value;
+}
+
+/* Does lane's point pass the guards and find its element? The answer is the same for all iterations of the box (regions.c). */
+static bool lane_offset(const atr_emitter *e, const atr_access *access, bool is_lhs, const int64_t *point, int64_t *offset) {
+  *offset = access->at.offset + inner_part(e, &access->at, point);
+  for (int g = 0; g < e->nest->guard_count && !access->padded; g++) {
+    int64_t t = value_at(e, &e->nest->guards[g].at, point);
+    if (t < 0 || t >= e->nest->guards[g].bound) return false;
+  }
+  for (int i = 0; i < access->index_count; i++) {
+    const atr_index *index = &access->index[i];
+    int64_t t = value_at(e, &index->at, point);
+    switch (mode_of(e, index)) {
+    case INDEX_AFFINE: {
+      int last = atr_affine_last_loop(e->nest, &index->at);
+      bool clips = is_lhs && last >= 0 && atr_index_clips(e->nest, index, last);
+      bool inside = t >= 0 && t < index->bound;
+      if (!inside && !clips && atr_bounds_answer(e->nest, &index->at, index->bound, &e->box) != ATR_ALWAYS) return false;
+      *offset += index->stride * (index->at.offset + inner_part(e, &index->at, point));
+      break;
+    }
+    case INDEX_STATIC: {
+      int64_t element = atr_index_resolve(index, t);
+      if (element < 0) return false;
+      *offset += index->stride * element;
+      break;
+    }
+    case INDEX_RUN:
+    case INDEX_DIVIDED: break;
+    }
+  }
+  return true;
+}
+
+void atr_llvm_lanes(atr_emitter *e, const atr_access *access, bool is_lhs, const int64_t *point, atr_lanes *out) {
+  int64_t p[ATR_MAX_DIMS];
+  memcpy(p, point, sizeof p);
+  memset(out, 0, sizeof *out);
+  out->count = e->lanes;
+  for (int lane = 0; lane < e->lanes; lane++) {
+    int64_t rest = lane;
+    bool exists = true;
+    for (int v = e->vector_count - 1; v >= 0; v--) {
+      int64_t extent = e->nest->dims[e->vector[v]].extent;
+      p[e->vector[v]] = rest % extent;
+      rest /= extent;
+    }
+    exists = rest == 0; /* lanes beyond the product of the extents fill the register up */
+    out->valid[lane] = exists && lane_offset(e, access, is_lhs, p, &out->offset[lane]);
+  }
+}
+
+LLVMValueRef atr_llvm_exists(atr_emitter *e, const atr_access *access) {
+  LLVMValueRef all = NULL;
+  for (int i = 0; i < access->index_count; i++) {
+    const atr_index *index = &access->index[i];
+    if (mode_of(e, index) != INDEX_DIVIDED) continue;
+    LLVMValueRef t = LLVMBuildAdd(e->b, atr_llvm_affine(e, &index->at), atr_llvm_i64(e, index->at.offset), "");
+    LLVMValueRef rest = LLVMBuildSRem(e->b, t, atr_llvm_i64(e, index->divisor), "");
+    LLVMValueRef divides = LLVMBuildICmp(e->b, LLVMIntEQ, rest, atr_llvm_i64(e, 0), "");
+    /* one unsigned comparison asks both bounds: a negative t is a large number */
+    LLVMValueRef inside = LLVMBuildICmp(e->b, LLVMIntULT, t, atr_llvm_i64(e, index->bound * index->divisor), "");
+    LLVMValueRef exists = LLVMBuildAnd(e->b, divides, inside, "");
+    all = all == NULL ? exists : LLVMBuildAnd(e->b, all, exists, "");
+  }
+  return all;
+}
+
+/* i resolved by an edge mode, for an i64 known while running. */
+static LLVMValueRef resolve_running(atr_emitter *e, const atr_index *index, LLVMValueRef i) {
+  LLVMValueRef zero = atr_llvm_i64(e, 0), last = atr_llvm_i64(e, index->bound - 1);
+  int64_t period = index->edge == ATR_EDGE_REFLECT ? atr_max(2 * (index->bound - 1), 1) : index->bound;
+  if (index->edge == ATR_EDGE_REPLICATE) {
+    i = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, i, zero, ""), zero, i, "");
+    return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, i, last, ""), last, i, "");
+  }
+  LLVMValueRef wrapped = LLVMBuildSub(e->b, i,
+                                      LLVMBuildMul(e->b, atr_llvm_floor_div(e, i, period), atr_llvm_i64(e, period), ""), "");
+  if (index->edge == ATR_EDGE_CIRCULAR) return wrapped;
+  LLVMValueRef mirrored = LLVMBuildSub(e->b, atr_llvm_i64(e, period), wrapped, "");
+  return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, wrapped, last, ""), mirrored, wrapped, "");
+}
+
+LLVMValueRef atr_llvm_offset(atr_emitter *e, const atr_access *access) {
+  atr_affine sum = access->at;
+  LLVMValueRef running = NULL;
+  for (int i = 0; i < access->index_count; i++) {
+    const atr_index *index = &access->index[i];
+    index_mode mode = mode_of(e, index);
+    if (mode == INDEX_AFFINE)
+      for (int d = 0; d < e->nest->dim_count; d++) sum.coef[d] += index->stride * index->at.coef[d];
+    if (mode == INDEX_AFFINE || mode == INDEX_STATIC) continue;
+    LLVMValueRef t = LLVMBuildAdd(e->b, atr_llvm_affine(e, &index->at), atr_llvm_i64(e, index->at.offset), "");
+    t = mode == INDEX_RUN ? resolve_running(e, index, t) : atr_llvm_floor_div(e, t, index->divisor);
+    t = LLVMBuildMul(e->b, t, atr_llvm_i64(e, index->stride), "");
+    running = running == NULL ? t : LLVMBuildAdd(e->b, running, t, "");
+  }
+  LLVMValueRef offset = atr_llvm_affine(e, &sum);
+  return running == NULL ? offset : LLVMBuildAdd(e->b, offset, running, "");
+}
+
+/* ---- memory */
+
+static void mark(atr_emitter *e, LLVMValueRef instruction, bool store) {
+  unsigned scope = LLVMGetMDKindIDInContext(e->context, "alias.scope", 11),
+           noalias = LLVMGetMDKindIDInContext(e->context, "noalias", 7);
+  LLVMSetMetadata(instruction, scope, store ? e->scope_write : e->scope_read);
+  LLVMSetMetadata(instruction, noalias, store ? e->scope_read : e->scope_write);
+}
+
+static unsigned alignment_of(const atr_emitter *e, const atr_access *access) {
+  return (unsigned)atr_dtype_size(atr_dtype_real(e->program->buffers[access->buffer].dtype));
+}
+
+/* Address of element `offset` (real numbers counted) past the dynamic offset. */
+static LLVMValueRef address(atr_emitter *e, const atr_access *access, LLVMValueRef dynamic, int64_t offset) {
+  atr_dtype dtype = e->program->buffers[access->buffer].dtype;
+  LLVMTypeRef type = atr_llvm_memory_type(e, dtype);
+  if (atr_dtype_class_of(dtype) == ATR_CLASS_COMPLEX) dynamic = LLVMBuildMul(e->b, dynamic, atr_llvm_i64(e, 2), "");
+  LLVMValueRef p = LLVMBuildGEP2(e->b, type, e->base[access->buffer], &dynamic, 1, "");
+  LLVMValueRef constant = atr_llvm_i64(e, offset);
+  return offset == 0 ? p : LLVMBuildGEP2(e->b, type, p, &constant, 1, "");
+}
+
+static LLVMValueRef load_run(atr_emitter *e, const atr_access *access, LLVMValueRef dynamic, int64_t first, int64_t count) {
+  LLVMTypeRef element = atr_llvm_memory_type(e, e->program->buffers[access->buffer].dtype);
+  LLVMTypeRef type = count == 1 ? element : LLVMVectorType(element, (unsigned)count);
+  LLVMValueRef load = LLVMBuildLoad2(e->b, type, address(e, access, dynamic, first), "");
+  LLVMSetAlignment(load, alignment_of(e, access));
+  mark(e, load, false);
+  return load;
+}
+
+static LLVMValueRef index_constant(atr_emitter *e, int64_t i) { return LLVMConstInt(e->i32, (unsigned long long)i, 1); }
+
+typedef struct lane_span {
+  int64_t min, max;
+  int valid;
+} lane_span;
+
+static lane_span span_of(const atr_lanes *lanes) {
+  lane_span s = {0, 0, 0};
+  for (int l = 0; l < lanes->count; l++) {
+    if (!lanes->valid[l]) continue;
+    s.min = s.valid == 0 ? lanes->offset[l] : atr_min(s.min, lanes->offset[l]);
+    s.max = s.valid == 0 ? lanes->offset[l] : atr_max(s.max, lanes->offset[l]);
+    s.valid++;
+  }
+  return s;
+}
+
+/* Lanes out of a loaded run: `run` holds elements min.. (times `parts` real numbers each); absent lanes are zero. */
+static LLVMValueRef pick_lanes(atr_emitter *e, LLVMValueRef run, const atr_lanes *lanes, int64_t min, int parts, int part) {
+  LLVMTypeRef type = LLVMTypeOf(run);
+  int64_t have = LLVMGetVectorSize(type);
+  LLVMValueRef pattern[ATR_MAX_LANES];
+  bool identity = have == lanes->count;
+  for (int l = 0; l < lanes->count; l++) {
+    int64_t from = lanes->valid[l] ? (lanes->offset[l] - min) * parts + part
+                                   : have; /* the second operand's element 0 is zero */
+    identity = identity && from == l;
+    pattern[l] = index_constant(e, from);
+  }
+  if (identity) return run;
+  return LLVMBuildShuffleVector(e->b, run, LLVMConstNull(type), LLVMConstVector(pattern, (unsigned)lanes->count), "");
+}
+
+static LLVMValueRef load_apart(atr_emitter *e, const atr_access *access, LLVMValueRef dynamic, const atr_lanes *lanes,
+                               int parts, int part) {
+  LLVMTypeRef element = atr_llvm_memory_type(e, e->program->buffers[access->buffer].dtype);
+  LLVMValueRef v = LLVMConstNull(LLVMVectorType(element, (unsigned)lanes->count));
+  for (int l = 0; l < lanes->count; l++)
+    if (lanes->valid[l])
+      v = LLVMBuildInsertElement(e->b, v, load_run(e, access, dynamic, lanes->offset[l] * parts + part, 1),
+                                 index_constant(e, l), "");
+  return v;
+}
+
+/* The span that this and the other copies of unrolled reduced dims read together: their vectors then come out of one load. The ends
+ * are elements that some copy wants, so all of it is inside the buffer. */
+static lane_span widen_span(const atr_emitter *e, const atr_access *access, const int64_t *point, lane_span s) {
+  lane_span wide = s;
+  for (int i = 0; i < e->unrolled_count[1]; i++) {
+    int d = e->unrolled[1][i];
+    int64_t c = access->at.coef[d], last = e->nest->dims[d].extent - 1;
+    bool in_index = false;
+    for (int j = 0; j < access->index_count; j++) in_index |= access->index[j].at.coef[d] != 0;
+    if (in_index || c == 0) continue;
+    wide.min += atr_min(0, c * last) - c * point[d];
+    wide.max += atr_max(0, c * last) - c * point[d];
+  }
+  return wide.max - wide.min < 2 * (int64_t)e->lanes ? wide : s;
+}
+
+static LLVMValueRef load_span(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef dynamic, int64_t first,
+                              int64_t count) {
+  for (int i = 0; i < e->run_count; i++)
+    if (e->runs[i].access == access_number && e->runs[i].first == first && e->runs[i].count == count) return e->runs[i].value;
+  ATR_RESERVE(e->work->arena, e->runs, e->run_count, e->run_capacity);
+  LLVMValueRef value = load_run(e, access, dynamic, first, count);
+  e->runs[e->run_count++] = (atr_run){access_number, first, count, value};
+  return value;
+}
+
+/* The memory form of each part (real and imaginary) of every lane. */
+static void load_parts(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef dynamic,
+                       const atr_lanes *lanes, const int64_t *point, int parts, LLVMValueRef *out) {
+  lane_span s = span_of(lanes);
+  int64_t span = s.max - s.min + 1;
+  if (s.valid == lanes->count && span == 1) {
+    for (int p = 0; p < parts; p++) out[p] = atr_llvm_splat(e, load_run(e, access, dynamic, s.min * parts + p, 1));
+  } else if (s.valid > 0 && (span * parts > 1) && span <= 4 * (int64_t)lanes->count) {
+    if (span != lanes->count) s = widen_span(e, access, point, s);
+    LLVMValueRef run = load_span(e, access_number, access, dynamic, s.min * parts, (s.max - s.min + 1) * parts);
+    for (int p = 0; p < parts; p++) out[p] = pick_lanes(e, run, lanes, s.min, parts, p);
+  } else {
+    for (int p = 0; p < parts; p++) out[p] = load_apart(e, access, dynamic, lanes, parts, p);
+  }
+}
+
+/* What was loaded before belongs to other values of the looped dims. */
+void atr_llvm_forget_loads(atr_emitter *e) { e->loaded_count = e->run_count = 0; }
+
+static void lane_key(const atr_lanes *lanes, int64_t key[3]) {
+  lane_span s = span_of(lanes);
+  uint64_t hash = 1469598103934665603u;
+  for (int l = 0; l < lanes->count; l++)
+    hash = (hash ^ (lanes->valid[l] ? (uint64_t)lanes->offset[l] * 2 + 1 : 0)) * 1099511628211u;
+  key[0] = s.min;
+  key[1] = s.max;
+  key[2] = (int64_t)hash;
+}
+
+static bool same_lanes(const atr_lanes *a, const atr_lanes *b) {
+  for (int l = 0; l < a->count; l++)
+    if (a->valid[l] != b->valid[l] || (a->valid[l] && a->offset[l] != b->offset[l])) return false;
+  return true;
+}
+
+atr_vec atr_llvm_load(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef offset, const atr_lanes *lanes,
+                      const int64_t *point, atr_dtype as, atr_dtype to) {
+  int64_t key[3];
+  lane_key(lanes, key);
+  for (int i = 0; i < e->loaded_count; i++) {
+    const atr_loaded *done = &e->loaded[i];
+    if (done->access == access_number && memcmp(done->key, key, sizeof key) == 0 && same_lanes(done->lanes, lanes))
+      return done->value;
+  }
+  atr_dtype dtype = e->program->buffers[access->buffer].dtype;
+  LLVMValueRef parts[2] = {NULL, NULL};
+  bool is_complex = atr_dtype_class_of(dtype) == ATR_CLASS_COMPLEX;
+  load_parts(e, access_number, access, offset, lanes, point, is_complex ? 2 : 1, parts);
+  atr_loaded entry = {.access = access_number, .lanes = ATR_NEW(e->work->arena, atr_lanes)};
+  memcpy(entry.key, key, sizeof key);
+  *entry.lanes = *lanes;
+  entry.value.re = atr_llvm_from_memory(e, dtype, parts[0]);
+  if (is_complex) entry.value.im = atr_llvm_from_memory(e, dtype, parts[1]);
+  entry.value = atr_llvm_convert(e, as, to, atr_llvm_convert(e, dtype, as, entry.value));
+  ATR_RESERVE(e->work->arena, e->loaded, e->loaded_count, e->loaded_capacity);
+  e->loaded[e->loaded_count++] = entry;
+  return entry.value;
+}
+
+/* ---- stores */
+
+static void store_run(atr_emitter *e, const atr_access *access, LLVMValueRef dynamic, int64_t first, LLVMValueRef value) {
+  LLVMValueRef store = LLVMBuildStore(e->b, value, address(e, access, dynamic, first));
+  LLVMSetAlignment(store, alignment_of(e, access));
+  mark(e, store, true);
+}
+
+/* Lanes first..first+count of one vector, or of two interleaved. */
+static LLVMValueRef gather_run(atr_emitter *e, LLVMValueRef re, LLVMValueRef im, int first, int count) {
+  LLVMValueRef pattern[2 * ATR_MAX_LANES];
+  int n = 0;
+  for (int l = first; l < first + count; l++) {
+    pattern[n++] = index_constant(e, l);
+    if (im != NULL) pattern[n++] = index_constant(e, l + e->lanes);
+  }
+  if (im == NULL && first == 0 && count == e->lanes) return re;
+  return LLVMBuildShuffleVector(e->b, re, im != NULL ? im : LLVMGetPoison(LLVMTypeOf(re)),
+                                LLVMConstVector(pattern, (unsigned)n), "");
+}
+
+void atr_llvm_store(atr_emitter *e, const atr_access *access, LLVMValueRef offset, const atr_lanes *lanes, atr_vec value) {
+  atr_dtype dtype = e->program->buffers[access->buffer].dtype;
+  LLVMValueRef re = atr_llvm_to_memory(e, dtype, value.re),
+               im = value.im != NULL ? atr_llvm_to_memory(e, dtype, value.im) : NULL;
+  int parts = im != NULL ? 2 : 1;
+  for (int l = 0; l < lanes->count;) {
+    if (!lanes->valid[l]) {
+      l++;
+      continue;
+    }
+    int end = l + 1;
+    while (end < lanes->count && lanes->valid[end] && lanes->offset[end] == lanes->offset[end - 1] + 1) end++;
+    LLVMValueRef run = gather_run(e, re, im, l, end - l);
+    if (parts * (end - l) == 1) run = LLVMBuildExtractElement(e->b, re, index_constant(e, l), "");
+    store_run(e, access, offset, lanes->offset[l] * parts, run);
+    l = end;
+  }
+}

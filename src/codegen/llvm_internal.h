@@ -1,0 +1,133 @@
+/* llvm_internal.h - what the files of the LLVM back end share.
+ *
+ *   llvm_module.c   entry points, kernels, constants             llvm_access.c  vectors from and to memory, by lane pattern
+ *   llvm_loops.c    the loop tree                                llvm_value.c   arithmetic and conversions of every dtype
+ *   llvm_tile.c     accumulators, multiply-accumulate, epilogue  llvm_math.c    exp, tanh, logistic
+ *   llvm_target.c   target machines, optimisation, output
+ */
+#ifndef ATR_CODEGEN_LLVM_INTERNAL_H
+#define ATR_CODEGEN_LLVM_INTERNAL_H
+
+#include <llvm-c/Core.h>
+
+#include "codegen/llvm.h"
+#include "lower/regions.h"
+#include "lower/schedule.h"
+
+/* A vector of `lanes` elements of some dtype in registers. How a dtype is held: pred as i8 0 or 1, integers as themselves, f16 and
+ * bf16 as f32 (always a value that the narrow type has), fp8 as its i8 bits, complex as two vectors. */
+typedef struct atr_vec {
+  LLVMValueRef re, im; /* im NULL unless complex */
+} atr_vec;
+
+/* Which element each lane of a vector wants, relative to a base address: the static half of an access. */
+typedef struct atr_lanes {
+  int64_t offset[ATR_MAX_LANES]; /* elements */
+  bool valid[ATR_MAX_LANES];
+  int count;
+} atr_lanes;
+
+enum { ATR_ACCESS_LHS, ATR_ACCESS_RHS, ATR_ACCESS_OUT, ATR_ACCESS_LOADS };
+
+typedef struct atr_loaded { /* a load already done in this block: equal lanes of one access are loaded once */
+  int access;
+  int64_t key[3]; /* first offset, span, hash */
+  atr_lanes *lanes;
+  atr_vec value;
+} atr_loaded;
+
+typedef struct atr_run { /* neighbouring elements already loaded in this block */
+  int access;
+  int64_t first, count;
+  LLVMValueRef value;
+} atr_run;
+
+typedef struct atr_emitter {
+  atr_work *work;
+  const atr_program *program;
+  const atr_target *target;
+  int parameter_count;
+  LLVMContextRef context;
+  LLVMModuleRef module;
+  LLVMBuilderRef b;
+  LLVMTypeRef i1, i8, i16, i32, i64, f32, f64, ptr, void_type;
+  LLVMValueRef *constants; /* by buffer: global array; NULL */
+  /* the nest being emitted */
+  const atr_nest *nest;
+  LLVMValueRef function, env;
+  LLVMBasicBlockRef entry;
+  LLVMValueRef *base;                   /* by buffer: address; NULL: unused */
+  LLVMValueRef scope_read, scope_write; /* alias metadata: what is loaded is never what is stored */
+  LLVMValueRef iv[ATR_MAX_DIMS];        /* looped dims: i64 index */
+  atr_box box;
+  int lanes;                                        /* of every vector in this nest */
+  int unrolled[2][ATR_MAX_DIMS], unrolled_count[2]; /* [reduced] */
+  int vector[ATR_MAX_DIMS], vector_count;
+  LLVMValueRef *acc; /* allocas: re, im of every unrolled independent point */
+  atr_loaded *loaded;
+  int loaded_count, loaded_capacity;
+  atr_run *runs; /* spans loaded in this block */
+  int run_count, run_capacity;
+} atr_emitter;
+
+/* ---- llvm_value.c: pure functions on vectors of `lanes` elements */
+LLVMTypeRef atr_llvm_element_type(atr_emitter *e, atr_dtype dtype); /* of one held element (of the real part) */
+LLVMTypeRef atr_llvm_vector_type(atr_emitter *e, atr_dtype dtype);
+atr_vec atr_llvm_constant(atr_emitter *e, atr_dtype dtype, atr_scalar value);
+LLVMValueRef atr_llvm_splat(atr_emitter *e, LLVMValueRef scalar);
+atr_vec atr_llvm_convert(atr_emitter *e, atr_dtype from, atr_dtype to, atr_vec value);
+/* acc + a * b in dtype: fused where the target has it, OR of AND for pred, complex without conjugation. */
+atr_vec atr_llvm_multiply_add(atr_emitter *e, atr_dtype dtype, atr_vec a, atr_vec b, atr_vec acc);
+/* An elementwise op of ops.def on operands of `operand_type`, rounded to `dtype` (compare: pred). */
+atr_vec atr_llvm_elementwise(atr_emitter *e, const atr_expr *expr, atr_dtype operand_type, const atr_vec *args);
+/* a where mask (vector of i1), else b */
+atr_vec atr_llvm_select(atr_emitter *e, LLVMValueRef mask, atr_vec a, atr_vec b);
+/* A constant vector of i1 from the first e->lanes entries. */
+LLVMValueRef atr_llvm_mask(atr_emitter *e, const bool *valid);
+/* Held form from what is in memory, and back: vectors of the memory type (i8, iN, half bits as i16, float, double). */
+LLVMTypeRef atr_llvm_memory_type(atr_emitter *e, atr_dtype dtype);
+LLVMValueRef atr_llvm_from_memory(atr_emitter *e, atr_dtype dtype, LLVMValueRef value);
+LLVMValueRef atr_llvm_to_memory(atr_emitter *e, atr_dtype dtype, LLVMValueRef value);
+LLVMValueRef atr_llvm_intrinsic(atr_emitter *e, const char *name, LLVMTypeRef type, LLVMValueRef *args, unsigned count);
+
+/* ---- llvm_math.c: vectors of f32 or f64; within 1.5 ulp of the exact result, special values as the C library's */
+LLVMValueRef atr_llvm_exp(atr_emitter *e, LLVMValueRef x);
+LLVMValueRef atr_llvm_tanh(atr_emitter *e, LLVMValueRef x);
+LLVMValueRef atr_llvm_logistic(atr_emitter *e, LLVMValueRef x);
+
+/* ---- llvm_access.c */
+/* Lanes of an access for one unrolled point; absent elements are not valid. */
+void atr_llvm_lanes(atr_emitter *e, const atr_access *access, bool is_lhs, const int64_t *point, atr_lanes *out);
+/* The dynamic half: i64 element offset from looped dims. */
+LLVMValueRef atr_llvm_offset(atr_emitter *e, const atr_access *access);
+/* i1: the element exists as far as divisors left to run time say; NULL when there are none. */
+LLVMValueRef atr_llvm_exists(atr_emitter *e, const atr_access *access);
+/* Absent lanes are zero. Converted from the buffer's dtype to `as` and then `to`. Equal loads of a block are done once. */
+atr_vec atr_llvm_load(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef offset, const atr_lanes *lanes,
+                      const int64_t *point, atr_dtype as, atr_dtype to);
+void atr_llvm_forget_loads(atr_emitter *e);
+void atr_llvm_store(atr_emitter *e, const atr_access *access, LLVMValueRef offset, const atr_lanes *lanes, atr_vec value);
+
+/* ---- llvm_tile.c */
+void atr_llvm_prepare_tile(atr_emitter *e); /* makes the accumulators, in the entry block */
+void atr_llvm_tile_begin(atr_emitter *e);
+void atr_llvm_mac(atr_emitter *e);
+void atr_llvm_tile_end(atr_emitter *e);
+int64_t atr_llvm_points(const atr_emitter *e, int reduced); /* number of unrolled points */
+
+/* ---- llvm_loops.c */
+void atr_llvm_tree(atr_emitter *e, const atr_node *first);
+LLVMValueRef atr_llvm_i64(atr_emitter *e, int64_t value);
+/* Value of the looped part of an affine form, without its offset. */
+LLVMValueRef atr_llvm_affine(atr_emitter *e, const atr_affine *at);
+LLVMValueRef atr_llvm_floor_div(atr_emitter *e, LLVMValueRef a, int64_t b);
+LLVMBasicBlockRef atr_llvm_block(atr_emitter *e, const char *name);
+/* Calls body between a loop's head and tail, with the index; lo and hi as i64. */
+typedef void (*atr_llvm_body)(atr_emitter *e, void *user, LLVMValueRef index);
+void atr_llvm_loop(atr_emitter *e, LLVMValueRef lo, LLVMValueRef hi, atr_llvm_body body, void *user);
+void atr_llvm_if(atr_emitter *e, LLVMValueRef condition, void (*then)(atr_emitter *e, void *user), void *user);
+
+/* ---- llvm_module.c */
+void atr_llvm_build_module(atr_emitter *e, const char *symbol);
+
+#endif

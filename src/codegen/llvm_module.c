@@ -1,0 +1,241 @@
+/* llvm_module.c - entry points, one function per nest, constants.
+ *
+ * In: a program. Out: in e->module
+ *     NAME            runs every nest that is not prepack, in order, each as tasks for the host's parallel_for
+ *     NAME_prepack    runs those that are
+ *     NAME.nest.task  (internal) iterations [t*total/tasks, (t+1)*total/tasks) of the nest's parallel dims
+ * Tasks share one environment of four pointers: args, results, scratch, packed. How iterations are cut into tasks is fixed here and not
+ * by the number of threads, and tasks write different elements, so the bits are the same for any threads. */
+#include <string.h>
+
+#include "base/checked.h"
+#include "codegen/llvm_internal.h"
+
+enum { ENV_ARGS, ENV_RESULTS, ENV_SCRATCH, ENV_PACKED, ENV_FIELDS, MAX_TASKS = 64 };
+
+static LLVMTypeRef pointers(atr_emitter *e) { return LLVMArrayType2(e->ptr, ENV_FIELDS); }
+
+static LLVMValueRef element_address(atr_emitter *e, LLVMTypeRef type, LLVMValueRef base, int64_t i) {
+  LLVMValueRef index = atr_llvm_i64(e, i);
+  return i == 0 ? base : LLVMBuildGEP2(e->b, type, base, &index, 1, "");
+}
+
+static LLVMValueRef load_pointer(atr_emitter *e, LLVMValueRef table, int64_t i, const char *name) {
+  return LLVMBuildLoad2(e->b, e->ptr, element_address(e, e->ptr, table, i), name);
+}
+
+static LLVMValueRef global_constant(atr_emitter *e, const atr_buffer *buffer) {
+  size_t bytes = (size_t)buffer->elements * atr_dtype_size(buffer->dtype);
+  LLVMValueRef data = LLVMConstStringInContext(e->context, buffer->data, (unsigned)bytes, 1);
+  LLVMValueRef global = LLVMAddGlobal(e->module, LLVMTypeOf(data), "constant");
+  LLVMSetInitializer(global, data);
+  LLVMSetGlobalConstant(global, 1);
+  LLVMSetLinkage(global, LLVMPrivateLinkage);
+  LLVMSetUnnamedAddress(global, LLVMGlobalUnnamedAddr);
+  LLVMSetAlignment(global, ATR_SCRATCH_ALIGNMENT);
+  return global;
+}
+
+/* Address of a buffer in the current function. */
+static LLVMValueRef buffer_base(atr_emitter *e, int number) {
+  const atr_buffer *buffer = &e->program->buffers[number];
+  switch (buffer->kind) {
+  case ATR_BUFFER_ARG: return load_pointer(e, load_pointer(e, e->env, ENV_ARGS, "args"), buffer->number, buffer->name);
+  case ATR_BUFFER_RESULT: return load_pointer(e, load_pointer(e, e->env, ENV_RESULTS, "results"), buffer->number, buffer->name);
+  case ATR_BUFFER_TEMP: return element_address(e, e->i8, load_pointer(e, e->env, ENV_SCRATCH, "scratch"), buffer->offset);
+  case ATR_BUFFER_PACKED: return element_address(e, e->i8, load_pointer(e, e->env, ENV_PACKED, "packed"), buffer->offset);
+  case ATR_BUFFER_CONSTANT: break;
+  }
+  if (e->constants[number] == NULL) e->constants[number] = global_constant(e, buffer);
+  return e->constants[number];
+}
+
+static void prepare_base(void *user, atr_access *access) {
+  atr_emitter *e = user;
+  if (e->base[access->buffer] == NULL) e->base[access->buffer] = buffer_base(e, access->buffer);
+}
+
+/* ---- metadata: what is loaded is never what is stored */
+
+static LLVMValueRef metadata_node(atr_emitter *e, LLVMMetadataRef *operands, size_t count) {
+  return LLVMMetadataAsValue(e->context, LLVMMDNodeInContext2(e->context, operands, count));
+}
+
+static LLVMMetadataRef named_node(atr_emitter *e, const char *name, LLVMMetadataRef parent) {
+  LLVMMetadataRef operands[2] = {LLVMMDStringInContext2(e->context, name, strlen(name)), parent};
+  return LLVMMDNodeInContext2(e->context, operands, parent != NULL ? 2 : 1);
+}
+
+static void make_scopes(atr_emitter *e) {
+  LLVMMetadataRef domain = named_node(e, "atrous", NULL), read = named_node(e, "read", domain),
+                  write = named_node(e, "write", domain);
+  e->scope_read = metadata_node(e, &read, 1);
+  e->scope_write = metadata_node(e, &write, 1);
+}
+
+/* ---- one nest */
+
+static int64_t parallel_total(const atr_nest *nest) {
+  int64_t total = 1;
+  for (int d = 0; d < nest->dim_count; d++)
+    if (nest->dims[d].kind == ATR_DIM_PARALLEL) total *= nest->dims[d].extent;
+  return total;
+}
+
+static int64_t task_count(const atr_nest *nest) { return atr_min(parallel_total(nest), MAX_TASKS); }
+
+static void describe_dims(atr_emitter *e) {
+  e->unrolled_count[0] = e->unrolled_count[1] = e->vector_count = 0;
+  int64_t lanes = 1;
+  for (int d = 0; d < e->nest->dim_count; d++) {
+    const atr_dim *dim = &e->nest->dims[d];
+    e->iv[d] = NULL;
+    if (dim->kind == ATR_DIM_UNROLL) e->unrolled[dim->reduced][e->unrolled_count[dim->reduced]++] = d;
+    if (dim->kind != ATR_DIM_VECTOR) continue;
+    e->vector[e->vector_count++] = d;
+    lanes *= dim->extent;
+  }
+  for (e->lanes = 1; e->lanes < lanes; e->lanes *= 2) {}
+}
+
+/* One iteration of the flattened parallel dims: index -> one index per dim, the last fastest. */
+static void task_body(atr_emitter *e, void *user, LLVMValueRef index) {
+  (void)user;
+  for (int d = e->nest->dim_count - 1; d >= 0; d--) {
+    if (e->nest->dims[d].kind != ATR_DIM_PARALLEL) continue;
+    LLVMValueRef extent = atr_llvm_i64(e, e->nest->dims[d].extent);
+    e->iv[d] = LLVMBuildURem(e->b, index, extent, e->nest->dims[d].name);
+    index = LLVMBuildUDiv(e->b, index, extent, "");
+  }
+  atr_llvm_tree(e, e->nest->tree);
+}
+
+static LLVMValueRef new_function(atr_emitter *e, const char *name, LLVMTypeRef type) {
+  LLVMValueRef f = LLVMAddFunction(e->module, name, type);
+  LLVMAttributeRef nounwind = LLVMCreateEnumAttribute(e->context, LLVMGetEnumAttributeKindForName("nounwind", 8), 0);
+  LLVMAddAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, nounwind);
+  LLVMAttributeRef cpu = LLVMCreateStringAttribute(e->context, "target-cpu", 10, e->target->cpu,
+                                                   (unsigned)strlen(e->target->cpu));
+  LLVMAddAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, cpu);
+  if (e->target->features[0] != '\0') {
+    LLVMAttributeRef features = LLVMCreateStringAttribute(e->context, "target-features", 15, e->target->features,
+                                                          (unsigned)strlen(e->target->features));
+    LLVMAddAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, features);
+  }
+  /* wide vectors where the row says so: LLVM prefers 256 bits on some CPUs with 512 */
+  const char *width = atr_arena_printf(e->work->arena, "%d", e->target->row->vector_bits);
+  LLVMAttributeRef prefer = LLVMCreateStringAttribute(e->context, "prefer-vector-width", 19, width, (unsigned)strlen(width));
+  LLVMAddAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, prefer);
+  return f;
+}
+
+static LLVMTypeRef task_type(atr_emitter *e) { return LLVMFunctionType(e->void_type, (LLVMTypeRef[]){e->ptr, e->i64}, 2, 0); }
+
+static LLVMValueRef emit_nest(atr_emitter *e, const atr_nest *nest, const char *symbol) {
+  e->nest = nest;
+  describe_dims(e);
+  e->function = new_function(e, atr_arena_printf(e->work->arena, "%s.%s.task", symbol, nest->name), task_type(e));
+  LLVMSetLinkage(e->function, LLVMInternalLinkage);
+  LLVMAttributeRef noinline_attribute = LLVMCreateEnumAttribute(e->context, LLVMGetEnumAttributeKindForName("noinline", 8), 0);
+  LLVMAddAttributeAtIndex(e->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, noinline_attribute);
+  e->env = LLVMGetParam(e->function, 0);
+  e->entry = atr_llvm_block(e, "entry");
+  LLVMPositionBuilderAtEnd(e->b, e->entry);
+  memset(e->base, 0, sizeof *e->base * (size_t)e->program->buffer_count);
+  atr_nest_visit_access((atr_nest *)nest, prepare_base, e);
+  atr_llvm_prepare_tile(e);
+  e->box = atr_nest_box(nest);
+  int64_t total = parallel_total(nest), tasks = task_count(nest);
+  LLVMValueRef task = LLVMGetParam(e->function, 1), all = atr_llvm_i64(e, total), count = atr_llvm_i64(e, tasks);
+  LLVMValueRef next = LLVMBuildAdd(e->b, task, atr_llvm_i64(e, 1), "");
+  LLVMValueRef lo = total == tasks ? task : LLVMBuildUDiv(e->b, LLVMBuildMul(e->b, task, all, ""), count, "lo");
+  LLVMValueRef hi = total == tasks ? next : LLVMBuildUDiv(e->b, LLVMBuildMul(e->b, next, all, ""), count, "hi");
+  if (total == 1) task_body(e, NULL, atr_llvm_i64(e, 0));
+  else atr_llvm_loop(e, lo, hi, task_body, NULL);
+  LLVMBuildRetVoid(e->b);
+  return e->function;
+}
+
+/* ---- entry points */
+
+typedef struct task_call {
+  LLVMValueRef task, env;
+} task_call;
+
+static void call_task(atr_emitter *e, void *user, LLVMValueRef index) {
+  const task_call *c = user;
+  LLVMBuildCall2(e->b, task_type(e), c->task, (LLVMValueRef[]){c->env, index}, 2, "");
+}
+
+/* for every task: the host's parallel_for when there is one, else a loop. host is {user, parallel_for}. */
+static void call_nest(atr_emitter *e, task_call *c, LLVMValueRef host_user, LLVMValueRef host_for, int64_t tasks) {
+  if (tasks == 1) {
+    call_task(e, c, atr_llvm_i64(e, 0));
+    return;
+  }
+  LLVMBasicBlockRef shared = atr_llvm_block(e, "shared"), serial = atr_llvm_block(e, "serial"),
+                    after = atr_llvm_block(e, "after");
+  LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, host_for, LLVMConstNull(e->ptr), ""), serial, shared);
+  LLVMPositionBuilderAtEnd(e->b, shared);
+  LLVMTypeRef type = LLVMFunctionType(e->void_type, (LLVMTypeRef[]){e->ptr, e->i64, e->ptr, e->ptr}, 4, 0);
+  LLVMBuildCall2(e->b, type, host_for, (LLVMValueRef[]){host_user, atr_llvm_i64(e, tasks), c->task, c->env}, 4, "");
+  LLVMBuildBr(e->b, after);
+  LLVMPositionBuilderAtEnd(e->b, serial);
+  atr_llvm_loop(e, atr_llvm_i64(e, 0), atr_llvm_i64(e, tasks), call_task, c);
+  LLVMBuildBr(e->b, after);
+  LLVMPositionBuilderAtEnd(e->b, after);
+}
+
+/* host->user and host->parallel_for, NULL both when host is NULL. */
+static void load_host(atr_emitter *e, LLVMValueRef host, LLVMValueRef *user, LLVMValueRef *parallel_for) {
+  LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b), some = atr_llvm_block(e, "host"), after = atr_llvm_block(e, "ready");
+  LLVMValueRef null = LLVMConstNull(e->ptr);
+  LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, host, null, ""), after, some);
+  LLVMPositionBuilderAtEnd(e->b, some);
+  LLVMValueRef u = load_pointer(e, host, 0, "user"), f = load_pointer(e, host, 1, "parallel_for");
+  LLVMBuildBr(e->b, after);
+  LLVMPositionBuilderAtEnd(e->b, after);
+  *user = LLVMBuildPhi(e->b, e->ptr, "");
+  *parallel_for = LLVMBuildPhi(e->b, e->ptr, "");
+  LLVMAddIncoming(*user, (LLVMValueRef[]){null, u}, (LLVMBasicBlockRef[]){before, some}, 2);
+  LLVMAddIncoming(*parallel_for, (LLVMValueRef[]){null, f}, (LLVMBasicBlockRef[]){before, some}, 2);
+}
+
+/* fields: values of ENV_ARGS.. in order. */
+static void emit_entry(atr_emitter *e, bool prepack, LLVMValueRef function, LLVMValueRef *fields, LLVMValueRef host,
+                       LLVMValueRef *tasks) {
+  LLVMValueRef env = LLVMBuildAlloca(e->b, pointers(e), "env"), user, parallel_for;
+  for (int i = 0; i < ENV_FIELDS; i++) LLVMBuildStore(e->b, fields[i], element_address(e, e->ptr, env, i));
+  e->function = function;
+  load_host(e, host, &user, &parallel_for);
+  for (int n = 0; n < e->program->nest_count; n++) {
+    const atr_nest *nest = e->program->nests[n];
+    task_call call = {tasks[n], env};
+    if (nest->prepack == prepack && tasks[n] != NULL) call_nest(e, &call, user, parallel_for, task_count(nest));
+  }
+  LLVMBuildRet(e->b, LLVMConstInt(e->i32, 0, 0));
+}
+
+static LLVMValueRef begin_entry(atr_emitter *e, const char *name, unsigned parameters) {
+  LLVMTypeRef types[4] = {e->ptr, e->ptr, e->ptr, e->ptr};
+  LLVMValueRef f = new_function(e, name, LLVMFunctionType(e->i32, types, parameters, 0));
+  e->function = f;
+  LLVMPositionBuilderAtEnd(e->b, atr_llvm_block(e, "entry"));
+  return f;
+}
+
+void atr_llvm_build_module(atr_emitter *e, const char *symbol) {
+  LLVMValueRef *tasks = ATR_NEW_ARRAY(e->work->arena, LLVMValueRef, e->program->nest_count + 1), null = LLVMConstNull(e->ptr);
+  e->constants = ATR_NEW_ARRAY(e->work->arena, LLVMValueRef, e->program->buffer_count + 1);
+  e->base = ATR_NEW_ARRAY(e->work->arena, LLVMValueRef, e->program->buffer_count + 1);
+  make_scopes(e);
+  for (int n = 0; n < e->program->nest_count; n++)
+    if (e->program->nests[n]->tree != NULL) tasks[n] = emit_nest(e, e->program->nests[n], symbol);
+  LLVMValueRef f = begin_entry(e, symbol, 4), packed = null;
+  if (e->program->packed_bytes > 0) packed = load_pointer(e, LLVMGetParam(f, 0), e->parameter_count, "packed");
+  emit_entry(e, false, f, (LLVMValueRef[]){LLVMGetParam(f, 0), LLVMGetParam(f, 1), LLVMGetParam(f, 2), packed},
+             LLVMGetParam(f, 3), tasks);
+  if (e->program->packed_bytes == 0) return;
+  f = begin_entry(e, atr_arena_printf(e->work->arena, "%s_prepack", symbol), 3);
+  emit_entry(e, true, f, (LLVMValueRef[]){LLVMGetParam(f, 0), null, null, LLVMGetParam(f, 1)}, LLVMGetParam(f, 2), tasks);
+}

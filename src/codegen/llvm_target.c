@@ -1,0 +1,164 @@
+/* llvm_target.c - target machines, optimisation and output.
+ *
+ * In: a program and a target. Out: IR text, assembly or an object. The pass list is short because the generator already emits vectors
+ * and unrolled code: slots to registers, equal expressions once, loop-invariant code out; the rest is instruction selection. */
+#include <pthread.h>
+#include <string.h>
+
+#include <llvm-c/Analysis.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/TargetMachine.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+
+#include "codegen/llvm_internal.h"
+
+static const char PASSES[] =
+    "function(sroa,early-cse<memssa>,loop-mssa(licm),instcombine<max-iterations=1;no-verify-fixpoint>,early-cse<memssa>)";
+
+static void register_targets(void) {
+  LLVMInitializeAllTargetInfos();
+  LLVMInitializeAllTargets();
+  LLVMInitializeAllTargetMCs();
+  LLVMInitializeAllAsmPrinters();
+}
+
+/* LLVM's table of targets is the process's, and registering is not safe against a second thread. */
+static void initialise(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, register_targets);
+}
+
+static const char *take(atr_arena *arena, char *text) {
+  const char *copy = atr_arena_string(arena, text, strlen(text));
+  LLVMDisposeMessage(text);
+  return copy;
+}
+
+void atr_llvm_host(atr_arena *arena, const char **triple, const char **cpu, const char **features) {
+  initialise();
+  *triple = take(arena, LLVMGetDefaultTargetTriple());
+  *cpu = take(arena, LLVMGetHostCPUName());
+  *features = take(arena, LLVMGetHostCPUFeatures());
+}
+
+void atr_llvm_release(atr_llvm_state *s) {
+  if (s->buffer != NULL) LLVMDisposeMemoryBuffer(s->buffer);
+  if (s->builder != NULL) LLVMDisposeBuilder(s->builder);
+  if (s->module != NULL) LLVMDisposeModule(s->module);
+  if (s->machine != NULL) LLVMDisposeTargetMachine(s->machine);
+  if (s->context != NULL) LLVMContextDispose(s->context);
+  *s = (atr_llvm_state){NULL};
+}
+
+static atr_status make_machine(atr_work *work, const atr_target *target, atr_llvm_state *s) {
+  LLVMTargetRef t;
+  char *message = NULL;
+  initialise();
+  if (LLVMGetTargetFromTriple(target->triple, &t, &message) != 0) {
+    atr_status status = atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "LLVM has no target %s: %s", target->triple, message);
+    LLVMDisposeMessage(message);
+    return status;
+  }
+  s->machine = LLVMCreateTargetMachine(t, target->triple, target->cpu, target->features, LLVMCodeGenLevelDefault, LLVMRelocPIC,
+                                       LLVMCodeModelDefault);
+  if (s->machine == NULL)
+    return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "LLVM makes no target machine for %s", target->triple);
+  return ATR_OK;
+}
+
+static void init_types(atr_emitter *e) {
+  e->i1 = LLVMInt1TypeInContext(e->context);
+  e->i8 = LLVMInt8TypeInContext(e->context);
+  e->i16 = LLVMInt16TypeInContext(e->context);
+  e->i32 = LLVMInt32TypeInContext(e->context);
+  e->i64 = LLVMInt64TypeInContext(e->context);
+  e->f32 = LLVMFloatTypeInContext(e->context);
+  e->f64 = LLVMDoubleTypeInContext(e->context);
+  e->ptr = LLVMPointerTypeInContext(e->context, 0);
+  e->void_type = LLVMVoidTypeInContext(e->context);
+}
+
+static atr_status verify_module(atr_work *work, LLVMModuleRef module) {
+  char *message = NULL;
+  atr_status status = ATR_OK;
+  if (LLVMVerifyModule(module, LLVMReturnStatusAction, &message) != 0)
+    status = ATR_BUG(work, "generated LLVM IR is not valid: %.800s", message);
+  LLVMDisposeMessage(message);
+  return status;
+}
+
+static atr_status optimise(atr_work *work, LLVMModuleRef module, LLVMTargetMachineRef machine) {
+  LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+  LLVMErrorRef error = LLVMRunPasses(module, PASSES, machine, options);
+  LLVMDisposePassBuilderOptions(options);
+  if (error == NULL) return ATR_OK;
+  char *message = LLVMGetErrorMessage(error);
+  atr_status status = ATR_BUG(work, "LLVM passes failed: %.400s", message);
+  LLVMDisposeErrorMessage(message);
+  return status;
+}
+
+static atr_status output_code(atr_work *work, atr_llvm_state *s, atr_llvm_output output, const char **bytes, size_t *len) {
+  char *message = NULL;
+  LLVMMemoryBufferRef buffer = NULL;
+  if (output == ATR_LLVM_TEXT) {
+    char *text = LLVMPrintModuleToString(s->module);
+    *len = strlen(text);
+    *bytes = take(work->arena, text);
+    return ATR_OK;
+  }
+  LLVMCodeGenFileType kind = output == ATR_LLVM_OBJECT ? LLVMObjectFile : LLVMAssemblyFile;
+  if (LLVMTargetMachineEmitToMemoryBuffer(s->machine, s->module, kind, &message, &buffer) != 0) {
+    atr_status status = ATR_BUG(work, "LLVM could not emit code: %.400s", message);
+    LLVMDisposeMessage(message);
+    return status;
+  }
+  s->buffer = buffer;
+  *bytes = LLVMGetBufferStart(buffer);
+  *len = LLVMGetBufferSize(buffer);
+  return ATR_OK;
+}
+
+/* What the generator has no code for, said before any is made. */
+static atr_status check_supported(atr_work *work, const atr_program *program) {
+  for (int n = 0; n < program->nest_count; n++) {
+    const atr_nest *nest = program->nests[n];
+    for (int x = 1; x <= nest->expr_count; x++) {
+      const atr_expr *expr = &nest->exprs[x];
+      bool hard = expr->kind == ATR_EXPR_OP && (expr->op == ATR_OP_EXPONENTIAL || expr->op == ATR_OP_TANH ||
+                                                expr->op == ATR_OP_LOGISTIC || expr->op == ATR_OP_ABS);
+      if (hard && atr_dtype_class_of(nest->exprs[expr->args[0]].dtype) == ATR_CLASS_COMPLEX)
+        return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "%s of complex numbers has no generated code",
+                        atr_op_name(expr->op));
+    }
+  }
+  return ATR_OK;
+}
+
+atr_status atr_llvm_emit(atr_work *work, const atr_program *program, const atr_target *target, const char *symbol,
+                         int parameter_count, atr_llvm_output output, atr_llvm_state *s, const char **bytes, size_t *len) {
+  ATR_TRY(check_supported(work, program));
+  ATR_TRY(make_machine(work, target, s));
+  s->context = LLVMContextCreate();
+  s->module = LLVMModuleCreateWithNameInContext(symbol, s->context);
+  s->builder = LLVMCreateBuilderInContext(s->context);
+  LLVMSetTarget(s->module, target->triple);
+  LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(s->machine);
+  LLVMSetModuleDataLayout(s->module, layout);
+  LLVMDisposeTargetData(layout);
+  atr_emitter *e = ATR_NEW(work->arena, atr_emitter);
+  *e = (atr_emitter){.work = work,
+                     .program = program,
+                     .target = target,
+                     .parameter_count = parameter_count,
+                     .context = s->context,
+                     .module = s->module,
+                     .b = s->builder};
+  init_types(e);
+  atr_llvm_build_module(e, symbol);
+#ifndef NDEBUG
+  ATR_TRY(verify_module(work, s->module));
+#endif
+  ATR_TRY(optimise(work, s->module, s->machine));
+  return output_code(work, s, output, bytes, len);
+}

@@ -1,0 +1,221 @@
+/* llvm_tile.c - one tile: accumulators, multiply-accumulate, epilogue and store.
+ *
+ * In: the current place of the loop tree. Out: straight code over all unrolled points, each point one vector. Accumulators are stack
+ * slots in the entry block, which LLVM's sroa pass turns into registers. A point whose lanes are all absent emits nothing. */
+#include <stdlib.h>
+
+#include "codegen/llvm_internal.h"
+
+int64_t atr_llvm_points(const atr_emitter *e, int reduced) {
+  int64_t points = 1;
+  for (int i = 0; i < e->unrolled_count[reduced]; i++) points *= e->nest->dims[e->unrolled[reduced][i]].extent;
+  return points;
+}
+
+/* Sets the unrolled dims of one kind in `point` to the n-th point, the last dim fastest. */
+static void set_point(const atr_emitter *e, int reduced, int64_t n, int64_t *point) {
+  for (int i = e->unrolled_count[reduced] - 1; i >= 0; i--) {
+    int d = e->unrolled[reduced][i];
+    point[d] = n % e->nest->dims[d].extent;
+    n /= e->nest->dims[d].extent;
+  }
+}
+
+static bool any_valid(const atr_lanes *lanes) {
+  for (int l = 0; l < lanes->count; l++)
+    if (lanes->valid[l]) return true;
+  return false;
+}
+
+static bool all_valid(const atr_lanes *lanes) {
+  for (int l = 0; l < lanes->count; l++)
+    if (!lanes->valid[l]) return false;
+  return true;
+}
+
+static bool is_complex(atr_dtype dtype) { return atr_dtype_class_of(dtype) == ATR_CLASS_COMPLEX; }
+
+void atr_llvm_prepare_tile(atr_emitter *e) {
+  if (!e->nest->has_acc) return;
+  int64_t points = atr_llvm_points(e, 0);
+  LLVMTypeRef type = atr_llvm_vector_type(e, e->nest->acc_dtype);
+  e->acc = ATR_NEW_ARRAY(e->work->arena, LLVMValueRef, 2 * points);
+  for (int64_t i = 0; i < points; i++) {
+    e->acc[2 * i] = LLVMBuildAlloca(e->b, type, "acc");
+    if (is_complex(e->nest->acc_dtype)) e->acc[2 * i + 1] = LLVMBuildAlloca(e->b, type, "acc.im");
+  }
+}
+
+static atr_vec load_acc(atr_emitter *e, int64_t n) {
+  LLVMTypeRef type = atr_llvm_vector_type(e, e->nest->acc_dtype);
+  atr_vec v = {LLVMBuildLoad2(e->b, type, e->acc[2 * n], ""), NULL};
+  if (e->acc[2 * n + 1] != NULL) v.im = LLVMBuildLoad2(e->b, type, e->acc[2 * n + 1], "");
+  return v;
+}
+
+static void store_acc(atr_emitter *e, int64_t n, atr_vec v) {
+  LLVMBuildStore(e->b, v.re, e->acc[2 * n]);
+  if (e->acc[2 * n + 1] != NULL) LLVMBuildStore(e->b, v.im, e->acc[2 * n + 1]);
+}
+
+void atr_llvm_tile_begin(atr_emitter *e) {
+  if (!e->nest->has_acc) return;
+  atr_vec zero = atr_llvm_constant(e, e->nest->acc_dtype, (atr_scalar){0, 0, 0});
+  for (int64_t n = 0; n < atr_llvm_points(e, 0); n++) store_acc(e, n, zero);
+}
+
+/* ---- multiply-accumulate */
+
+typedef struct mac_offsets {
+  LLVMValueRef lhs, rhs;
+} mac_offsets;
+
+/* One multiply-accumulate of the block: unrolled reduced point r, accumulator n. */
+typedef struct mac_step {
+  int64_t r, n;
+  int64_t group, lhs; /* order of emission */
+} mac_step;
+
+static void mac_point(atr_emitter *e, const mac_offsets *offsets, const mac_step *step) {
+  const atr_nest *nest = e->nest;
+  int64_t point[ATR_MAX_DIMS] = {0};
+  atr_lanes out, l, r;
+  set_point(e, 1, step->r, point);
+  set_point(e, 0, step->n, point);
+  atr_llvm_lanes(e, &nest->out, false, point, &out);
+  atr_llvm_lanes(e, &nest->lhs, true, point, &l);
+  atr_llvm_lanes(e, &nest->rhs, false, point, &r);
+  atr_vec a = atr_llvm_load(e, ATR_ACCESS_LHS, &nest->lhs, offsets->lhs, &l, point, nest->lhs_dtype, nest->acc_dtype);
+  atr_vec b = atr_llvm_load(e, ATR_ACCESS_RHS, &nest->rhs, offsets->rhs, &r, point, nest->rhs_dtype, nest->acc_dtype);
+  atr_vec before = load_acc(e, step->n), after = atr_llvm_multiply_add(e, nest->acc_dtype, a, b, before);
+  /* An absent term contributes nothing, also where the other factor is not finite. Lanes that are never stored may hold anything. */
+  bool partial = false;
+  for (int lane = 0; lane < l.count; lane++) partial |= out.valid[lane] && !l.valid[lane];
+  if (partial) after = atr_llvm_select(e, atr_llvm_mask(e, l.valid), after, before);
+  store_acc(e, step->n, after);
+}
+
+static int compare_steps(const void *a, const void *b) {
+  const mac_step *x = a, *y = b;
+  if (x->group != y->group) return x->group < y->group ? -1 : 1;
+  if (x->lhs != y->lhs) return x->lhs < y->lhs ? -1 : 1;
+  if (x->r != y->r) return x->r < y->r ? -1 : 1;
+  return (x->n > y->n) - (x->n < y->n);
+}
+
+static int64_t step_of(const atr_access *access, int d) {
+  int64_t step = access->at.coef[d];
+  for (int i = 0; i < access->index_count; i++) step += access->index[i].at.coef[d] * access->index[i].stride;
+  return step;
+}
+
+/* Do unrolled copies of independent dims and of reduced dim d read the same lhs elements? (cost.c counts on it) */
+static bool shares_lhs(const atr_emitter *e, int d) {
+  int64_t mine = step_of(&e->nest->lhs, d);
+  for (int i = 0; i < e->unrolled_count[0]; i++) {
+    int o = e->unrolled[0][i];
+    int64_t other = step_of(&e->nest->lhs, o);
+    for (int64_t k = 1; other != 0 && mine != 0 && k < e->nest->dims[d].extent; k++)
+      if (k * mine % other == 0 && k * mine / other < e->nest->dims[o].extent && k * mine / other > -e->nest->dims[o].extent)
+        return true;
+  }
+  return false;
+}
+
+/* The reduced dims that share lhs run inside the others, and there all uses of one lhs vector follow each other, so that it need not
+ * stay in a register while the other taps are worked on. */
+static int64_t list_steps(atr_emitter *e, mac_step *steps) {
+  int64_t point[ATR_MAX_DIMS] = {0}, count = 0;
+  bool shared[ATR_MAX_DIMS];
+  for (int i = 0; i < e->unrolled_count[1]; i++) shared[i] = shares_lhs(e, e->unrolled[1][i]);
+  for (int64_t r = 0; r < atr_llvm_points(e, 1); r++) {
+    set_point(e, 1, r, point);
+    int64_t group = 0;
+    for (int i = 0; i < e->unrolled_count[1]; i++) {
+      int d = e->unrolled[1][i];
+      if (!shared[i]) group = group * e->nest->dims[d].extent + point[d];
+    }
+    for (int64_t n = 0; n < atr_llvm_points(e, 0); n++) {
+      atr_lanes out, l;
+      set_point(e, 0, n, point);
+      atr_llvm_lanes(e, &e->nest->out, false, point, &out);
+      atr_llvm_lanes(e, &e->nest->lhs, true, point, &l);
+      if (!any_valid(&out) || !any_valid(&l)) continue;
+      int64_t first = INT64_MAX;
+      for (int lane = l.count - 1; lane >= 0; lane--)
+        if (l.valid[lane]) first = l.offset[lane];
+      steps[count++] = (mac_step){r, n, group, first};
+    }
+  }
+  return count;
+}
+
+static void mac_all(atr_emitter *e, void *user) {
+  mac_step *steps = ATR_NEW_ARRAY(e->work->arena, mac_step, atr_llvm_points(e, 0) * atr_llvm_points(e, 1));
+  int64_t count = list_steps(e, steps);
+  qsort(steps, (size_t)count, sizeof *steps, compare_steps);
+  atr_llvm_forget_loads(e);
+  for (int64_t i = 0; i < count; i++) mac_point(e, user, &steps[i]);
+}
+
+void atr_llvm_mac(atr_emitter *e) {
+  LLVMValueRef exists = atr_llvm_exists(e, &e->nest->lhs);
+  mac_offsets offsets = {atr_llvm_offset(e, &e->nest->lhs), atr_llvm_offset(e, &e->nest->rhs)};
+  if (exists != NULL) atr_llvm_if(e, exists, mac_all, &offsets);
+  else mac_all(e, &offsets);
+}
+
+/* ---- epilogue */
+
+static atr_vec load_step(atr_emitter *e, int step, const int64_t *point, const atr_vec *values) {
+  const atr_expr *x = &e->nest->exprs[step];
+  atr_lanes lanes;
+  atr_llvm_lanes(e, &x->access, false, point, &lanes);
+  if (x->args[0] == 0)
+    return atr_llvm_load(e, ATR_ACCESS_LOADS + step, &x->access, atr_llvm_offset(e, &x->access), &lanes, point, x->dtype,
+                         x->dtype);
+  atr_vec fallback = values[x->args[0]];
+  if (!any_valid(&lanes)) return fallback;
+  LLVMValueRef exists = atr_llvm_exists(e, &x->access), offset = atr_llvm_offset(e, &x->access);
+  if (exists != NULL) { /* read element 0 where there is none: the buffer has one, or no lane were valid */
+    int64_t least = INT64_MAX;
+    for (int l = 0; l < lanes.count; l++)
+      if (lanes.valid[l] && lanes.offset[l] < least) least = lanes.offset[l];
+    offset = LLVMBuildSelect(e->b, exists, offset, atr_llvm_i64(e, -least), "");
+  }
+  atr_vec loaded = atr_llvm_load(e, ATR_ACCESS_LOADS + step, &x->access, offset, &lanes, point, x->dtype, x->dtype);
+  if (!all_valid(&lanes)) loaded = atr_llvm_select(e, atr_llvm_mask(e, lanes.valid), loaded, fallback);
+  if (exists != NULL) loaded = atr_llvm_select(e, atr_llvm_splat(e, exists), loaded, fallback);
+  return loaded;
+}
+
+static atr_vec step_value(atr_emitter *e, int step, int64_t n, const int64_t *point, const atr_vec *values) {
+  const atr_expr *x = &e->nest->exprs[step];
+  switch (x->kind) {
+  case ATR_EXPR_ACC: return atr_llvm_convert(e, e->nest->acc_dtype, x->dtype, load_acc(e, n));
+  case ATR_EXPR_CONST: return atr_llvm_constant(e, x->dtype, x->constant);
+  case ATR_EXPR_LOAD: return load_step(e, step, point, values);
+  case ATR_EXPR_OP: break;
+  }
+  atr_vec args[3] = {{NULL, NULL}};
+  for (int i = 0; i < 3; i++)
+    if (x->args[i] != 0) args[i] = values[x->args[i]];
+  int typed = x->op == ATR_OP_SELECT ? 1 : 0;
+  return atr_llvm_elementwise(e, x, e->nest->exprs[x->args[typed]].dtype, args);
+}
+
+void atr_llvm_tile_end(atr_emitter *e) {
+  const atr_nest *nest = e->nest;
+  int64_t point[ATR_MAX_DIMS] = {0};
+  atr_vec *values = ATR_NEW_ARRAY(e->work->arena, atr_vec, nest->expr_count + 1);
+  LLVMValueRef offset = atr_llvm_offset(e, &nest->out);
+  atr_llvm_forget_loads(e);
+  for (int64_t n = 0; n < atr_llvm_points(e, 0); n++) {
+    atr_lanes lanes;
+    set_point(e, 0, n, point);
+    atr_llvm_lanes(e, &nest->out, false, point, &lanes);
+    if (!any_valid(&lanes)) continue;
+    for (int step = 1; step <= nest->expr_count; step++) values[step] = step_value(e, step, n, point, values);
+    atr_llvm_store(e, &nest->out, offset, &lanes, values[nest->root]);
+  }
+}

@@ -1,0 +1,176 @@
+/* nest.c - helpers on nests that every pass uses: making, copying, evaluating affine forms, resolving indices, counting work.
+ *
+ * In and out: atr_nest and atr_program (nest.h). Nothing here decides anything about a schedule. */
+#include "lower/nest.h"
+
+#include <string.h>
+
+#include "base/checked.h"
+
+int atr_program_add_buffer(atr_arena *arena, atr_program *program, const atr_buffer *buffer) {
+  ATR_RESERVE(arena, program->buffers, program->buffer_count, program->buffer_capacity);
+  program->buffers[program->buffer_count] = *buffer;
+  return program->buffer_count++;
+}
+
+void atr_program_add_nest(atr_arena *arena, atr_program *program, atr_nest *nest) {
+  ATR_RESERVE(arena, program->nests, program->nest_count, program->nest_capacity);
+  program->nests[program->nest_count++] = nest;
+}
+
+static void copy_access(atr_arena *arena, atr_access *access) {
+  access->index = atr_arena_grow(arena, access->index, sizeof(atr_index) * (size_t)access->index_count,
+                                 sizeof(atr_index) * (size_t)access->index_count);
+}
+
+atr_nest *atr_nest_copy(atr_arena *arena, const atr_nest *nest) {
+  atr_nest *copy = ATR_NEW(arena, atr_nest);
+  *copy = *nest;
+  size_t guards = sizeof(atr_guard) * (size_t)nest->guard_count, exprs = sizeof(atr_expr) * (size_t)(nest->expr_count + 1);
+  copy->guards = atr_arena_grow(arena, nest->guards, guards, guards);
+  if (nest->expr_capacity > 0) copy->exprs = atr_arena_grow(arena, nest->exprs, exprs, exprs);
+  copy->expr_capacity = nest->expr_capacity > 0 ? nest->expr_count + 1 : 0;
+  copy_access(arena, &copy->lhs);
+  copy_access(arena, &copy->rhs);
+  copy_access(arena, &copy->out);
+  for (int i = 1; i <= copy->expr_count; i++)
+    if (copy->exprs[i].kind == ATR_EXPR_LOAD) copy_access(arena, &copy->exprs[i].access);
+  copy->tree = NULL;
+  return copy;
+}
+
+int atr_nest_add_expr(atr_arena *arena, atr_nest *nest, const atr_expr *expr) {
+  if (nest->expr_capacity == 0) { /* step 0 is reserved for "none" */
+    nest->exprs = ATR_NEW_ARRAY(arena, atr_expr, 8);
+    nest->expr_capacity = 8;
+  }
+  int count = nest->expr_count + 1;
+  ATR_RESERVE(arena, nest->exprs, count, nest->expr_capacity);
+  nest->exprs[count] = *expr;
+  return nest->expr_count = count;
+}
+
+int64_t atr_affine_at(const atr_affine *affine, const int64_t *point, int dim_count) {
+  int64_t value = affine->offset;
+  for (int d = 0; d < dim_count; d++) value += affine->coef[d] * point[d];
+  return value;
+}
+
+void atr_affine_range(const atr_affine *affine, const int64_t *lo, const int64_t *hi, int dim_count, int64_t *min,
+                      int64_t *max) {
+  *min = *max = affine->offset;
+  for (int d = 0; d < dim_count; d++) {
+    int64_t c = affine->coef[d];
+    if (c == 0) continue;
+    *min += c > 0 ? c * lo[d] : c * (hi[d] - 1);
+    *max += c > 0 ? c * (hi[d] - 1) : c * lo[d];
+  }
+}
+
+int64_t atr_edge_resolve(atr_edge_mode edge, int64_t i, int64_t bound) {
+  if (i >= 0 && i < bound) return i;
+  switch (edge) {
+  case ATR_EDGE_ZERO: return -1;
+  case ATR_EDGE_REPLICATE: return i < 0 ? 0 : bound - 1;
+  case ATR_EDGE_CIRCULAR: return atr_mod(i, bound);
+  case ATR_EDGE_REFLECT: {
+    if (bound == 1) return 0;
+    int64_t m = atr_mod(i, 2 * (bound - 1));
+    return m < bound ? m : 2 * (bound - 1) - m;
+  }
+  }
+  return -1;
+}
+
+int64_t atr_index_resolve(const atr_index *index, int64_t t) {
+  if (atr_mod(t, index->divisor) != 0) return -1;
+  return atr_edge_resolve(index->edge, atr_floor_div(t, index->divisor), index->bound);
+}
+
+void atr_nest_visit_access(atr_nest *nest, atr_access_visitor visit, void *user) {
+  if (nest->has_acc) {
+    visit(user, &nest->lhs);
+    visit(user, &nest->rhs);
+  }
+  for (int i = 1; i <= nest->expr_count; i++)
+    if (nest->exprs[i].kind == ATR_EXPR_LOAD) visit(user, &nest->exprs[i].access);
+  visit(user, &nest->out);
+}
+
+typedef struct affine_visit {
+  atr_affine_visitor visit;
+  void *user;
+} affine_visit;
+
+static void visit_affine_of_access(void *user, atr_access *access) {
+  affine_visit *v = user;
+  v->visit(v->user, &access->at);
+  for (int i = 0; i < access->index_count; i++) v->visit(v->user, &access->index[i].at);
+}
+
+void atr_nest_visit_affine(atr_nest *nest, atr_affine_visitor visit, void *user) {
+  affine_visit v = {visit, user};
+  atr_nest_visit_access(nest, visit_affine_of_access, &v);
+  for (int i = 0; i < nest->guard_count; i++) visit(user, &nest->guards[i].at);
+}
+
+typedef struct dim_box {
+  int64_t lo[ATR_MAX_DIMS], hi[ATR_MAX_DIMS];
+  int dim_count;
+} dim_box;
+
+static void fold_access(void *user, atr_access *access) {
+  const dim_box *box = user;
+  int kept = 0;
+  for (int i = 0; i < access->index_count; i++) {
+    atr_index index = access->index[i];
+    int64_t min, max;
+    atr_affine_range(&index.at, box->lo, box->hi, box->dim_count, &min, &max);
+    if (index.divisor != 1 || min < 0 || max >= index.bound) {
+      access->index[kept++] = index;
+      continue;
+    }
+    access->at.offset += index.at.offset * index.stride;
+    for (int d = 0; d < box->dim_count; d++) access->at.coef[d] += index.at.coef[d] * index.stride;
+  }
+  access->index_count = kept;
+}
+
+void atr_nest_fold_indices(atr_nest *nest) {
+  dim_box box = {.dim_count = nest->dim_count};
+  for (int d = 0; d < nest->dim_count; d++) {
+    if (nest->dims[d].extent == 0) return; /* nothing runs: ranges mean nothing */
+    box.hi[d] = nest->dims[d].extent;
+  }
+  atr_nest_visit_access(nest, fold_access, &box);
+}
+
+double atr_nest_macs(const atr_nest *nest) {
+  double macs = nest->has_acc ? 1 : 0;
+  for (int d = 0; d < nest->dim_count; d++) macs *= (double)nest->dims[d].extent;
+  return macs;
+}
+
+/* Share of the points of the dims of `index` whose element exists; indices of one access share no dims, so shares multiply. */
+static double existing_share(const atr_nest *nest, const atr_index *index) {
+  int dims[ATR_MAX_DIMS], count = 0;
+  int64_t point[ATR_MAX_DIMS] = {0};
+  double total = 1, present = 0;
+  for (int d = 0; d < nest->dim_count; d++) {
+    if (index->at.coef[d] == 0) continue;
+    dims[count++] = d;
+    total *= (double)nest->dims[d].extent;
+  }
+  if (total == 0 || index->edge != ATR_EDGE_ZERO) return 1;
+  for (int d = 0; d >= 0;) {
+    present += atr_index_resolve(index, atr_affine_at(&index->at, point, nest->dim_count)) >= 0;
+    for (d = count - 1; d >= 0 && ++point[dims[d]] == nest->dims[dims[d]].extent; d--) point[dims[d]] = 0;
+  }
+  return present / total;
+}
+
+double atr_nest_useful_macs(const atr_nest *nest) {
+  double macs = atr_nest_macs(nest);
+  for (int i = 0; i < nest->lhs.index_count && macs > 0; i++) macs *= existing_share(nest, &nest->lhs.index[i]);
+  return macs;
+}

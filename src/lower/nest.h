@@ -1,0 +1,194 @@
+/* nest.h - the nest IR: a convolution, or any other operation, as one perfect loop nest with affine accesses.
+ *
+ * In: made from the graph IR by canonical.c. Out: what codegen prints as LLVM IR. In between every pass takes nests and gives
+ * nests, in this one form with one text form (nest_print.c, nest_read.c), one verifier and one interpreter:
+ *
+ *     program conv {
+ *       buffer x arg 0 f32 100352
+ *       buffer w arg 1 f32 147456
+ *       buffer y result 0 f32 100352
+ *       nest y {
+ *         dims loop oc:128 loop oy:28 loop ox:28 reduce ky:3 reduce kx:3 reduce ic:128
+ *         lhs x[128*ox + 128*kx + ic - 128] as f32 index (oy + ky - 1) of 28 by 3584 else skip index (ox + kx - 1) of 28 by 128 else skip
+ *         rhs w[oc + 49152*ky + 16384*kx + 128*ic] as f32
+ *         acc f32
+ *         %1 = acc f32
+ *         store y[oc + 3584*oy + 128*ox] %1
+ *       }
+ *     }
+ *
+ * Meaning of a nest: for every point of the independent dims that passes the guards, the sum over every point of the reduced dims
+ * of lhs * rhs (a term whose access is absent contributes nothing), then the expression list, then the store. So the order and the
+ * kind of the dims never change a result, but for the order of floating-point sums; that is what lets every pass be tested by
+ * running the interpreter before and after. */
+#ifndef ATR_LOWER_NEST_H
+#define ATR_LOWER_NEST_H
+
+#include "ir/ir.h"
+
+enum { ATR_MAX_DIMS = 48 };
+
+/* How a dim is executed. Order in a scheduled nest: PARALLEL, LOOP, then (for reduced dims) LOOP, then UNROLL, then VECTOR. */
+typedef enum atr_dim_kind { ATR_DIM_LOOP, ATR_DIM_PARALLEL, ATR_DIM_UNROLL, ATR_DIM_VECTOR } atr_dim_kind;
+
+typedef struct atr_dim {
+  const char *name; /* "oy", and after tiling "oy.1", "oy.0" from the outside in */
+  int64_t extent;   /* >= 0; the index runs over [0, extent) */
+  bool reduced;
+  atr_dim_kind kind;
+} atr_dim;
+
+/* offset + sum of coef[d] * index of dim d */
+typedef struct atr_affine {
+  int64_t offset;
+  int64_t coef[ATR_MAX_DIMS];
+} atr_affine;
+
+/* One array dimension whose index may need resolving. With t the value of `at`: if t is not a multiple of divisor the element is
+ * absent; else i = t / divisor, and if i is outside [0, bound) the edge mode says which element is meant (ZERO: absent).
+ * The element's address gains i * stride. */
+typedef struct atr_index {
+  atr_affine at;
+  int64_t bound, divisor, stride; /* stride in elements */
+  atr_edge_mode edge;
+} atr_index;
+
+/* An element of a buffer as a function of the dims. */
+typedef struct atr_access {
+  int buffer;
+  atr_affine at; /* in elements */
+  atr_index *index;
+  int index_count;
+  /* Elements exist for every point of the dims' box, also where a guard fails (packed buffers): whole vectors may be read. */
+  bool padded;
+} atr_access;
+
+/* 0 <= at < bound must hold for a point to be computed. */
+typedef struct atr_guard {
+  atr_affine at;
+  int64_t bound;
+} atr_guard;
+
+/* One step of the expression that makes the stored value; operands are numbers of earlier steps. */
+typedef enum atr_expr_kind {
+  ATR_EXPR_ACC, /* the sum, rounded to dtype */
+  ATR_EXPR_LOAD, /* access, converted from the buffer's dtype to dtype; args[0] is the value where it is absent (0: never absent) */
+  ATR_EXPR_CONST, /* constant */
+  ATR_EXPR_OP     /* an elementwise op of ops.def, rounded to dtype */
+} atr_expr_kind;
+
+typedef struct atr_expr {
+  atr_expr_kind kind;
+  atr_dtype dtype;
+  atr_op op;               /* OP */
+  atr_direction direction; /* OP COMPARE */
+  int args[3];             /* 1-based steps; 0: none */
+  atr_access access;       /* LOAD */
+  atr_scalar constant;     /* CONST */
+} atr_expr;
+
+/* The loop tree that the regions pass makes of a scheduled nest: siblings run one after the other and cover the dim's range without
+ * overlap; a missing part contributes nothing. Below the PARALLEL and LOOP dims of independent kind comes one TILE node: the
+ * accumulators of the unrolled and vector dims start at zero there and are stored when its children (reduced LOOP dims) are done.
+ * The lowest node of a nest with a sum is MAC: multiply-accumulate over all unrolled and vector dims. */
+enum { ATR_NODE_TILE = -1, ATR_NODE_MAC = -2 };
+typedef struct atr_node {
+  int dim; /* or TILE, MAC */
+  int64_t lo, hi;
+  bool clip; /* the range is further clipped to where lhs indices that depend on looped dims alone are inside their bounds */
+  struct atr_node *child, *next;
+} atr_node;
+
+typedef struct atr_nest {
+  const char *name;
+  atr_dim dims[ATR_MAX_DIMS];
+  int dim_count;
+  atr_guard *guards;
+  int guard_count;
+  /* The sum; has_acc false: no lhs, rhs and no reduced dims. */
+  bool has_acc;
+  atr_access lhs, rhs;
+  atr_dtype lhs_dtype,
+      rhs_dtype; /* what the operands are converted to before the product (the convolution's own operand types) */
+  atr_dtype acc_dtype;
+  atr_expr *exprs; /* [1 .. expr_count] */
+  int expr_count, expr_capacity;
+  int root; /* step that is stored */
+  atr_access out;
+  atr_node *tree;       /* NULL before regions */
+  bool prepack;         /* depends on constants and constant parameters only: runs in NAME_prepack */
+  const char *why;      /* choices made for it, lines of text for explain; NULL: none */
+  const char *schedule; /* text of the schedule applied; NULL: none yet */
+} atr_nest;
+
+typedef enum atr_buffer_kind {
+  ATR_BUFFER_ARG,
+  ATR_BUFFER_RESULT,
+  ATR_BUFFER_CONSTANT,
+  ATR_BUFFER_TEMP,
+  ATR_BUFFER_PACKED
+} atr_buffer_kind;
+
+typedef struct atr_buffer {
+  const char *name;
+  atr_buffer_kind kind;
+  int number; /* ARG, RESULT: which */
+  atr_dtype dtype;
+  int64_t elements;
+  int64_t offset;   /* TEMP: bytes into scratch; PACKED: bytes into the packed block; set by plan.c */
+  const void *data; /* CONSTANT */
+} atr_buffer;
+
+typedef struct atr_program {
+  const char *name;
+  atr_buffer *buffers; /* [0 .. buffer_count) */
+  int buffer_count, buffer_capacity;
+  atr_nest **nests; /* in order of execution */
+  int nest_count, nest_capacity;
+  int64_t scratch_bytes, packed_bytes; /* set by plan.c */
+} atr_program;
+
+enum { ATR_SCRATCH_ALIGNMENT = 64 };
+
+/* ---- nest.c */
+int atr_program_add_buffer(atr_arena *arena, atr_program *program, const atr_buffer *buffer); /* returns its number */
+void atr_program_add_nest(atr_arena *arena, atr_program *program, atr_nest *nest);
+atr_nest *atr_nest_copy(atr_arena *arena, const atr_nest *nest); /* deep, but for the tree (NULL in the copy) */
+int atr_nest_add_expr(atr_arena *arena, atr_nest *nest, const atr_expr *expr);
+int64_t atr_affine_at(const atr_affine *affine, const int64_t *point, int dim_count);
+/* Smallest and largest value over the box lo[d] <= index < hi[d]; lo < hi for every d with a coefficient. */
+void atr_affine_range(const atr_affine *affine, const int64_t *lo, const int64_t *hi, int dim_count, int64_t *min,
+                      int64_t *max);
+/* The element index that `t` (value of index->at) means, or -1 when the element is absent. */
+int64_t atr_index_resolve(const atr_index *index, int64_t t);
+/* Same for an index already divided: i outside [0, bound) under an edge mode; -1: absent. */
+int64_t atr_edge_resolve(atr_edge_mode edge, int64_t i, int64_t bound);
+/* Calls visit on every affine form of the nest (accesses, indices, guards, loads); passes that rewrite dims use it. */
+typedef void (*atr_affine_visitor)(void *user, atr_affine *affine);
+void atr_nest_visit_affine(atr_nest *nest, atr_affine_visitor visit, void *user);
+/* Every access: lhs, rhs, out and loads. */
+typedef void (*atr_access_visitor)(void *user, atr_access *access);
+void atr_nest_visit_access(atr_nest *nest, atr_access_visitor visit, void *user);
+/* Moves indices that can never leave their bounds over the dims' box into the affine part. */
+void atr_nest_fold_indices(atr_nest *nest);
+/* Multiply-accumulates over the whole box, and those whose lhs term exists (counted exactly, per dimension). */
+double atr_nest_macs(const atr_nest *nest);
+double atr_nest_useful_macs(const atr_nest *nest);
+
+/* ---- nest_print.c, nest_read.c */
+void atr_program_print(atr_text *text, const atr_program *program);
+void atr_nest_print(atr_text *text, const atr_program *program, const atr_nest *nest, int indent);
+/* Reads work->source. print(read(print(p))) == print(p). Constants are printed as their buffer's line only, without data: a program
+ * with constants that was read back verifies, but the interpreter refuses it. */
+ATR_CHECK_RESULT atr_status atr_program_read(atr_work *work, atr_program **out);
+
+/* ---- nest_verify.c: every access inside its buffer for every point that is computed; names unique; dims in a legal order of
+ * kinds; exprs well-typed; the tree covers every independent point exactly once and every reduced point at most once, and leaves
+ * out only points whose lhs is absent. */
+ATR_CHECK_RESULT atr_status atr_program_verify(atr_work *work, const atr_program *program);
+
+/* ---- nest_interpret.c: runs a program at any stage, following the tree where there is one. `packed` and TEMP memory are its own. */
+ATR_CHECK_RESULT atr_status atr_program_interpret(atr_work *work, const atr_program *program, const void *const *args,
+                                                  void *const *results);
+
+#endif

@@ -1,0 +1,65 @@
+/* pack.c - weights in the order in which the nest reads them.
+ *
+ * In: a scheduled nest whose rhs is an array of any layout. Out: the nest reading a new buffer whose dimensions are the nest's own dims
+ * that rhs depends on, in the nest's order (so the innermost vector is contiguous and the reduction streams), padded to whole tiles;
+ * and the nest that fills it, with zeros where a guard fails. */
+#include "base/checked.h"
+#include "lower/schedule.h"
+
+/* The fill nest: one dim per dim of rhs, coefficients renumbered by `from` (new dim -> old dim). */
+static atr_affine renumber(const atr_affine *affine, const int *from, int count) {
+  atr_affine out = {.offset = affine->offset};
+  for (int d = 0; d < count; d++) out.coef[d] = affine->coef[from[d]];
+  return out;
+}
+
+/* A guard on dims that the fill has becomes a question to the load: absent elements are zero. */
+static bool guard_applies(const atr_nest *nest, const atr_guard *guard, const atr_affine *rhs) {
+  for (int d = 0; d < nest->dim_count; d++)
+    if (guard->at.coef[d] != 0 && rhs->coef[d] == 0 && nest->dims[d].extent > 1) return false;
+  return true;
+}
+
+static atr_nest *fill_nest(atr_arena *arena, const atr_nest *nest, const int *from, int count, int buffer,
+                           const atr_affine *packed) {
+  atr_nest *fill = ATR_NEW(arena, atr_nest);
+  fill->name = atr_arena_printf(arena, "%s.pack", nest->name);
+  for (int d = 0; d < count; d++)
+    fill->dims[d] = (atr_dim){.name = nest->dims[from[d]].name, .extent = nest->dims[from[d]].extent};
+  fill->dim_count = count;
+  atr_expr zero = {.kind = ATR_EXPR_CONST, .dtype = nest->rhs_dtype};
+  atr_expr load = {.kind = ATR_EXPR_LOAD, .dtype = nest->rhs_dtype, .args = {atr_nest_add_expr(arena, fill, &zero)}};
+  load.access = (atr_access){.buffer = nest->rhs.buffer, .at = renumber(&nest->rhs.at, from, count)};
+  load.access.index = ATR_NEW_ARRAY(arena, atr_index, nest->guard_count);
+  for (int g = 0; g < nest->guard_count; g++) {
+    if (!guard_applies(nest, &nest->guards[g], &nest->rhs.at)) continue;
+    load.access.index[load.access.index_count++] = (atr_index){
+        .at = renumber(&nest->guards[g].at, from, count), .bound = nest->guards[g].bound, .divisor = 1};
+  }
+  fill->root = atr_nest_add_expr(arena, fill, &load);
+  fill->out = (atr_access){.buffer = buffer, .at = renumber(packed, from, count)};
+  atr_nest_fold_indices(fill);
+  return fill;
+}
+
+atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_nest *nest) {
+  int from[ATR_MAX_DIMS], count = 0;
+  int64_t elements = 1;
+  atr_affine packed = {0};
+  for (int d = 0; d < nest->dim_count; d++)
+    if (nest->rhs.at.coef[d] != 0) from[count++] = d;
+  if (count == 0 || nest->rhs.index_count != 0) return NULL;
+  for (int i = count - 1; i >= 0; i--) {
+    packed.coef[from[i]] = elements;
+    if (!atr_checked_mul(elements, nest->dims[from[i]].extent, &elements)) return NULL;
+  }
+  if (elements == 0) return NULL;
+  atr_buffer buffer = {.name = atr_arena_printf(arena, "%s.%s", nest->name, "rhs"),
+                       .kind = ATR_BUFFER_TEMP,
+                       .dtype = nest->rhs_dtype,
+                       .elements = elements};
+  int number = atr_program_add_buffer(arena, program, &buffer);
+  atr_nest *fill = fill_nest(arena, nest, from, count, number, &packed);
+  nest->rhs = (atr_access){.buffer = number, .at = packed, .padded = true};
+  return fill;
+}

@@ -1,0 +1,123 @@
+/* phases.c - lhs_dilation without a wasted multiply: output residue classes as nests of their own.
+ *
+ * In: a canonical nest with an index t = S*o + D*k + c whose element exists only where L divides t (o independent, k reduced or
+ * absent). Out: P = L / gcd(S, L) nests, one for each residue r of o mod P. There
+ *     o = P*o' + r,   k = (L/gcd(D,L))*k' + k0   with k0 the least tap that makes t a multiple of L,
+ * and t/L is affine in o' and k' again. A residue that no tap reaches keeps its nest with no taps: the sum is zero and the
+ * epilogue still runs. The derivation is in doc/design.md; it follows from t mod L depending on r and k only.
+ *
+ * Every residue is code of its own, so beyond MAX_PHASES nests the remaining divisors stay, to be tested while running. */
+#include <string.h>
+
+#include "base/checked.h"
+#include "lower/simplify.h"
+
+enum { MAX_PHASES = 64 };
+
+typedef struct substitution {
+  int dim;
+  int64_t scale, offset; /* old index = scale * new index + offset */
+} substitution;
+
+static void substitute_affine(void *user, atr_affine *affine) {
+  const substitution *s = user;
+  affine->offset += affine->coef[s->dim] * s->offset;
+  affine->coef[s->dim] *= s->scale;
+}
+
+/* Restricts dim to offset, offset + scale, ... */
+static void substitute(atr_nest *nest, int dim, int64_t scale, int64_t offset) {
+  substitution s = {dim, scale, offset};
+  int64_t extent = nest->dims[dim].extent;
+  nest->dims[dim].extent = extent > offset ? atr_ceil_div(extent - offset, scale) : 0;
+  if (nest->dims[dim].extent == 0) s.offset = 0; /* no point uses it; keeps accesses tidy */
+  atr_nest_visit_affine(nest, substitute_affine, &s);
+}
+
+typedef struct divided_index {
+  atr_index *index;
+  int load; /* expr step it belongs to; 0: lhs */
+  int o, k; /* dims; -1: none */
+} divided_index;
+
+static bool describe(const atr_nest *nest, atr_index *index, int load, divided_index *out) {
+  *out = (divided_index){.index = index, .load = load, .o = -1, .k = -1};
+  if (index->divisor == 1) return false;
+  for (int d = 0; d < nest->dim_count; d++) {
+    if (index->at.coef[d] == 0) continue;
+    int *slot = nest->dims[d].reduced ? &out->k : &out->o;
+    if (*slot >= 0) return false; /* more than one dim of a kind: left to be tested while running */
+    *slot = d;
+  }
+  return true;
+}
+
+/* The first index with a divisor that phases can remove. */
+static bool find_divided(const atr_nest *nest, divided_index *out) {
+  for (int i = 0; nest->has_acc && i < nest->lhs.index_count; i++)
+    if (describe(nest, &nest->lhs.index[i], 0, out)) return true;
+  for (int e = 1; e <= nest->expr_count; e++)
+    for (int i = 0; nest->exprs[e].kind == ATR_EXPR_LOAD && i < nest->exprs[e].access.index_count; i++)
+      if (describe(nest, &nest->exprs[e].access.index[i], e, out)) return true;
+  return false;
+}
+
+/* Least k0 in [0, L/gcd(D, L)) with D*k0 + rest a multiple of L; -1 if there is none. */
+static int64_t first_tap(int64_t D, int64_t rest, int64_t L) {
+  for (int64_t k = 0; k < L / atr_gcd(D, L); k++)
+    if (atr_mod(D * k + rest, L) == 0) return k;
+  return -1;
+}
+
+/* No element of this residue exists: a sum gets no taps, a load becomes its fallback. */
+static void make_absent(atr_nest *nest, const divided_index *d) {
+  d->index->divisor = 1;
+  if (d->load == 0) {
+    int k = d->k;
+    for (int r = 0; k < 0 && r < nest->dim_count; r++)
+      if (nest->dims[r].reduced) k = r;
+    if (k >= 0) nest->dims[k].extent = 0;
+    return;
+  }
+  atr_expr *load = &nest->exprs[d->load], fallback = nest->exprs[load->args[0]];
+  *load = fallback;
+}
+
+static atr_nest *residue_nest(atr_arena *arena, const atr_nest *nest, int64_t P, int64_t r) {
+  atr_nest *phase = atr_nest_copy(arena, nest);
+  divided_index d;
+  if (!find_divided(phase, &d)) return phase;
+  int64_t L = d.index->divisor, D = d.k >= 0 ? d.index->at.coef[d.k] : 0;
+  if (d.o >= 0) substitute(phase, d.o, P, r);
+  int64_t rest = d.index->at.offset, k0 = first_tap(d.k >= 0 ? D : L, rest, L);
+  if (P > 1) phase->name = atr_arena_printf(arena, "%s.%s%lld", nest->name, d.o >= 0 ? nest->dims[d.o].name : "", (long long)r);
+  if (k0 < 0) {
+    make_absent(phase, &d);
+  } else {
+    if (d.k >= 0) substitute(phase, d.k, L / atr_gcd(D, L), k0);
+    for (int i = 0; i < phase->dim_count; i++) d.index->at.coef[i] /= L;
+    d.index->at.offset = atr_floor_div(d.index->at.offset, L);
+    d.index->divisor = 1;
+  }
+  return phase;
+}
+
+static void split(atr_arena *arena, const atr_nest *nest, int64_t phases, atr_program *out) {
+  divided_index d;
+  int64_t P = 1;
+  bool found = find_divided((atr_nest *)nest, &d);
+  if (found && d.o >= 0) P = d.index->divisor / atr_gcd(d.index->at.coef[d.o], d.index->divisor);
+  if (!found || phases * P > MAX_PHASES) {
+    atr_program_add_nest(arena, out, (atr_nest *)nest);
+    return;
+  }
+  for (int64_t r = 0; r < P; r++) {
+    atr_nest *phase = residue_nest(arena, nest, P, r);
+    if (d.o >= 0 && phase->dims[d.o].extent == 0 && nest->dims[d.o].extent > 0) continue; /* no output has this residue */
+    split(arena, phase, phases * P, out);
+  }
+}
+
+void atr_nest_split_phases(atr_arena *arena, const atr_nest *nest, atr_program *out) {
+  split(arena, atr_nest_copy(arena, nest), 1, out);
+}

@@ -1,0 +1,141 @@
+/* pipeline.c - the passes, in reading order.
+ *
+ * In: a verified module, a target row, perhaps a schedule. Out: a program whose nests have schedules and loop trees, and whose buffers
+ * have places: what codegen prints line by line. Passes do not call passes; each gives a program that the verifier accepts and that
+ * the nest interpreter runs to the same result. */
+#include "lower/pipeline.h"
+
+#include <string.h>
+
+#include "lower/canonical.h"
+#include "lower/simplify.h"
+
+typedef struct state {
+  atr_work *work;
+  const atr_module *module;
+  const atr_lower_options *options;
+  atr_program *program;
+} state;
+
+static atr_status run_canonical(state *s) {
+  return atr_lower_canonical(s->work, s->module, !s->options->keep_padding, &s->program);
+}
+
+/* The same program without its nests, to be filled again. */
+static atr_program *without_nests(const state *s) {
+  atr_program *p = ATR_NEW(s->work->arena, atr_program);
+  *p = *s->program;
+  p->nests = NULL;
+  p->nest_count = p->nest_capacity = 0;
+  return p;
+}
+
+static atr_status run_phases(state *s) {
+  atr_program *p = without_nests(s);
+  for (int n = 0; n < s->program->nest_count; n++) atr_nest_split_phases(s->work->arena, s->program->nests[n], p);
+  s->program = p;
+  return ATR_OK;
+}
+
+static atr_status run_collapse(state *s) {
+  for (int n = 0; n < s->program->nest_count; n++) atr_nest_collapse(s->work->arena, s->program->nests[n]);
+  return ATR_OK;
+}
+
+/* The part of the caller's schedule text that speaks of this nest: {NULL, 0} if none does. */
+static atr_source schedule_text_for(const char *text, const atr_nest *nest) {
+  atr_source found = {.name = "schedule"};
+  while (text != NULL && *text != '\0') {
+    const char *end = strchr(text, '\n');
+    size_t len = end != NULL ? (size_t)(end - text) : strlen(text), name = strcspn(text, ": \n");
+    bool named = name < len && text[name] == ':' && name + 1 < len && text[name + 1] == ' ';
+    bool mine = named && name == strlen(nest->name) && memcmp(text, nest->name, name) == 0;
+    size_t skip = named ? name + 1 : 0;
+    bool blank = strspn(text, " \t\r") >= len;
+    if (mine || (!named && !blank && nest->has_acc && found.text == NULL))
+      found = (atr_source){"schedule", text + skip, len - skip};
+    if (mine) break;
+    text = end != NULL ? end + 1 : NULL;
+  }
+  return found;
+}
+
+static atr_status choose(state *s, const atr_nest *nest, atr_schedule *schedule, const char **why) {
+  atr_source text = schedule_text_for(s->options->schedule, nest);
+  if (text.text == NULL) {
+    atr_schedule_choose(s->work->arena, s->program, nest, s->options->target, schedule, why);
+    return atr_schedule_check(s->work, nest, schedule);
+  }
+  const atr_source *module_text = s->work->source;
+  s->work->source = &text;
+  atr_status status = atr_schedule_read(s->work, nest, schedule);
+  s->work->source = module_text;
+  *why = "schedule given by the caller";
+  return status;
+}
+
+/* Schedules one nest; its packing, if any, becomes a nest in front of it with a schedule of its own. */
+static atr_status schedule_nest(state *s, const atr_nest *nest, atr_program *out) {
+  atr_schedule schedule;
+  const char *why;
+  ATR_TRY(choose(s, nest, &schedule, &why));
+  atr_nest *tiled = atr_nest_tile(s->work->arena, nest, &schedule);
+  tiled->why = why;
+  atr_nest *fill = schedule.pack_rhs ? atr_nest_pack_rhs(s->work->arena, out, tiled) : NULL;
+  if (fill != NULL) {
+    atr_nest_collapse(s->work->arena, fill);
+    ATR_TRY(schedule_nest(s, fill, out));
+  }
+  atr_program_add_nest(s->work->arena, out, tiled);
+  return ATR_OK;
+}
+
+static atr_status run_schedule(state *s) {
+  atr_program *p = without_nests(s);
+  for (int n = 0; n < s->program->nest_count; n++) ATR_TRY(schedule_nest(s, s->program->nests[n], p));
+  s->program = p;
+  return ATR_OK;
+}
+
+static atr_status run_regions(state *s) {
+  for (int n = 0; n < s->program->nest_count; n++) ATR_TRY(atr_nest_build_tree(s->work, s->program->nests[n]));
+  return ATR_OK;
+}
+
+static atr_status run_plan(state *s) { return atr_program_plan(s->work, s->program, s->options->constant_parameters); }
+
+typedef struct pass {
+  const char *name;
+  atr_status (*run)(state *s);
+} pass;
+
+static const pass PASSES[] = {
+    {"canonical", run_canonical}, /* graph to nests; views, groups and foldings decided */
+    {"phases", run_phases},       /* before collapse: residue classes are of the problem's own dims */
+    {"collapse", run_collapse},   /* before schedule: tiles are cut from as few and as long dims as there are */
+    {"schedule", run_schedule},   /* tile and pack follow from the schedule at once */
+    {"regions", run_regions},     /* after tiles: which copies are inside is a question about unrolled dims */
+    {"plan", run_plan},           /* last: no pass after it adds a buffer */
+};
+
+static void dump(const state *s, const char *name, const char **last) {
+  if (s->options->dump == NULL) return;
+  atr_text text = atr_text_make(s->work->arena);
+  atr_program_print(&text, s->program);
+  if (*last == NULL || strcmp(*last, text.data) != 0) s->options->dump(s->options->dump_user, name, text.data);
+  *last = text.data;
+}
+
+atr_status atr_lower(atr_work *work, const atr_module *module, const atr_lower_options *options, atr_program **out) {
+  state s = {.work = work, .module = module, .options = options};
+  const char *last = NULL;
+  for (size_t i = 0; i < sizeof PASSES / sizeof PASSES[0]; i++) {
+    ATR_TRY(PASSES[i].run(&s));
+#ifndef NDEBUG
+    ATR_TRY(atr_program_verify(work, s.program));
+#endif
+    dump(&s, PASSES[i].name, &last);
+  }
+  *out = s.program;
+  return ATR_OK;
+}

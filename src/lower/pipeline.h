@@ -1,0 +1,21 @@
+/* pipeline.h - lowering as a whole: graph IR in, scheduled nests out. */
+#ifndef ATR_LOWER_PIPELINE_H
+#define ATR_LOWER_PIPELINE_H
+
+#include "lower/schedule.h"
+
+typedef struct atr_lower_options {
+  const atr_target *target;
+  uint64_t constant_parameters; /* bit i: parameter i keeps its value between runs */
+  bool keep_padding;            /* pad operations stay: their zeros are to be multiplied (rule 26) */
+  const char *schedule; /* NULL: the cost model's. Lines "NEST: schedule"; a line without a name is for every nest with a sum */
+  /* Called with the program's text after every pass that changed it; may be NULL. */
+  void (*dump)(void *user, const char *stage, const char *text);
+  void *dump_user;
+} atr_lower_options;
+
+/* Runs every pass of the table in pipeline.c. */
+ATR_CHECK_RESULT atr_status atr_lower(atr_work *work, const atr_module *module, const atr_lower_options *options,
+                                      atr_program **out);
+
+#endif

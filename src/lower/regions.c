@@ -1,0 +1,316 @@
+/* regions.c - from a scheduled nest to its loop tree: padding, tails and edges without a test in the inner loop.
+ *
+ * In: a scheduled nest. Out: nest->tree. A bounds question is "0 <= t < bound" for an affine t: a tap inside the input, a pixel inside
+ * the tile's dim. Questions are answered in one of three places:
+ *
+ *   cut    t depends on unrolled or vector dims, or belongs to a load or a guard: the looped dims that t depends on are cut into
+ *          ranges in which the answer is the same for every iteration (interior), and single iterations elsewhere (edges), in which each
+ *          unrolled copy has its own constant answer. Neighbouring iterations with equal answers are one range again.
+ *   clip   t depends on looped dims only and the last of them is reduced: the range of that loop is computed while running
+ *   run    an edge mode on looped dims only: the index is resolved while running; and divisors that phases left
+ *
+ * So a 3x3 layer on 28 columns in tiles of 14 gets, for its columns: range [0,1) with taps [0,1) on 13 pixels and [1,3) on 14, range [1,2)
+ * with [0,2) on 14 and [2,3) on 13; its rows are clipped. */
+#include "lower/regions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "lower/schedule.h"
+
+enum { MAX_QUESTIONS = 64, MAX_CUTS = 4096, MAX_NODES = 20000 };
+
+typedef struct question {
+  const atr_affine *at;
+  int64_t bound;
+  bool edge; /* an edge mode: outside does not mean absent, and each iteration outside is different code */
+  bool lhs;  /* absent elements drop the multiply-accumulate */
+  int last;  /* last looped dim it depends on */
+} question;
+
+typedef struct builder {
+  atr_work *work;
+  const atr_nest *nest;
+  question questions[MAX_QUESTIONS];
+  int question_count, node_count;
+  int order[ATR_MAX_DIMS]; /* looped dims from the outside in, independent before reduced */
+  int order_count, independent_count;
+  struct cuts *cuts[ATR_MAX_DIMS]; /* by level: memory for its cut points */
+} builder;
+
+atr_box atr_nest_box(const atr_nest *nest) {
+  atr_box box;
+  memset(&box, 0, sizeof box);
+  for (int d = 0; d < nest->dim_count; d++) box.hi[d] = nest->dims[d].extent;
+  return box;
+}
+
+atr_answer atr_bounds_answer(const atr_nest *nest, const atr_affine *at, int64_t bound, const atr_box *box) {
+  int64_t min, max;
+  atr_affine_range(at, box->lo, box->hi, nest->dim_count, &min, &max);
+  if (min >= 0 && max < bound) return ATR_ALWAYS;
+  return max < 0 || min >= bound ? ATR_NEVER : ATR_SOMETIMES;
+}
+
+static bool is_looped(const atr_dim *dim) { return dim->kind == ATR_DIM_LOOP || dim->kind == ATR_DIM_PARALLEL; }
+
+bool atr_affine_has_inner(const atr_nest *nest, const atr_affine *at) {
+  for (int d = 0; d < nest->dim_count; d++)
+    if (at->coef[d] != 0 && !is_looped(&nest->dims[d])) return true;
+  return false;
+}
+
+int atr_affine_last_loop(const atr_nest *nest, const atr_affine *at) {
+  int last = -1;
+  for (int d = 0; d < nest->dim_count; d++)
+    if (at->coef[d] != 0 && is_looped(&nest->dims[d])) last = d;
+  return last;
+}
+
+bool atr_index_clips(const atr_nest *nest, const atr_index *index, int dim) {
+  return index->edge == ATR_EDGE_ZERO && index->divisor == 1 && !atr_affine_has_inner(nest, &index->at) &&
+         nest->dims[dim].reduced && atr_affine_last_loop(nest, &index->at) == dim;
+}
+
+/* ---- questions */
+
+static atr_status add_question(builder *b, const atr_affine *at, int64_t bound, bool edge, bool lhs) {
+  if (b->question_count == MAX_QUESTIONS)
+    return atr_fail(b->work, ATR_NOWHERE, ATR_UNSUPPORTED, "nest %s asks more than %d bounds questions", b->nest->name,
+                    MAX_QUESTIONS);
+  b->questions[b->question_count++] = (question){
+      .at = at, .bound = bound, .edge = edge, .lhs = lhs, .last = atr_affine_last_loop(b->nest, at)};
+  return ATR_OK;
+}
+
+static atr_status add_access_questions(builder *b, const atr_access *access, bool lhs) {
+  for (int i = 0; i < access->index_count; i++) {
+    const atr_index *index = &access->index[i];
+    bool inner = atr_affine_has_inner(b->nest, &index->at);
+    int last = atr_affine_last_loop(b->nest, &index->at);
+    if (index->divisor != 1) {
+      if (inner)
+        return atr_fail(b->work, ATR_NOWHERE, ATR_UNSUPPORTED,
+                        "nest %s: dims under an lhs_dilation left to run time cannot be unrolled or vector dims",
+                        b->nest->name);
+      continue;
+    }
+    if (!inner && lhs && last >= 0 && (index->edge != ATR_EDGE_ZERO || b->nest->dims[last].reduced)) continue; /* clip or run */
+    ATR_TRY(add_question(b, &index->at, index->bound, index->edge != ATR_EDGE_ZERO, lhs && index->edge == ATR_EDGE_ZERO));
+  }
+  return ATR_OK;
+}
+
+static atr_status find_questions(builder *b) {
+  const atr_nest *nest = b->nest;
+  if (nest->has_acc) {
+    ATR_TRY(add_access_questions(b, &nest->lhs, true));
+    ATR_TRY(add_access_questions(b, &nest->rhs, false));
+  }
+  for (int e = 1; e <= nest->expr_count; e++)
+    if (nest->exprs[e].kind == ATR_EXPR_LOAD) ATR_TRY(add_access_questions(b, &nest->exprs[e].access, false));
+  for (int g = 0; g < nest->guard_count; g++)
+    ATR_TRY(add_question(b, &nest->guards[g].at, nest->guards[g].bound, false, false));
+  return ATR_OK;
+}
+
+/* ---- cuts */
+
+/* Iterations v of dim for which min(t) >= low and max(t) <= high over the rest of the box: one interval, clipped to the box. */
+static void iterations_within(const atr_nest *nest, const atr_affine *at, int dim, const atr_box *box, int64_t low,
+                              int64_t high, int64_t *from, int64_t *to) {
+  atr_box rest = *box;
+  int64_t min, max, c = at->coef[dim];
+  rest.lo[dim] = 0;
+  rest.hi[dim] = 1;
+  atr_affine_range(at, rest.lo, rest.hi, nest->dim_count, &min, &max);
+  int64_t first = c > 0 ? atr_ceil_div(low - min, c) : atr_ceil_div(max - high, -c);
+  int64_t last = c > 0 ? atr_floor_div(high - max, c) : atr_floor_div(min - low, -c);
+  *from = atr_min(atr_max(first, box->lo[dim]), box->hi[dim]);
+  *to = atr_max(atr_min(last + 1, box->hi[dim]), *from);
+}
+
+typedef struct cuts {
+  int64_t at[MAX_CUTS];
+  int count;
+} cuts;
+
+static int compare_int64(const void *a, const void *b) {
+  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  return (x > y) - (x < y);
+}
+
+static bool add_cut(cuts *c, int64_t at) {
+  if (c->count == MAX_CUTS) return false;
+  c->at[c->count++] = at;
+  return true;
+}
+
+/* Cut points that one question makes in dim: ends of the interior and of the parts wholly outside, and every iteration between. */
+static bool question_cuts(const atr_nest *nest, const question *q, int dim, const atr_box *box, cuts *out) {
+  const int64_t far = INT64_C(1) << 60;
+  int64_t interior_lo, interior_hi, below_lo, below_hi, above_lo, above_hi;
+  iterations_within(nest, q->at, dim, box, 0, q->bound - 1, &interior_lo, &interior_hi);
+  iterations_within(nest, q->at, dim, box, -far, -1, &below_lo, &below_hi);
+  iterations_within(nest, q->at, dim, box, q->bound, far, &above_lo, &above_hi);
+  for (int64_t v = box->lo[dim]; v < box->hi[dim]; v++) {
+    if (interior_hi > interior_lo && v == interior_lo) {
+      if (!add_cut(out, v)) return false;
+      v = interior_hi - 1;
+    } else if (!q->edge && below_hi > below_lo && v == below_lo) {
+      if (!add_cut(out, v)) return false;
+      v = below_hi - 1;
+    } else if (!q->edge && above_hi > above_lo && v == above_lo) {
+      if (!add_cut(out, v)) return false;
+      v = above_hi - 1;
+    } else if (!add_cut(out, v)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/* Points at which dim is cut for the questions that depend on it and have not been answered further out. */
+static atr_status find_cuts(builder *b, int dim, const atr_box *box, cuts *out) {
+  out->count = 0;
+  bool room = add_cut(out, box->lo[dim]);
+  for (int i = 0; i < b->question_count && room; i++) {
+    const question *q = &b->questions[i];
+    if (q->at->coef[dim] == 0 || atr_bounds_answer(b->nest, q->at, q->bound, box) != ATR_SOMETIMES) {
+      if (q->at->coef[dim] == 0 || !q->edge || atr_bounds_answer(b->nest, q->at, q->bound, box) == ATR_ALWAYS) continue;
+    }
+    room = question_cuts(b->nest, q, dim, box, out);
+  }
+  if (!room)
+    return atr_fail(b->work, ATR_NOWHERE, ATR_UNSUPPORTED, "nest %s: dim %s would be cut into more than %d parts",
+                    b->nest->name, b->nest->dims[dim].name, MAX_CUTS);
+  qsort(out->at, (size_t)out->count, sizeof out->at[0], compare_int64);
+  int kept = 0;
+  for (int i = 0; i < out->count; i++)
+    if (kept == 0 || out->at[i] != out->at[kept - 1]) out->at[kept++] = out->at[i];
+  out->count = kept;
+  return ATR_OK;
+}
+
+/* Which of the unrolled and vector points answer question q with yes when the looped dims stand at box->lo: equal signatures mean
+ * equal code. The values of t at looped dims are what differs, so it is enough to compare where the two bounds fall among the
+ * values that the inner dims add. */
+static void inner_signature(const atr_nest *nest, const question *q, const atr_box *box, int64_t *below, int64_t *inside) {
+  int64_t base = q->at->offset, point[ATR_MAX_DIMS] = {0};
+  int dims[ATR_MAX_DIMS], count = 0;
+  *below = *inside = 0;
+  for (int d = 0; d < nest->dim_count; d++) {
+    if (q->at->coef[d] == 0) continue;
+    if (is_looped(&nest->dims[d])) base += q->at->coef[d] * box->lo[d];
+    else dims[count++] = d;
+  }
+  for (int d = 0; d >= 0;) {
+    int64_t t = base;
+    for (int i = 0; i < count; i++) t += q->at->coef[dims[i]] * point[i];
+    *below += t < 0;
+    *inside += t >= 0 && t < q->bound;
+    for (d = count - 1; d >= 0 && ++point[d] == nest->dims[dims[d]].extent; d--) point[d] = 0;
+  }
+}
+
+/* Do iterations u and v of dim, the last looped dim of every open question, lead to the same code? */
+static bool same_code(const builder *b, int dim, const atr_box *box, int64_t u, int64_t v) {
+  for (int i = 0; i < b->question_count; i++) {
+    const question *q = &b->questions[i];
+    if (q->at->coef[dim] == 0) continue;
+    atr_box at_u = *box, at_v = *box;
+    at_u.lo[dim] = u, at_u.hi[dim] = u + 1;
+    at_v.lo[dim] = v, at_v.hi[dim] = v + 1;
+    atr_answer a = atr_bounds_answer(b->nest, q->at, q->bound, &at_u), c = atr_bounds_answer(b->nest, q->at, q->bound, &at_v);
+    if (a == ATR_ALWAYS && c == ATR_ALWAYS) continue;
+    if (a != c || q->edge || q->last != dim) return false;
+    if (a == ATR_NEVER) continue;
+    int64_t below_u, inside_u, below_v, inside_v;
+    inner_signature(b->nest, q, &at_u, &below_u, &inside_u);
+    inner_signature(b->nest, q, &at_v, &below_v, &inside_v);
+    if (below_u != below_v || inside_u != inside_v) return false;
+  }
+  return true;
+}
+
+/* True when no unrolled point of the box has an lhs element: the node contributes nothing. */
+static bool contributes_nothing(const builder *b, const atr_box *box) {
+  for (int i = 0; i < b->question_count; i++)
+    if (b->questions[i].lhs && atr_bounds_answer(b->nest, b->questions[i].at, b->questions[i].bound, box) == ATR_NEVER)
+      return true;
+  return false;
+}
+
+/* ---- the tree */
+
+static atr_status new_node(builder *b, int dim, int64_t lo, int64_t hi, atr_node **out) {
+  if (++b->node_count > MAX_NODES)
+    return atr_fail(b->work, ATR_NOWHERE, ATR_UNSUPPORTED, "nest %s would be cut into more than %d parts", b->nest->name,
+                    MAX_NODES);
+  *out = ATR_NEW(b->work->arena, atr_node);
+  **out = (atr_node){.dim = dim, .lo = lo, .hi = hi};
+  return ATR_OK;
+}
+
+static bool needs_clip(const builder *b, int dim, const atr_box *box) {
+  if (!b->nest->has_acc) return false;
+  for (int i = 0; i < b->nest->lhs.index_count; i++) {
+    const atr_index *index = &b->nest->lhs.index[i];
+    if (atr_index_clips(b->nest, index, dim) && atr_bounds_answer(b->nest, &index->at, index->bound, box) != ATR_ALWAYS)
+      return true;
+  }
+  return false;
+}
+
+static atr_status build_level(builder *b, int level, const atr_box *box, atr_node **out);
+
+static atr_status build_range(builder *b, int level, const atr_box *box, int64_t lo, int64_t hi, atr_node **out) {
+  int dim = b->order[level];
+  atr_box inside = *box;
+  inside.lo[dim] = lo;
+  inside.hi[dim] = hi;
+  *out = NULL;
+  if (b->nest->dims[dim].reduced && contributes_nothing(b, &inside)) return ATR_OK;
+  ATR_TRY(new_node(b, dim, lo, hi, out));
+  (*out)->clip = needs_clip(b, dim, &inside);
+  return build_level(b, level + 1, &inside, &(*out)->child);
+}
+
+static atr_status build_level(builder *b, int level, const atr_box *box, atr_node **out) {
+  *out = NULL;
+  if (level == b->independent_count && level >= 0) {
+    atr_node *tile;
+    ATR_TRY(new_node(b, ATR_NODE_TILE, 0, 0, &tile));
+    *out = tile;
+    if (!b->nest->has_acc || contributes_nothing(b, box)) return ATR_OK;
+    out = &tile->child;
+  }
+  if (level == b->order_count) return b->nest->has_acc ? new_node(b, ATR_NODE_MAC, 0, 0, out) : ATR_OK;
+  int dim = b->order[level];
+  if (b->nest->dims[dim].extent == 0) return ATR_OK;
+  if (b->cuts[level] == NULL) b->cuts[level] = ATR_NEW(b->work->arena, cuts);
+  cuts *c = b->cuts[level];
+  ATR_TRY(find_cuts(b, dim, box, c));
+  for (int i = 0; i < c->count;) {
+    int64_t lo = c->at[i++];
+    while (i < c->count && same_code(b, dim, box, lo, c->at[i])) i++;
+    ATR_TRY(build_range(b, level, box, lo, i < c->count ? c->at[i] : box->hi[dim], out));
+    if (*out != NULL) out = &(*out)->next;
+  }
+  return ATR_OK;
+}
+
+atr_status atr_nest_build_tree(atr_work *work, atr_nest *nest) {
+  builder b = {.work = work, .nest = nest};
+  for (int reduced = 0; reduced < 2; reduced++) {
+    for (int d = 0; d < nest->dim_count; d++)
+      if (is_looped(&nest->dims[d]) && nest->dims[d].reduced == (reduced == 1)) b.order[b.order_count++] = d;
+    if (reduced == 0) b.independent_count = b.order_count;
+  }
+  for (int d = 0; d < nest->dim_count; d++)
+    if (!nest->dims[d].reduced && nest->dims[d].extent == 0) return ATR_OK; /* nothing to compute: no tree needed */
+  ATR_TRY(find_questions(&b));
+  atr_box box = atr_nest_box(nest);
+  return build_level(&b, 0, &box, &nest->tree);
+}

@@ -1,0 +1,208 @@
+/* schedule.c - the schedule's text form and its legality (schedule.h).
+ *
+ * In: "parallel oc oy; loop ox; reduce ky kx ic; unroll ox:6 oc:2; vector oc:8; pack rhs" against a nest's dims. Out: pieces in
+ * order of execution. Reading, completing and checking are separate, so that the cost model's schedules pass the same check. */
+#include "lower/schedule.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "base/checked.h"
+
+/* Sections in their order; a piece belongs to one by its kind and by whether its dim is reduced. */
+typedef enum section { SECTION_PARALLEL, SECTION_LOOP, SECTION_REDUCE, SECTION_UNROLL, SECTION_VECTOR, SECTION_COUNT } section;
+static const char *const SECTION_NAMES[SECTION_COUNT] = {"parallel", "loop", "reduce", "unroll", "vector"};
+static const atr_dim_kind SECTION_KINDS[SECTION_COUNT] = {ATR_DIM_PARALLEL, ATR_DIM_LOOP, ATR_DIM_LOOP, ATR_DIM_UNROLL,
+                                                          ATR_DIM_VECTOR};
+
+static section section_of(const atr_nest *nest, const atr_piece *piece) {
+  switch (piece->kind) {
+  case ATR_DIM_PARALLEL: return SECTION_PARALLEL;
+  case ATR_DIM_LOOP: return nest->dims[piece->dim].reduced ? SECTION_REDUCE : SECTION_LOOP;
+  case ATR_DIM_UNROLL: return SECTION_UNROLL;
+  case ATR_DIM_VECTOR: return SECTION_VECTOR;
+  }
+  return SECTION_LOOP;
+}
+
+void atr_schedule_print(atr_text *text, const atr_nest *nest, const atr_schedule *schedule) {
+  int last = -1;
+  for (int p = 0; p < schedule->count; p++) {
+    const atr_piece *piece = &schedule->pieces[p];
+    int s = (int)section_of(nest, piece);
+    if (s != last) atr_text_printf(text, "%s%s", last < 0 ? "" : "; ", SECTION_NAMES[s]);
+    last = s;
+    atr_text_printf(text, " %s", nest->dims[piece->dim].name);
+    if (piece->extent != 0) atr_text_printf(text, ":%lld", (long long)piece->extent);
+  }
+  if (schedule->pack_rhs) atr_text_printf(text, "%spack rhs", last < 0 ? "" : "; ");
+}
+
+/* ---- reading */
+
+typedef struct reader {
+  atr_work *work;
+  const atr_nest *nest;
+  atr_schedule *out;
+  size_t at;
+} reader;
+
+static atr_span span_at(const reader *r, size_t start) {
+  return (atr_span){(uint32_t)start + 1, (uint32_t)(r->at > start ? r->at - start : 1)};
+}
+
+/* The next word (letters, digits, _ . : -) or single character; empty at the end. */
+static size_t next_word(reader *r, const char **word) {
+  const atr_source *s = r->work->source;
+  while (r->at < s->len && isspace((unsigned char)s->text[r->at])) r->at++;
+  *word = s->text + r->at;
+  size_t start = r->at;
+  while (r->at < s->len && (isalnum((unsigned char)s->text[r->at]) || strchr("_.:-", s->text[r->at]) != NULL) &&
+         s->text[r->at] != '\0')
+    r->at++;
+  if (r->at == start && r->at < s->len) r->at++;
+  return r->at - start;
+}
+
+static bool word_is(const char *word, size_t len, const char *what) {
+  return len == strlen(what) && memcmp(word, what, len) == 0;
+}
+
+static int find_dim(const atr_nest *nest, const char *name, size_t len) {
+  for (int d = 0; d < nest->dim_count; d++)
+    if (word_is(name, len, nest->dims[d].name)) return d;
+  return -1;
+}
+
+/* "name" or "name:extent" */
+static atr_status read_piece(reader *r, const char *word, size_t len, section s) {
+  size_t start = r->at - len, name_len = 0;
+  while (name_len < len && word[name_len] != ':') name_len++;
+  atr_piece piece = {.dim = find_dim(r->nest, word, name_len), .kind = SECTION_KINDS[s]};
+  if (piece.dim < 0)
+    return atr_fail(r->work, span_at(r, start), ATR_VERIFY_ERROR, "schedule names dim \"%.*s\", which nest %s does not have",
+                    (int)name_len, word, r->nest->name);
+  if (name_len < len) {
+    for (size_t i = name_len + 1; i < len; i++) {
+      if (!isdigit((unsigned char)word[i]) || piece.extent > (INT64_C(1) << 40))
+        return atr_fail(r->work, span_at(r, start), ATR_PARSE_ERROR,
+                        "extent of a schedule's piece must be a positive number, got \"%.*s\"", (int)len, word);
+      piece.extent = piece.extent * 10 + (word[i] - '0');
+    }
+    if (piece.extent == 0)
+      return atr_fail(r->work, span_at(r, start), ATR_PARSE_ERROR,
+                      "extent of a schedule's piece must be a positive number, got \"%.*s\"", (int)len, word);
+  }
+  bool reduced = r->nest->dims[piece.dim].reduced;
+  if ((s == SECTION_REDUCE) != reduced && s != SECTION_UNROLL)
+    return atr_fail(r->work, span_at(r, start), ATR_VERIFY_ERROR, "dim %s is %s and cannot stand in section %s",
+                    r->nest->dims[piece.dim].name, reduced ? "reduced" : "independent", SECTION_NAMES[s]);
+  if (r->out->count == ATR_MAX_DIMS)
+    return atr_fail(r->work, span_at(r, start), ATR_VERIFY_ERROR, "a schedule has at most %d pieces", ATR_MAX_DIMS);
+  r->out->pieces[r->out->count++] = piece;
+  return ATR_OK;
+}
+
+/* Dims that the text left out: their whole extent goes to the end of the loops, or to the front of the reduction. */
+static void complete(const atr_nest *nest, atr_schedule *schedule) {
+  for (int d = 0; d < nest->dim_count; d++) {
+    int64_t covered = 1;
+    bool rest = false;
+    for (int p = 0; p < schedule->count; p++) {
+      if (schedule->pieces[p].dim != d) continue;
+      rest |= schedule->pieces[p].extent == 0;
+      if (schedule->pieces[p].extent != 0 && !atr_checked_mul(covered, schedule->pieces[p].extent, &covered))
+        covered = INT64_MAX;
+    }
+    if (rest || covered >= nest->dims[d].extent || schedule->count == ATR_MAX_DIMS) continue;
+    section mine = nest->dims[d].reduced ? SECTION_REDUCE : SECTION_LOOP;
+    int at = 0;
+    while (at < schedule->count && section_of(nest, &schedule->pieces[at]) < (mine == SECTION_LOOP ? SECTION_REDUCE : mine))
+      at++;
+    memmove(&schedule->pieces[at + 1], &schedule->pieces[at], sizeof(atr_piece) * (size_t)(schedule->count - at));
+    schedule->pieces[at] = (atr_piece){.dim = d, .kind = ATR_DIM_LOOP};
+    schedule->count++;
+  }
+}
+
+atr_status atr_schedule_read(atr_work *work, const atr_nest *nest, atr_schedule *out) {
+  *out = (atr_schedule){.count = 0};
+  reader r = {.work = work, .nest = nest, .out = out};
+  int current = -1;
+  const char *word;
+  for (size_t len; (len = next_word(&r, &word)) != 0;) {
+    size_t start = r.at - len;
+    if (word_is(word, len, ";")) {
+      current = -1;
+    } else if (current >= 0) {
+      ATR_TRY(read_piece(&r, word, len, (section)current));
+    } else if (word_is(word, len, "pack")) {
+      len = next_word(&r, &word);
+      if (!word_is(word, len, "rhs")) return atr_fail(work, span_at(&r, start), ATR_PARSE_ERROR, "only rhs can be packed");
+      out->pack_rhs = true;
+    } else {
+      for (int s = 0; s < SECTION_COUNT; s++)
+        if (word_is(word, len, SECTION_NAMES[s])) current = s;
+      if (current < 0)
+        return atr_fail(work, span_at(&r, start), ATR_PARSE_ERROR,
+                        "expected parallel, loop, reduce, unroll, vector or pack, got \"%.*s\"", (int)len, word);
+    }
+  }
+  complete(nest, out);
+  return atr_schedule_check(work, nest, out);
+}
+
+/* ---- legality */
+
+static atr_status check_dim(atr_work *work, const atr_nest *nest, const atr_schedule *schedule, int d) {
+  const atr_dim *dim = &nest->dims[d];
+  int64_t covered = 1;
+  int rest = 0, pieces = 0;
+  for (int p = 0; p < schedule->count; p++) {
+    const atr_piece *piece = &schedule->pieces[p];
+    if (piece->dim != d) continue;
+    if (piece->extent == 0 && pieces > 0)
+      return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "only the outermost piece of dim %s may be without a number",
+                      dim->name);
+    rest += piece->extent == 0;
+    pieces++;
+    if (piece->extent != 0 && (!atr_checked_mul(covered, piece->extent, &covered) || covered > (INT64_C(1) << 40)))
+      return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "pieces of dim %s are too large", dim->name);
+  }
+  if (pieces == 0 && dim->extent != 1)
+    return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "the schedule has no room left for dim %s", dim->name);
+  if (rest == 0 && covered < dim->extent)
+    return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "pieces of dim %s cover %lld of its %lld", dim->name,
+                    (long long)covered, (long long)dim->extent);
+  if (dim->reduced && pieces > 0 && covered > 0 && dim->extent % covered != 0)
+    return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "pieces of the reduced dim %s must divide its extent %lld, got %lld",
+                    dim->name, (long long)dim->extent, (long long)covered);
+  return ATR_OK;
+}
+
+atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_schedule *schedule) {
+  int64_t unroll = 1, lanes = 1;
+  int last = 0;
+  for (int p = 0; p < schedule->count; p++) {
+    const atr_piece *piece = &schedule->pieces[p];
+    const atr_dim *dim = &nest->dims[piece->dim];
+    int s = (int)section_of(nest, piece);
+    if (s < last)
+      return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "section %s must come before %s", SECTION_NAMES[s],
+                      SECTION_NAMES[last]);
+    last = s;
+    if (dim->reduced && (piece->kind == ATR_DIM_PARALLEL || piece->kind == ATR_DIM_VECTOR))
+      return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "dim %s is reduced and cannot be %s", dim->name, SECTION_NAMES[s]);
+    int64_t extent = piece->extent != 0 ? piece->extent : dim->extent; /* an upper bound for outermost pieces */
+    if (s == SECTION_UNROLL)
+      unroll = extent > ATR_MAX_UNROLL ? ATR_MAX_UNROLL + 1 : atr_min(unroll * extent, ATR_MAX_UNROLL + 1);
+    if (s == SECTION_VECTOR) lanes = extent > ATR_MAX_LANES ? ATR_MAX_LANES + 1 : atr_min(lanes * extent, ATR_MAX_LANES + 1);
+  }
+  if (unroll > ATR_MAX_UNROLL)
+    return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "more than %d unrolled iterations", ATR_MAX_UNROLL);
+  if (lanes > ATR_MAX_LANES) return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "more than %d vector lanes", ATR_MAX_LANES);
+  for (int d = 0; d < nest->dim_count; d++) ATR_TRY(check_dim(work, nest, schedule, d));
+  if (schedule->pack_rhs && !nest->has_acc)
+    return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "nest %s has no rhs to pack", nest->name);
+  return ATR_OK;
+}

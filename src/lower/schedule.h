@@ -1,0 +1,61 @@
+/* schedule.h - how a nest is executed, as data.
+ *
+ * In: a canonical nest and a target row. Out: an order of loops with a kind and tile sizes, as text
+ *
+ *     parallel oc oy; loop ox; reduce ky kx ic; unroll ox:6 oc:2; vector oc:8; pack rhs
+ *
+ * A dim without a number is its outermost piece, as many iterations as the inner pieces leave; numbers are extents of inner pieces.
+ * Every order of one dim's pieces is from the outside in. A dim that is not mentioned gets its outermost piece in the first place
+ * that its kind allows. Three sources: the cost model (atr_schedule_choose), a person (atr_schedule_read), and later a store. */
+#ifndef ATR_LOWER_SCHEDULE_H
+#define ATR_LOWER_SCHEDULE_H
+
+#include "lower/nest.h"
+#include "lower/target.h"
+
+typedef struct atr_piece {
+  int dim;
+  atr_dim_kind kind;
+  int64_t extent; /* 0: what the others leave */
+} atr_piece;
+
+typedef struct atr_schedule {
+  atr_piece pieces[ATR_MAX_DIMS];
+  int count;
+  bool pack_rhs;
+} atr_schedule;
+
+enum {
+  ATR_MAX_UNROLL = 1024, /* product of unrolled extents: beyond it code grows past every cache */
+  ATR_MAX_LANES = 64     /* product of vector extents */
+};
+
+void atr_schedule_print(atr_text *text, const atr_nest *nest, const atr_schedule *schedule);
+
+/* Reads the text above against the nest's dims; errors point into work->source, which must be the schedule's text. */
+ATR_CHECK_RESULT atr_status atr_schedule_read(atr_work *work, const atr_nest *nest, atr_schedule *out);
+
+/* Legality: kinds in order, reduced and independent dims in their places, unrolled reduced pieces divide their dim, limits. Illegal is
+ * ATR_VERIFY_ERROR with the reason; slow is never illegal. */
+ATR_CHECK_RESULT atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_schedule *schedule);
+
+/* tile.c: the scheduled nest: one dim per piece, guards where pieces do not divide their dim. The schedule has been checked. */
+atr_nest *atr_nest_tile(atr_arena *arena, const atr_nest *nest, const atr_schedule *schedule);
+
+/* cost.c: the analytic cost model's choice, always legal; *why receives lines of text that give its reasons and estimate. */
+void atr_schedule_choose(atr_arena *arena, const atr_program *program, const atr_nest *nest, const atr_target *target,
+                         atr_schedule *out, const char **why);
+
+/* pack.c: replaces rhs of a scheduled nest by a buffer laid out in the order in which the nest reads it; returns the nest that fills
+ * the buffer, canonical and to be scheduled itself, or NULL when rhs is read only once anyway. */
+atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_nest *nest);
+
+/* regions.c: the loop tree, cut so that below every tile each bounds question on unrolled dims has one answer. ATR_UNSUPPORTED
+ * when the schedule would need too many parts. */
+ATR_CHECK_RESULT atr_status atr_nest_build_tree(atr_work *work, atr_nest *nest);
+
+/* plan.c: offsets of temporaries in scratch (lifetimes that do not overlap share bytes) and of packed buffers; marks nests that
+ * depend on constants and constant parameters alone as prepack and moves their outputs to the packed block. */
+ATR_CHECK_RESULT atr_status atr_program_plan(atr_work *work, atr_program *program, uint64_t constant_parameters);
+
+#endif

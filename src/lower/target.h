@@ -1,0 +1,38 @@
+/* target.h - a CPU as a row of data: what lowering and code generation need to know about it.
+ *
+ * In: an LLVM CPU name and a feature string. Out: the row. A new vector extension is a new row, never a new file. */
+#ifndef ATR_LOWER_TARGET_H
+#define ATR_LOWER_TARGET_H
+
+#include <stdbool.h>
+
+#include "base/diag.h"
+
+typedef struct atr_target_row {
+  const char *name;
+  const char *arch; /* first part of the triple: "x86_64", "aarch64", ...; "" any */
+  int vector_bits;
+  int registers;        /* vector registers */
+  double fma_per_cycle; /* vector fused multiply-adds (or multiply and add pairs) started per cycle */
+  double loads_per_cycle;
+  int fma_latency;  /* cycles */
+  bool fma;         /* has a fused multiply-add; without it a multiply and an add are emitted */
+  bool f16_convert; /* converts f16 in hardware */
+} atr_target_row;
+
+typedef struct atr_target {
+  const atr_target_row *row;
+  bool vnni;                           /* 4-way u8*s8 dot product into s32 */
+  bool bf16_dot;                       /* 2-way bf16 dot product into f32 */
+  const char *triple, *cpu, *features; /* as handed to LLVM */
+} atr_target;
+
+int atr_target_row_count(void);
+const atr_target_row *atr_target_row_at(int i);
+
+/* Chooses the row: by the features where the string names them (a detected host), else by the CPU's name. A CPU that no table knows
+ * is ATR_UNSUPPORTED, naming it. triple, cpu and features must not be NULL and are kept by reference. */
+ATR_CHECK_RESULT atr_status atr_target_select(atr_work *work, const char *triple, const char *cpu, const char *features,
+                                              atr_target *out);
+
+#endif

@@ -1,0 +1,66 @@
+#!/bin/bash
+# compiled.sh - the subcommands that need compiled code: run --check, verify, compile, explain, targets, nest, bench.
+. "$(dirname "$0")/common.bash"
+npy x.npy "$f32_header" "$one$two$three$four"
+
+expect 0 atrousc run sum.hlo x.npy x.npy --check
+is out "result 0: f32[2,2] min 2 max 8 mean 5 {2, 4, 6, 8}
+check result 0: ok, equal"
+expect 0 atrousc run conv.hlo --random=3 --check --constant=1 --repeat=3 --threads=2
+has out "check result 0: ok"
+expect 0 atrousc run conv.hlo --random-int=3 --exact
+has out "check result 0: ok, equal"
+expect 0 atrousc run two.hlo --random=3 --check
+has out "check result 1: ok, equal"
+atrousc run conv.hlo --random=3 -o a.npy || fail "run"
+atrousc run conv.hlo --random=3 -o b.npy --constant=1 --threads=2 || fail "run, packed"
+cmp a.npy b.npy || fail "packing once or two threads change the bits"
+
+# A module that fails does not keep the next one from being verified; the worst status counts.
+sed 's/ROOT z = f32\[2,2\]/ROOT z = f32[2,3]/' sum.hlo >wrong.hlo
+expect 0 atrousc verify sum.hlo conv.hlo two.hlo
+is out "sum.hlo: ok
+conv.hlo: ok
+two.hlo: ok"
+expect 1 atrousc verify sum.hlo wrong.hlo conv.hlo
+is out "sum.hlo: ok
+conv.hlo: ok"
+
+# print is the identity on what it printed
+expect 0 atrousc print conv.hlo -o printed.hlo
+expect 0 atrousc print printed.hlo
+cmp out printed.hlo || fail "print of print differs"
+
+# compile: kinds by option and by suffix, one text for both
+for kind in nest:nest llvm:ll asm:s; do
+  expect 0 atrousc compile conv.hlo --emit=${kind%:*}
+  cp out stdout.text
+  [ -s stdout.text ] || fail "--emit=${kind%:*} writes nothing"
+  expect 0 atrousc compile conv.hlo -o conv.${kind#*:}
+  cmp stdout.text conv.${kind#*:} || fail "-o conv.${kind#*:} differs from --emit=${kind%:*}"
+done
+expect 0 atrousc compile conv.hlo -o conv.o --name=my_kernel
+[ -s conv.o ] || fail "no object"
+expect 0 atrousc compile conv.hlo -o conv.s --name=my_kernel
+has conv.s my_kernel
+
+expect 0 atrousc nest conv.nest
+cmp out conv.nest || fail "nest does not print what compile wrote"
+expect 0 atrousc explain conv.hlo
+[ -s out ] || fail "explain prints nothing"
+expect 0 atrousc targets
+[ -s out ] || fail "targets prints nothing"
+
+expect 0 atrousc bench conv.hlo sum.hlo --repeat=3
+grep -qE '^conv\.hlo  min [0-9]+ ns  median [0-9]+ ns  .* GFLOP/s' out || fail "bench prints '$(cat out)'"
+expect 0 atrousc bench conv.hlo sum.hlo --repeat=3 --json
+# 5 outputs of 2 taps are 20 operations; the dilated, cropped input meets a tap in 5 of the 10 pairs.
+has out '"name": "conv.hlo", "min_ns": '
+has out '"runs": 3,'
+has out '"flops": 20, "useful_flops": 10,'
+[ "$(grep -c '"name"' out)" = 2 ] || fail "bench --json lacks a module"
+
+# An unknown CPU is refused, not crashed on.
+atrousc run conv.hlo --random=1 --cpu=no-such-cpu >out 2>err
+case $? in 1 | 3) has err "no-such-cpu" ;; *) fail "an unknown CPU is taken" ;; esac
+exit 0

@@ -1,0 +1,54 @@
+#!/bin/bash
+# output.sh - nothing is written half: full disks, missing folders, links, permissions, left-over temporary files.
+. "$(dirname "$0")/common.bash"
+run() { atrousc run --target=interpreter sum.hlo --random-int=1 "$@"; }
+
+# a full disk: status 3, a message, whatever is written
+if [ -w /dev/full ]; then
+  expect 3 run -o /dev/full
+  has err "/dev/full: error: cannot write: No space left on device"
+  [ -c /dev/full ] || fail "/dev/full was replaced"
+  atrousc print sum.hlo >/dev/full 2>err
+  [ $? = 3 ] || fail "print to a full disk is not status 3"
+  has err "cannot write: No space left on device"
+  run >/dev/full 2>err
+  [ $? = 3 ] || fail "a summary to a full disk is not status 3"
+  atrousc --help >/dev/full 2>err
+  [ $? = 3 ] || fail "--help to a full disk is not status 3"
+fi
+
+expect 3 run -o nowhere/y.npy
+has err "nowhere/y.npy: error: cannot write: No such file or directory"
+mkdir folder
+expect 3 run -o folder
+has err "folder: error: cannot write"
+
+# The old file stays when the new one cannot be made: here the second of two has no folder.
+echo old >n.npy
+expect 3 atrousc run --target=interpreter two.hlo --random-int=1 -o n.npy -o nowhere/d.npy
+is n.npy old
+
+# A file is replaced as a whole: it keeps its mode, a link stays a link, and a reader of the old one keeps it.
+chmod 640 n.npy
+ln -s n.npy link.npy
+exec 3<n.npy
+expect 0 run -o link.npy
+[ -L link.npy ] || fail "the link was replaced"
+[ "$(stat -c %a n.npy)" = 640 ] || fail "the mode changed to $(stat -c %a n.npy)"
+[ "$(cat <&3)" = old ] || fail "the old file was written into"
+exec 3<&-
+run -o fresh.npy
+cmp fresh.npy n.npy || fail "the file behind the link is not the result"
+(umask 027 && run -o masked.npy)
+[ "$(stat -c %a masked.npy)" = 640 ] || fail "umask is not honoured: $(stat -c %a masked.npy)"
+
+# A refused module leaves nothing, also for the other subcommands.
+echo rubbish >bad.hlo
+for command in print "compile --emit=obj"; do
+  expect 1 atrousc $command bad.hlo -o left
+  [ -e left ] && fail "$command leaves its output"
+done
+
+ls -A >files
+grep -E '\.[A-Za-z0-9]{6}$' files && fail "temporary files are left"
+exit 0

@@ -1,0 +1,214 @@
+/* bound.c - see bound.h. Bounds are kept per array, not per element: with `largest` the greatest finite magnitude of its values. */
+#include "bound.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/dtype.h"
+
+/* What is known about the values of one instruction. */
+typedef struct facts {
+  double largest, least; /* magnitudes, of each part; of finite values; 0 and infinity when there are none */
+  bool integral;         /* every finite part is an integer */
+  bool finite;
+} facts;
+
+static double epsilon(atr_dtype dtype) {
+  switch (atr_dtype_real(dtype)) {
+    case ATR_BF16: return 0x1p-8;
+    case ATR_F16: return 0x1p-11;
+    case ATR_F32: return 0x1p-24;
+    default: return 0x1p-53;
+  }
+}
+
+static double smallest(atr_dtype dtype) {
+  switch (atr_dtype_real(dtype)) {
+    case ATR_F16: return 0x1p-24;
+    case ATR_BF16: return 0x1p-133;
+    case ATR_F32: return 0x1p-149;
+    default: return 0x1p-1074;
+  }
+}
+
+static double greatest(atr_dtype dtype) {
+  switch (atr_dtype_real(dtype)) {
+    case ATR_F16: return 65504;
+    case ATR_BF16: case ATR_F32: return 0x1.fep127;
+    default: return 0x1.fffffffffffffp1023;
+  }
+}
+
+static bool is_floating(atr_dtype dtype) { return atr_dtype_class_of(dtype) >= ATR_CLASS_FLOAT; }
+static bool is_complex(atr_dtype dtype) { return atr_dtype_class_of(dtype) == ATR_CLASS_COMPLEX; }
+
+static void look_at(facts *f, double x) {
+  if (!isfinite(x)) {
+    f->finite = false;
+    return;
+  }
+  f->largest = fmax(f->largest, fabs(x));
+  f->least = fmin(f->least, fabs(x));
+  if (x != floor(x)) f->integral = false;
+}
+
+static facts facts_of(const atr_shape *shape, const void *data) {
+  facts f = {.least = INFINITY, .integral = true, .finite = true};
+  int64_t n = atr_shape_elements(shape);
+  size_t size = atr_dtype_size(shape->dtype);
+  for (int64_t i = 0; i < n; i++) {
+    atr_scalar x = atr_scalar_load(shape->dtype, (const char *)data + (size_t)i * size);
+    if (!is_floating(shape->dtype)) x.re = atr_dtype_class_of(shape->dtype) == ATR_CLASS_UINT ? (double)(uint64_t)x.i : (double)x.i;
+    look_at(&f, x.re);
+    if (is_complex(shape->dtype)) look_at(&f, x.im);
+  }
+  return f;
+}
+
+/* ---- one instruction */
+
+typedef struct step {
+  const atr_inst *inst;
+  const atr_inst *operand[3];
+  facts in[3], out;
+  double error[3]; /* of operands, absolute */
+  bool exact;      /* all operands are */
+  bound worst;     /* of operands: what an operation that chooses among them passes on */
+} step;
+
+static const bound EXACT = {.known = true}, UNKNOWN = {.known = false};
+
+static double terms_of(const atr_conv *conv, const atr_shape *lhs) {
+  double n = (double)lhs->dims[conv->lhs_feature] / (double)conv->feature_group_count;
+  for (int d = 0; d < conv->spatial; d++) n *= (double)conv->window[d].size;
+  return n;
+}
+
+static bound of_conv(const step *s) {
+  const atr_shape *lhs = &s->operand[0]->shape, *rhs = &s->operand[1]->shape;
+  atr_dtype result = s->inst->shape.dtype;
+  if (!is_floating(result)) return s->exact ? EXACT : UNKNOWN;
+  atr_dtype sum = atr_dtype_accumulator(lhs->dtype, rhs->dtype, result);
+  double n = terms_of(s->inst->u.conv, lhs) * (is_complex(sum) ? 2 : 1), total = n * s->in[0].largest * s->in[1].largest;
+  bool integral = s->in[0].integral && s->in[1].integral;
+  if (s->exact && integral && total * epsilon(sum) < 1) return EXACT;
+  double passed = n * (s->in[0].largest * s->error[1] + s->error[0] * s->in[1].largest + s->error[0] * s->error[1]);
+  return (bound){true, 2 * (n + 4) * epsilon(sum) * total + passed + smallest(result), epsilon(result) * 2};
+}
+
+/* An operation that rounds once: exact of exact operands, else `error` and the rounding. */
+static bound rounded(const step *s, double error) {
+  if (s->exact) return EXACT;
+  return (bound){true, error + smallest(s->inst->shape.dtype), 2 * epsilon(s->inst->shape.dtype)};
+}
+
+static bound of_multiply(const step *s) {
+  double error = s->in[0].largest * s->error[1] + s->error[0] * s->in[1].largest + s->error[0] * s->error[1];
+  atr_dtype dtype = s->inst->shape.dtype;
+  if (!is_complex(dtype)) return rounded(s, error);
+  double size = 2 * s->in[0].largest * s->in[1].largest;
+  if (s->exact && s->in[0].integral && s->in[1].integral && size * epsilon(dtype) < 1) return EXACT;
+  return (bound){true, 2 * error + 4 * epsilon(dtype) * size + smallest(dtype), 0};
+}
+
+static bound of_divide(const step *s) {
+  atr_dtype dtype = s->inst->shape.dtype;
+  double least = s->in[1].least - s->error[1];
+  if (!(least > 0) || !s->in[1].finite) return s->exact && !is_complex(dtype) && s->in[1].least > 0 ? EXACT : UNKNOWN;
+  double error = (s->error[0] + s->out.largest * s->error[1]) / least;
+  if (!is_complex(dtype)) return rounded(s, error);
+  if (!s->in[0].finite) return UNKNOWN;
+  return (bound){true, 4 * error + 16 * epsilon(dtype) * s->in[0].largest / least, 0};
+}
+
+static bound of_function(const step *s, double slope_absolute, double slope_relative) {
+  atr_dtype dtype = s->inst->shape.dtype;
+  if (is_complex(dtype)) return UNKNOWN;
+  return (bound){true, slope_absolute * s->error[0] + 4 * smallest(dtype), 16 * epsilon(dtype) + slope_relative};
+}
+
+static bound of_convert(const step *s) {
+  atr_dtype to = s->inst->shape.dtype;
+  if (s->exact) return EXACT;
+  if (!is_floating(to)) return UNKNOWN;
+  return rounded(s, s->error[0]);
+}
+
+static bound of_op(const step *s) {
+  switch (s->inst->op) {
+    case ATR_OP_PARAMETER: case ATR_OP_CONSTANT: case ATR_OP_IOTA: return EXACT;
+    case ATR_OP_CONVOLUTION: case ATR_OP_LOCAL_CONVOLUTION: return of_conv(s);
+    case ATR_OP_ADD: case ATR_OP_SUBTRACT: return rounded(s, s->error[0] + s->error[1]);
+    case ATR_OP_MULTIPLY: return of_multiply(s);
+    case ATR_OP_DIVIDE: return of_divide(s);
+    case ATR_OP_EXPONENTIAL: return of_function(s, 0, exp(s->error[0]) - 1);
+    case ATR_OP_TANH: return of_function(s, 1, 0);
+    case ATR_OP_LOGISTIC: return of_function(s, 1, 0);
+    case ATR_OP_CONVERT: return of_convert(s);
+    case ATR_OP_COMPARE: case ATR_OP_AND: case ATR_OP_OR: case ATR_OP_XOR: case ATR_OP_NOT: return s->exact ? EXACT : UNKNOWN;
+    case ATR_OP_COMPLEX: case ATR_OP_REAL: case ATR_OP_IMAG: return s->exact ? EXACT : (bound){true, 2 * (s->error[0] + s->error[1]), 0};
+    case ATR_OP_ABS:
+      if (!is_complex(s->operand[0]->shape.dtype)) return s->worst;
+      return s->in[0].finite ? (bound){true, 2 * s->error[0] + smallest(s->inst->shape.dtype), 8 * epsilon(s->inst->shape.dtype)} : UNKNOWN;
+    case ATR_OP_PAD: case ATR_OP_REVERSE: case ATR_OP_BROADCAST: case ATR_OP_RESHAPE: case ATR_OP_TRANSPOSE: case ATR_OP_SLICE:
+    case ATR_OP_CONCATENATE: case ATR_OP_COPY: case ATR_OP_MAXIMUM: case ATR_OP_MINIMUM: case ATR_OP_NEGATE: case ATR_OP_CLAMP:
+    case ATR_OP_SELECT: return s->worst;
+    case ATR_OP_NONE: case ATR_OP_COUNT: break;
+  }
+  return UNKNOWN;
+}
+
+/* Close to the largest number of a dtype an error can decide whether there is an infinity. */
+static bool near_overflow(const step *s, const bound *b) {
+  atr_dtype dtype = s->inst->shape.dtype;
+  if (!is_floating(dtype) || (b->absolute == 0 && b->relative == 0)) return false;
+  if (s->inst->op == ATR_OP_CONVOLUTION || s->inst->op == ATR_OP_LOCAL_CONVOLUTION)
+    if (terms_of(s->inst->u.conv, &s->operand[0]->shape) * s->in[0].largest * s->in[1].largest > greatest(ATR_F32) / 4) return true;
+  return s->out.largest + b->absolute > greatest(dtype) * 0.98 || !s->out.finite;
+}
+
+static double error_of(const bound *b, const facts *f) { return b->absolute + b->relative * f->largest; }
+
+void bound_values(const atr_module *module, const void *const *values, bound *bounds) {
+  for (atr_id id = 1; id <= module->count; id++) {
+    const atr_inst *inst = atr_inst_at(module, id);
+    step s = {.inst = inst, .out = facts_of(&inst->shape, values[id]), .exact = true, .worst = EXACT};
+    for (int i = 0; i < inst->operand_count; i++) {
+      const bound *b = &bounds[inst->operands[i]];
+      s.worst.known = s.worst.known && b->known;
+      s.worst.absolute = fmax(s.worst.absolute, b->absolute);
+      s.worst.relative = fmax(s.worst.relative, b->relative);
+      s.exact = s.exact && b->absolute == 0 && b->relative == 0;
+      if (i >= 3) continue;
+      s.operand[i] = atr_operand(module, inst, i);
+      s.in[i] = facts_of(&s.operand[i]->shape, values[inst->operands[i]]);
+      s.error[i] = error_of(b, &s.in[i]);
+    }
+    bounds[id] = s.worst.known ? of_op(&s) : UNKNOWN;
+    if (near_overflow(&s, &bounds[id])) bounds[id] = UNKNOWN;
+  }
+}
+
+/* ---- comparison */
+
+static bool agrees(double got, double want, const bound *allowed) {
+  if (got == want || (isnan(got) && isnan(want))) return true;
+  double difference = fabs(got - want);
+  return difference <= allowed->absolute + allowed->relative * fabs(want);
+}
+
+int64_t bound_first_wrong(const atr_shape *shape, const void *got, const void *want, const bound *allowed) {
+  int64_t n = atr_shape_elements(shape);
+  size_t size = atr_dtype_size(shape->dtype);
+  if (!allowed->known) return -1;
+  for (int64_t i = 0; i < n; i++) {
+    const char *a = (const char *)got + (size_t)i * size, *b = (const char *)want + (size_t)i * size;
+    if (memcmp(a, b, size) == 0) continue;
+    if (!is_floating(shape->dtype)) return i;
+    atr_scalar x = atr_scalar_load(shape->dtype, a), y = atr_scalar_load(shape->dtype, b);
+    bound part = *allowed; /* an error of one part of a complex number is relative to the whole */
+    if (is_complex(shape->dtype)) part.absolute += part.relative * (isfinite(y.re) && isfinite(y.im) ? hypot(y.re, y.im) : 0);
+    if (!agrees(x.re, y.re, &part) || !agrees(x.im, y.im, &part)) return i;
+  }
+  return -1;
+}

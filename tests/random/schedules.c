@@ -1,0 +1,118 @@
+/* schedules.c - see schedules.h. */
+#include "schedules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lower/canonical.h"
+#include "lower/schedule.h"
+#include "lower/simplify.h"
+
+typedef struct drawing {
+  rng *r;
+  const atr_nest *nest;
+  int64_t outer[ATR_MAX_DIMS]; /* what the pieces drawn so far leave of each dim */
+  bool small;                  /* keep the code of one tile small: long compilations test nothing new */
+} drawing;
+
+static int64_t pick_lanes(rng *r) {
+  static const int64_t usual[] = {2, 4, 4, 8, 8, 8, 16, 16, 32, 3, 5, 7};
+  return RNG_PICK(r, usual);
+}
+
+/* Pieces "name:extent" of a section, for dims in random order, while their product stays below `limit`. */
+static void inner_pieces(drawing *d, atr_text *text, const char *section, int64_t limit, bool vector) {
+  int order[ATR_MAX_DIMS], pieces = 0;
+  int64_t product = 1;
+  rng_permutation(d->r, d->nest->dim_count, order);
+  for (int i = 0; i < d->nest->dim_count; i++) {
+    const atr_dim *dim = &d->nest->dims[order[i]];
+    if (vector && dim->reduced) continue;
+    if (!rng_chance(d->r, vector ? 2 : 1, vector ? 3 : 2) || (vector && pieces >= 2)) continue;
+    int64_t extent = vector ? pick_lanes(d->r) : rng_range(d->r, 2, 6);
+    int64_t left = d->outer[order[i]];
+    if (dim->reduced && left % extent != 0 && !rng_chance(d->r, 1, 40)) continue;
+    if (extent > 2 * left && rng_chance(d->r, 3, 4)) continue; /* mostly idle lanes */
+    if (product * extent > limit) continue;
+    atr_text_printf(text, "%s %s:%lld", pieces == 0 ? section : "", dim->name, (long long)extent);
+    product *= extent;
+    d->outer[order[i]] = (left + extent - 1) / extent;
+    pieces++;
+  }
+  if (pieces > 0) atr_text_puts(text, "; ");
+}
+
+/* Pieces of a section of looped dims. Outermost ones by name: some of those that are left, the reader completes the rest; and
+ * behind them cache tiles, drawn before as `tiles`. */
+static void outer_pieces(drawing *d, atr_text *text, const char *section, bool reduced, const atr_text *tiles) {
+  int order[ATR_MAX_DIMS], pieces = 0;
+  rng_permutation(d->r, d->nest->dim_count, order);
+  for (int i = 0; i < d->nest->dim_count; i++) {
+    const atr_dim *dim = &d->nest->dims[order[i]];
+    if (dim->reduced != reduced || d->outer[order[i]] < 0 || !rng_chance(d->r, 2, 3)) continue;
+    atr_text_printf(text, "%s %s", pieces++ == 0 ? section : "", dim->name);
+    d->outer[order[i]] = -1; /* has its outermost piece */
+  }
+  if (tiles->len > 0) atr_text_printf(text, "%s%s", pieces++ == 0 ? section : "", tiles->data);
+  if (pieces > 0) atr_text_puts(text, "; ");
+}
+
+static void cache_tiles(drawing *d, atr_text *text, bool reduced) {
+  for (int i = 0; i < d->nest->dim_count; i++) {
+    int64_t left = d->outer[i], extent = rng_range(d->r, 2, 5);
+    if (d->nest->dims[i].reduced != reduced || left < 2 || !rng_chance(d->r, 1, 5) || (reduced && left % extent != 0)) continue;
+    atr_text_printf(text, " %s:%lld", d->nest->dims[i].name, (long long)extent);
+    d->outer[i] = (left + extent - 1) / extent;
+  }
+}
+
+/* Inner sections are drawn first, because outer pieces are what they leave, and written last. */
+static void draw_schedule(drawing *d, atr_arena *arena, atr_text *text) {
+  atr_text inner = atr_text_make(arena), vector = atr_text_make(arena), loops = atr_text_make(arena), reduced = atr_text_make(arena), none = atr_text_make(arena);
+  if (rng_chance(d->r, 4, 5)) inner_pieces(d, &vector, "vector", d->small ? 16 : rng_chance(d->r, 1, 30) ? 256 : 64, true);
+  if (rng_chance(d->r, 4, 5)) inner_pieces(d, &inner, "unroll", d->small ? 8 : 24, false);
+  cache_tiles(d, &loops, false);
+  cache_tiles(d, &reduced, true);
+  outer_pieces(d, text, "parallel", false, &none);
+  outer_pieces(d, text, "loop", false, &loops);
+  outer_pieces(d, text, "reduce", true, &reduced);
+  atr_text_printf(text, "%s%s%s", inner.data != NULL ? inner.data : "", vector.data != NULL ? vector.data : "", d->nest->has_acc && rng_chance(d->r, 1, 2) ? "pack rhs" : "");
+}
+
+static void draw_nest(rng *r, atr_arena *arena, atr_nest *nest, bool small, atr_text *text) {
+  drawing d = {.r = r, .nest = nest, .small = small};
+  atr_nest_collapse(arena, nest);
+  for (int i = 0; i < nest->dim_count; i++) d.outer[i] = nest->dims[i].extent;
+  atr_text_printf(text, "%s: ", nest->name);
+  draw_schedule(&d, arena, text);
+  atr_text_puts(text, "\n");
+}
+
+static atr_status draw_module(rng *r, atr_work *work, const atr_module *module, bool fold_padding, atr_text *text) {
+  atr_program *program;
+  ATR_TRY(atr_lower_canonical(work, module, fold_padding, &program));
+  for (int n = 0; n < program->nest_count; n++) {
+    atr_program phases = *program;
+    phases.nests = NULL;
+    phases.nest_count = phases.nest_capacity = 0;
+    atr_nest_split_phases(work->arena, program->nests[n], &phases);
+    for (int p = 0; p < phases.nest_count; p++)
+      if (phases.nests[p]->has_acc || rng_chance(r, 1, 3)) draw_nest(r, work->arena, phases.nests[p], phases.nest_count > 6, text);
+  }
+  return ATR_OK;
+}
+
+char *schedules_random(rng *r, const atr_module *module, bool fold_padding) {
+  atr_arena arena;
+  atr_arena_init(&arena, atr_default_realloc, NULL);
+  if (setjmp(arena.guard) != 0) {
+    atr_arena_fini(&arena);
+    return NULL;
+  }
+  atr_work work = {.arena = &arena};
+  atr_text text = atr_text_make(&arena);
+  char *out = NULL;
+  if (draw_module(r, &work, module, fold_padding, &text) == ATR_OK && text.len > 0) out = strdup(text.data);
+  atr_arena_fini(&arena);
+  return out;
+}

@@ -1,0 +1,641 @@
+/* test_interpret.c - the interpreter against answers that were made without it.
+ *
+ * In: tests/data/interpret.txt, whose cases come from JAX and from loops over the definition (its maker,
+ * scripts/make-interpret-vectors.py, describes the format), and the golden vectors of the rules that implementations get
+ * wrong, written here in the same format:
+ *
+ *     convolution labels=bf0_oi0->bf0 window=2,1,-1,0,2,1,0,0 groups=1,1
+ *     arg f32[1,1,4] 1 2 3 4
+ *     arg f32[1,1,2] 1 10
+ *     out f32[1,1,5] 20 2 30 3 40
+ *
+ * Each case is one test: arguments are laid out as their layouts say, results are read back by them, and compared by value,
+ * exactly unless the case says `ulps=N`. A block of guard bytes behind every result must stay as it was. */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "ir/ir.h"
+
+/* ---- the work that every test runs in */
+
+static atr_arena arena;
+static atr_work work;
+
+static void setup(void) {
+  atr_arena_init(&arena, atr_default_realloc, NULL);
+  work = (atr_work){.arena = &arena};
+  if (setjmp(arena.guard) != 0) ck_abort_msg("out of memory");
+}
+
+static void teardown(void) { atr_arena_fini(&arena); }
+
+/* ---- reading a case */
+
+typedef struct tensor {
+  atr_shape shape;
+  void *memory; /* in the shape's layout */
+} tensor;
+
+typedef struct problem {
+  atr_inst inst;
+  tensor args[4], out;
+  int arg_count, ulps;
+  bool multiply_padding;
+} problem;
+
+static int64_t read_int(const char **at) {
+  char *end;
+  int64_t value = strtoll(*at, &end, 10);
+  ck_assert_msg(end != *at, "a number is missing at '%.20s'", *at);
+  *at = end;
+  return value;
+}
+
+static bool skip(const char **at, const char *word) {
+  size_t len = strlen(word);
+  if (strncmp(*at, word, len) != 0) return false;
+  *at += len;
+  return true;
+}
+
+/* Numbers between commas and semicolons, up to the end of the word. */
+static int read_list(const char **at, int64_t *list, int room) {
+  int count = 0;
+  while (**at != '\0' && **at != ' ' && **at != '\n') {
+    ck_assert_int_lt(count, room);
+    list[count++] = read_int(at);
+    if (**at == ',' || **at == ';') ++*at;
+  }
+  return count;
+}
+
+static atr_shape read_shape(const char **at) {
+  int64_t dims[ATR_MAX_RANK];
+  int rank = 0;
+  size_t len = strcspn(*at, "[");
+  atr_dtype dtype = atr_dtype_from_name(*at, len);
+  ck_assert_int_ne(dtype, ATR_DTYPE_NONE);
+  for (*at += len + 1; **at != ']'; *at += **at == ',') dims[rank++] = read_int(at);
+  ++*at;
+  atr_shape shape = atr_shape_make(dtype, rank, dims);
+  if (!skip(at, "{")) return shape;
+  for (int i = 0; i < rank; i++, *at += **at == ',') shape.minor_to_major[i] = (int8_t)read_int(at);
+  ++*at;
+  return shape;
+}
+
+/* Byte offset, in the layout, of element e counted in row-major logical order. */
+static size_t place_of(const atr_shape *shape, int64_t e) {
+  int64_t strides[ATR_MAX_RANK], place = 0;
+  atr_shape_strides(shape, strides);
+  for (int i = shape->rank - 1; i >= 0; i--) {
+    place += e % shape->dims[i] * strides[i];
+    e /= shape->dims[i];
+  }
+  return (size_t)place * atr_dtype_size(shape->dtype);
+}
+
+static atr_scalar read_scalar(const char **at, atr_dtype dtype) {
+  atr_scalar value = {0};
+  atr_dtype_class class = atr_dtype_class_of(dtype);
+  char *end;
+  if (class == ATR_CLASS_UINT) value.i = (int64_t)strtoull(*at, &end, 10);
+  else if (class == ATR_CLASS_SINT || class == ATR_CLASS_PRED) value.i = strtoll(*at, &end, 10);
+  else value.re = strtod(*at, &end);
+  ck_assert_ptr_ne(end, *at);
+  *at = end;
+  if (class == ATR_CLASS_COMPLEX) {
+    value.im = strtod(*at, &end);
+    *at = end;
+  }
+  return value;
+}
+
+static tensor read_tensor(const char **at) {
+  tensor t = {.shape = read_shape(at)};
+  t.memory = atr_arena_alloc(&arena, (size_t)atr_shape_bytes(&t.shape));
+  for (int64_t e = 0; e < atr_shape_elements(&t.shape); e++)
+    atr_scalar_store(t.shape.dtype, (char *)t.memory + place_of(&t.shape, e), read_scalar(at, t.shape.dtype));
+  return t;
+}
+
+static void read_window(const char **at, atr_conv *conv) {
+  int64_t list[8 * ATR_MAX_SPATIAL];
+  conv->spatial = read_list(at, list, 8 * ATR_MAX_SPATIAL) / 8;
+  for (int d = 0; d < conv->spatial; d++) {
+    const int64_t *w = &list[8 * d];
+    conv->window[d] = (atr_window_dim){w[0], w[1], w[2], w[3], w[4], w[5], w[6] != 0, (atr_edge_mode)w[7]};
+  }
+}
+
+/* b01f_01io->b01f: each character is a dimension, in order. */
+static void read_labels(const char **at, atr_conv *conv) {
+  int array = 0, dim = 0;
+  for (; **at != ' '; ++*at, ++dim) {
+    char c = **at;
+    if (c == '_' || c == '-') {
+      *at += c == '-';
+      array++, dim = -1;
+    } else if (c == 'b' || c == 'f') {
+      int *of_lhs = c == 'b' ? &conv->lhs_batch : &conv->lhs_feature;
+      int *of_out = c == 'b' ? &conv->out_batch : &conv->out_feature;
+      *(array == 0 ? of_lhs : of_out) = dim;
+    } else if (c == 'i' || c == 'o') {
+      *(c == 'i' ? &conv->rhs_input_feature : &conv->rhs_output_feature) = dim;
+    } else {
+      (array == 0 ? conv->lhs_spatial : array == 1 ? conv->rhs_spatial : conv->out_spatial)[c - '0'] = dim;
+    }
+  }
+}
+
+static void read_attribute(const char **at, problem *p) {
+  int64_t list[3 * ATR_MAX_RANK];
+  if (skip(at, "labels=")) read_labels(at, p->inst.u.conv);
+  else if (skip(at, "window=")) read_window(at, p->inst.u.conv);
+  else if (skip(at, "groups=")) {
+    read_list(at, list, 2);
+    p->inst.u.conv->feature_group_count = list[0];
+    p->inst.u.conv->batch_group_count = list[1];
+  } else if (skip(at, "dims=")) {
+    p->inst.u.dims.count = read_list(at, list, ATR_MAX_RANK);
+    p->inst.u.dims.dims = atr_arena_grow(&arena, list, sizeof list, sizeof list);
+  } else if (skip(at, "padding=") || skip(at, "slices=")) { /* both are rows of three numbers */
+    read_list(at, list, 3 * ATR_MAX_RANK);
+    void *rows = atr_arena_grow(&arena, list, sizeof list, sizeof list);
+    if (p->inst.op == ATR_OP_PAD) p->inst.u.pad = rows;
+    else p->inst.u.slice = rows;
+  } else if (skip(at, "direction=")) p->inst.u.direction = (atr_direction)read_int(at);
+  else if (skip(at, "ulps=")) p->ulps = (int)read_int(at);
+  else if (skip(at, "multiply_padding=")) p->multiply_padding = read_int(at) != 0;
+  else ck_abort_msg("unknown attribute at '%.20s'", *at);
+}
+
+static problem read_problem(const char *at) {
+  problem p = {.ulps = 0};
+  size_t len = strcspn(at, " \n");
+  if (strncmp(at, "case ", 5) == 0) {
+    at += strcspn(at, "\n") + 1;
+    len = strcspn(at, " \n");
+  }
+  p.inst.op = atr_op_from_name(at, len);
+  ck_assert_msg(p.inst.op != ATR_OP_NONE, "unknown operation '%.*s'", (int)len, at);
+  if (atr_op_kind_of(p.inst.op) == ATR_KIND_CONV) p.inst.u.conv = ATR_NEW(&arena, atr_conv);
+  for (at += len; skip(&at, " ");) read_attribute(&at, &p);
+  while (skip(&at, "\n")) {
+    if (skip(&at, "arg ")) p.args[p.arg_count++] = read_tensor(&at);
+    else if (skip(&at, "out ")) p.out = read_tensor(&at);
+    else break;
+  }
+  return p;
+}
+
+/* ---- running and comparing */
+
+static atr_id add_parameter(atr_module *module, const atr_shape *shape) {
+  atr_inst inst = {.op = ATR_OP_PARAMETER, .shape = *shape, .u.parameter = module->parameter_count};
+  module->parameters = atr_arena_grow(&arena, module->parameters, sizeof(atr_id) * (size_t)module->parameter_count,
+                                      sizeof(atr_id) * (size_t)(module->parameter_count + 1));
+  return module->parameters[module->parameter_count++] = atr_module_add(module, &inst);
+}
+
+static atr_id add_op(atr_module *module, atr_op op, const atr_shape *shape, atr_id a, atr_id b) {
+  atr_inst inst = {.op = op, .shape = *shape, .operand_count = atr_op_operand_count(op), .operands = (atr_id[]){a, b}};
+  return atr_module_add(module, &inst);
+}
+
+static atr_id add_constant(atr_module *module, const atr_shape *shape, const void *literal) {
+  return atr_module_add(module, &(atr_inst){.op = ATR_OP_CONSTANT, .shape = *shape, .u.literal = literal});
+}
+
+static void set_results(atr_module *module, const atr_id *ids, int count) {
+  module->results = atr_arena_grow(&arena, ids, sizeof(atr_id) * (size_t)count, sizeof(atr_id) * (size_t)count);
+  module->result_count = count;
+}
+
+static atr_module *module_of(const problem *p) {
+  atr_module *module = atr_module_new(&arena, "test");
+  atr_id operands[4];
+  for (int i = 0; i < p->arg_count; i++) operands[i] = add_parameter(module, &p->args[i].shape);
+  atr_inst inst = p->inst;
+  inst.shape = p->out.shape;
+  inst.operands = operands;
+  inst.operand_count = p->arg_count;
+  atr_id root = atr_module_add(module, &inst);
+  set_results(module, &root, 1);
+  return module;
+}
+
+static double ulp_of(atr_dtype dtype, double value) {
+  int digits = dtype == ATR_F16 ? 10 : dtype == ATR_BF16 ? 7 : dtype == ATR_F32 || dtype == ATR_C64 ? 23 : 52, exponent;
+  frexp(value, &exponent);
+  return ldexp(1, exponent - 1 - digits);
+}
+
+static bool close_enough(double a, double b, double bound) { return (isnan(a) && isnan(b)) || a == b || fabs(a - b) <= bound; }
+
+static bool is_same(atr_dtype dtype, atr_scalar a, atr_scalar b, int ulps) {
+  atr_dtype_class class = atr_dtype_class_of(dtype);
+  if (class != ATR_CLASS_FLOAT && class != ATR_CLASS_COMPLEX) return a.i == b.i;
+  double bound = ulps * ulp_of(dtype, fmax(fabs(b.re), fabs(b.im)));
+  return close_enough(a.re, b.re, bound) && close_enough(a.im, b.im, bound);
+}
+
+static const char *describe(atr_dtype dtype, const void *address) {
+  atr_text text = atr_text_make(&arena);
+  atr_text_scalar(&text, dtype, address);
+  return text.data;
+}
+
+static void compare(const tensor *want, const void *got, int ulps) {
+  atr_dtype dtype = want->shape.dtype;
+  for (int64_t e = 0; e < atr_shape_elements(&want->shape); e++) {
+    const char *w = (const char *)want->memory + place_of(&want->shape, e), *g = (const char *)got + place_of(&want->shape, e);
+    ck_assert_msg(is_same(dtype, atr_scalar_load(dtype, g), atr_scalar_load(dtype, w), ulps),
+                  "element %lld is %s and should be %s", (long long)e, describe(dtype, g), describe(dtype, w));
+  }
+}
+
+static atr_status run(const problem *p, const void *a, const void *b, void *result) {
+  return atr_interpret(&work, module_of(p), NULL, (const void *const[]){a, b}, (void *const[]){result});
+}
+
+enum { GUARD = 32 };
+
+static void check_text(const char *text) {
+  problem p = read_problem(text);
+  atr_module *module = module_of(&p);
+  const void *args[4] = {p.args[0].memory, p.args[1].memory, p.args[2].memory, p.args[3].memory};
+  size_t bytes = (size_t)atr_shape_bytes(&p.out.shape);
+  unsigned char *got = atr_arena_alloc(&arena, bytes + GUARD);
+  memset(got, 0xa5, bytes + GUARD);
+  ck_assert_msg(atr_verify_module(&work, module) == ATR_OK, "%s", work.message); /* the case itself is legal */
+  atr_interpret_options options = {.multiply_padding = p.multiply_padding};
+  ck_assert_int_eq(atr_interpret(&work, module, &options, args, (void *const[]){got}), ATR_OK);
+  compare(&p.out, got, p.ulps);
+  for (size_t i = 0; i < GUARD; i++) ck_assert_uint_eq(got[bytes + i], 0xa5);
+}
+
+/* ---- the committed cases */
+
+static char *vectors;       /* the file's text */
+static const char **blocks; /* where each case starts */
+static int block_count;
+
+static void load_vectors(const char *path) {
+  FILE *file = fopen(path, "rb");
+  if (file == NULL) return;
+  fseek(file, 0, SEEK_END);
+  long size = ftell(file);
+  rewind(file);
+  vectors = calloc((size_t)size + 1, 1);
+  if (vectors == NULL || fread(vectors, 1, (size_t)size, file) != (size_t)size) block_count = -1;
+  fclose(file);
+  blocks = calloc((size_t)size / 8 + 1, sizeof *blocks);
+  for (const char *at = vectors; block_count >= 0 && blocks != NULL && at != NULL; at = strchr(at, '\n')) {
+    at += *at == '\n';
+    if (strncmp(at, "case ", 5) == 0) blocks[block_count++] = at;
+  }
+}
+
+START_TEST(test_vector) {
+  check_text(blocks[_i]);
+}
+END_TEST
+
+START_TEST(test_vectors_present) {
+  ck_assert_msg(block_count >= 400, "tests/data/interpret.txt has %d cases", block_count);
+}
+END_TEST
+
+/* ---- golden vectors, by the rule they belong to; all have one batch row and one dimension unless they say more */
+
+#define CONV_1D(window) "convolution labels=bf0_oi0->bf0 window=" window " groups=1,1\n"
+
+/* No spatial dimensions: a product with the transpose of rhs. */
+#define MATRIX "convolution labels=bf_oi->bf window= groups=1,1\n"
+
+/* The vectors of real numbers that every dtype can hold. %s is the dtype. */
+static const char *const every_dtype[] = {
+  /* dilate, then crop, then slide */
+  CONV_1D("2,1,-1,0,2,1,0,0") "arg %s[1,1,4] 1 2 3 4\narg %s[1,1,2] 1 10\nout %s[1,1,5] 20 2 30 3 40",
+  /* same padding of a kernel of two puts its extra zero on the right */
+  CONV_1D("2,1,0,1,1,1,0,0") "arg %s[1,1,4] 1 0 0 0\narg %s[1,1,2] 1 2\nout %s[1,1,4] 1 0 0 0",
+  /* a transposed convolution: input dilation, flipped kernel, kernel - 1 - pad around */
+  CONV_1D("3,1,2,0,2,1,1,0") "arg %s[1,1,5] 1 2 3 4 5\narg %s[1,1,3] 1 2 3\nout %s[1,1,9] 1 2 5 4 9 6 13 8 17",
+  /* padding beyond an empty input */
+  CONV_1D("2,1,1,2,1,1,0,0") "arg %s[1,1,0]\narg %s[1,1,2] 1 2\nout %s[1,1,2] 0 0",
+  /* no input features: zeros */
+  CONV_1D("2,1,0,0,1,1,0,0") "arg %s[1,0,3]\narg %s[1,0,2]\nout %s[1,1,2] 0 0",
+  /* a window that does not fit */
+  CONV_1D("5,1,0,0,1,1,0,0") "arg %s[1,1,2] 1 2\narg %s[1,1,5] 1 1 1 1 1\nout %s[1,1,0]",
+  /* no spatial dimensions: a matrix product */
+  "convolution labels=bf_io->bf window= groups=1,1\n"
+  "arg %s[2,2] 1 2 3 4\narg %s[2,3] 1 0 2 0 1 1\nout %s[2,3] 1 2 4 3 4 10",
+  /* two groups of two channels, and a depthwise multiplier of two: o = c*m + j */
+  "convolution labels=bf_oi->bf window= groups=2,1\narg %s[1,4] 1 2 3 4\narg %s[2,2] 1 1 1 2\nout %s[1,2] 3 11",
+  "convolution labels=bf_oi->bf window= groups=2,1\narg %s[1,2] 2 3\narg %s[4,1] 1 2 3 4\nout %s[1,4] 2 4 9 12",
+  /* batch groups: features 0 and 1 read batch rows 0 and 1, features 2 and 3 rows 2 and 3 */
+  "convolution labels=bf_oi->bf window= groups=1,2\n"
+  "arg %s[4,1] 1 2 3 4\narg %s[4,1] 1 2 3 4\nout %s[2,4] 1 2 9 12 2 4 12 16",
+};
+
+/* Wide dtypes only: the results pass 127. */
+static const char *const wide_dtypes[] = {
+  /* reversal, alone and with dilation and padding */
+  CONV_1D("3,1,0,0,1,1,0,0") "arg %s[1,1,5] 1 2 3 4 5\narg %s[1,1,3] 1 10 100\nout %s[1,1,3] 321 432 543",
+  CONV_1D("3,1,0,0,1,1,1,0") "arg %s[1,1,5] 1 2 3 4 5\narg %s[1,1,3] 1 10 100\nout %s[1,1,3] 123 234 345",
+  CONV_1D("3,1,2,2,1,2,1,0") "arg %s[1,1,5] 1 2 3 4 5\narg %s[1,1,3] 1 10 100\nout %s[1,1,5] 13 24 135 240 350",
+  /* the output of a transposed convolution cut to size: the smaller or the larger half at the start */
+  CONV_1D("3,1,2,1,2,1,1,0") "arg %s[1,1,5] 1 2 3 4 5\narg %s[1,1,3] 1 10 100\nout %s[1,1,10] 1 10 102 20 203 30 304 40 405 50",
+  CONV_1D("3,1,1,2,2,1,1,0") "arg %s[1,1,5] 1 2 3 4 5\narg %s[1,1,3] 1 10 100\n"
+  "out %s[1,1,10] 10 102 20 203 30 304 40 405 50 500",
+  /* a dilated same window of stride 2: lo 1, hi 2 */
+  CONV_1D("3,2,1,2,1,2,0,0") "arg %s[1,1,6] 1 2 3 4 5 6\narg %s[1,1,3] 1 10 100\nout %s[1,1,3] 420 642 64",
+  /* window attributes go by the spatial index, whatever the order of dimensions is: 1x3 with stride 2, kernel stored 3x1 */
+  "convolution labels=1b0f_1i0o->f0b1 window=1,1,0,0,1,1,0,0;3,2,0,0,1,1,0,0 groups=1,1\n"
+  "arg %s[5,1,2,1] 1 6 2 7 3 8 4 9 5 0\narg %s[3,1,1,1] 1 10 100\nout %s[1,2,1,2] 321 543 876 98",
+  /* edges: reflect leaves the edge out, replicate repeats it, circular wraps, also twice around; a crop moves into the array */
+  CONV_1D("1,1,2,2,1,1,0,1") "arg %s[1,1,4] 1 2 3 4\narg %s[1,1,1] 100\nout %s[1,1,8] 300 200 100 200 300 400 300 200",
+  CONV_1D("1,1,2,2,1,1,0,2") "arg %s[1,1,4] 1 2 3 4\narg %s[1,1,1] 100\nout %s[1,1,8] 100 100 100 200 300 400 400 400",
+  CONV_1D("1,1,2,2,1,1,0,3") "arg %s[1,1,4] 1 2 3 4\narg %s[1,1,1] 100\nout %s[1,1,8] 300 400 100 200 300 400 100 200",
+  CONV_1D("1,1,5,4,1,1,0,3") "arg %s[1,1,2] 1 2\narg %s[1,1,1] 100\nout %s[1,1,11] 200 100 200 100 200 100 200 100 200 100 200",
+  CONV_1D("1,1,-1,2,1,1,0,1") "arg %s[1,1,4] 1 2 3 4\narg %s[1,1,1] 100\nout %s[1,1,5] 200 300 400 300 200",
+  CONV_1D("1,1,3,3,1,1,0,2") "arg %s[1,1,1] 7\narg %s[1,1,1] 100\nout %s[1,1,7] 700 700 700 700 700 700 700",
+  /* unshared weights; the input feature dimension is channel * window, channel slowest; kernel 2, then the same reversed */
+  "local-convolution labels=bf0_oi0->bf0 window=2,1,0,0,1,1,0,0 groups=1,1\n"
+  "arg %s[1,2,3] 1 2 3 4 5 6\narg %s[1,4,2] 1 2 10 20 100 200 0 1\nout %s[1,1,2] 421 1070",
+  "local-convolution labels=bf0_oi0->bf0 window=2,1,0,0,1,1,1,0 groups=1,1\n"
+  "arg %s[1,2,3] 1 2 3 4 5 6\narg %s[1,4,2] 1 2 10 20 100 200 0 1\nout %s[1,1,2] 512 1251",
+  /* 2x2 windows whose dimensions stand in rhs as (1, 0): weight index is k1*2 + k0 */
+  "local-convolution labels=bf01_oi10->bf01 window=2,1,0,0,1,1,0,0;2,1,0,0,1,1,0,0 groups=1,1\n"
+  "arg %s[1,1,2,2] 1 2 3 4\narg %s[1,4,1,1] 1 10 100 1000\nout %s[1,1,1,1] 4231",
+  /* a local convolution in two groups */
+  "local-convolution labels=bf0_oi0->bf0 window=1,1,0,0,1,1,0,0 groups=2,1\n"
+  "arg %s[1,2,2] 1 2 3 4\narg %s[2,1,2] 1 10 100 1000\nout %s[1,2,2] 1 20 300 4000",
+};
+
+/* One number of each dtype, written with its own operands. */
+static const char *const single_dtype[] = {
+  /* integers wrap in the result type, and operands are widened first: u8 with zeros, s8 with its sign */
+  MATRIX "arg s8[1,4] 100 100 100 100\narg s8[1,4] 100 100 100 100\nout s8[1,1] 64",
+  MATRIX "arg s8[1,4] 100 100 100 100\narg s8[1,4] 100 100 100 100\nout s32[1,1] 40000",
+  MATRIX "arg u8[1,1] 200\narg u8[1,1] 200\nout s32[1,1] 40000",
+  MATRIX "arg u8[1,1] 200\narg s8[1,1] -100\nout s32[1,1] -20000",
+  MATRIX "arg s8[1,2] -128 -128\narg s8[1,2] -128 -128\nout f32[1,1] 32768",
+  MATRIX "arg s64[1,1] 4611686018427387905\narg s64[1,1] 4\nout s64[1,1] 4",
+  MATRIX "arg u64[1,1] 18446744073709551615\narg u64[1,1] 18446744073709551615\nout u64[1,1] 1",
+  /* pred: OR of ANDs; 256 true pairs are still true */
+  MATRIX "arg pred[2,2] 1 0 1 1\narg pred[2,2] 0 1 1 1\nout pred[2,2] 0 1 1 1",
+  /* rounded once, at the end: 256 + 299 * 0.25 */
+  CONV_1D("1,1,0,0,1,1,0,0") "arg f16[1,2,1] 256 74.75\narg f16[1,2,1] 1 1\nout f16[1,1,1] 330.75",
+  CONV_1D("1,1,0,0,1,1,0,0") "arg bf16[1,2,1] 256 74.5\narg bf16[1,2,1] 1 1\nout bf16[1,1,1] 330",
+  CONV_1D("3,1,0,0,1,1,0,0") "arg f32[1,1,3] 16777216 1 1\narg f32[1,1,3] 1 1 1\nout f32[1,1,1] 16777218",
+  /* f64 sums go by window position, then input feature: 1 + 1e16 loses the 1, - 1e16 leaves 0, + 3 */
+  CONV_1D("2,1,0,0,1,1,0,0") "arg f64[1,2,2] 1 -1e16 1e16 3\narg f64[1,2,2] 1 1 1 1\nout f64[1,1,1] 3",
+  /* complex numbers are multiplied, not conjugated */
+  MATRIX "arg c64[1,1] 1 2\narg c64[1,1] 3 4\nout c64[1,1] -5 10",
+  MATRIX "arg c128[1,1] inf nan\narg c128[1,1] 1 1\nout c128[1,1] nan nan",
+  MATRIX "arg c64[1,1] 1 2\narg c64[1,1] 3 4\nout c128[1,1] -5 10",
+  /* padding contributes nothing, or 0 * inf = nan when it is multiplied; holes never do; nor do integers change */
+  CONV_1D("2,1,1,0,1,1,0,0") "arg f32[1,1,2] 1 2\narg f32[1,1,2] inf 1\nout f32[1,1,2] 1 inf",
+  "convolution multiply_padding=1 labels=bf0_oi0->bf0 window=2,1,1,0,1,1,0,0 groups=1,1\n"
+  "arg f32[1,1,2] 1 2\narg f32[1,1,2] inf 1\nout f32[1,1,2] nan inf",
+  "convolution multiply_padding=1 labels=bf01_oi01->bf01 window=1,1,0,0,1,1,0,0;2,1,1,0,1,1,0,0 groups=1,1\n"
+  "arg f32[1,1,2,2] 1 2 3 4\narg f32[1,1,1,2] inf 1\nout f32[1,1,2,2] nan inf nan inf",
+  "convolution multiply_padding=1 labels=bf0_oi0->bf0 window=2,1,0,0,2,1,0,0 groups=1,1\n"
+  "arg f32[1,1,2] 1 2\narg f32[1,1,2] inf 1\nout f32[1,1,2] inf 2",
+  "convolution multiply_padding=1 labels=bf0_oi0->bf0 window=2,1,1,1,1,1,0,0 groups=1,1\n"
+  "arg s32[1,1,2] 1 2\narg s32[1,1,2] 5 7\nout s32[1,1,3] 7 19 10",
+  "convolution multiply_padding=1 labels=bf0_oi0->bf0 window=2,1,1,0,1,1,0,2 groups=1,1\n"
+  "arg f32[1,1,2] 1 2\narg f32[1,1,2] inf 1\nout f32[1,1,2] inf inf",
+  /* one infinity stays in its group and its window */
+  "convolution labels=bf_oi->bf window= groups=2,1\narg f64[1,4] inf 1 1 1\narg f64[2,2] 1 1 1 1\nout f64[1,2] inf 2",
+  /* no input features, and so a window that takes no memory however large it is */
+  CONV_1D("1099511627776,1,0,1099511627776,1,1,0,0") "arg f32[1,0,4]\narg f32[1,0,1099511627776]\nout f32[1,1,5] 0 0 0 0 0",
+  /* crops far outside, and steps that are never taken */
+  CONV_1D("1,1,-9223372036854775805,9223372036854775805,1,1,0,0") "arg f32[1,1,2] 1 2\narg f32[1,1,1] 3\nout f32[1,1,2] 0 0",
+  "slice slices=1,2,4611686018427387904;0,1,4611686018427387904\narg s8[2,3] 1 2 3 4 5 6\nout s8[1,1] 4",
+  "pad padding=-9223372036854775807,9223372036854775807,0\narg s8[2] 1 2\narg s8[] 9\nout s8[2] 9 9",
+  "pad padding=1,-1,1\narg s8[3] 1 2 3\narg s8[] 9\nout s8[5] 9 1 9 2 9",
+  "pad padding=-1,-1,1\narg s8[3] 1 2 3\narg s8[] 9\nout s8[3] 9 2 9",
+  /* integer division has no traps */
+  "divide\narg s8[4] 7 -128 -7 0\narg s8[4] 0 -1 2 0\nout s8[4] -1 -128 -3 -1",
+  "divide\narg s64[2] -9223372036854775808 5\narg s64[2] -1 0\nout s64[2] -9223372036854775808 -1",
+  "divide\narg u8[2] 7 255\narg u8[2] 0 2\nout u8[2] 255 127",
+  "divide\narg f32[1] 1\narg f32[1] 3.40282347e38\nout f32[1] 2.938736e-39",
+  "abs\narg s32[2] -2147483648 -3\nout s32[2] -2147483648 3",
+  "abs\narg c64[1] 3 -4\nout f32[1] 5",
+  /* NaN in either place; clamp of a NaN, and with the bounds crossed */
+  "maximum\narg f32[3] nan 1 -inf\narg f32[3] 1 nan 2\nout f32[3] nan nan 2",
+  "minimum\narg f32[3] nan 1 -inf\narg f32[3] 1 nan 2\nout f32[3] nan nan -inf",
+  "clamp\narg f32[] 0\narg f32[4] nan -1 3 9\narg f32[] 6\nout f32[4] nan 0 3 6",
+  "clamp\narg s8[] 5\narg s8[2] 3 9\narg s8[] 4\nout s8[2] 4 4",
+  "compare direction=1\narg f32[2] nan 1\narg f32[2] nan 1\nout pred[2] 1 0",
+  "compare direction=5\narg f32[2] nan 1\narg f32[2] nan 1\nout pred[2] 0 1",
+  "select\narg pred[] 1\narg s8[2] 1 2\narg s8[2] 3 4\nout s8[2] 1 2",
+  "logistic\narg f32[3] 0 inf -inf\nout f32[3] 0.5 1 0",
+  "add\narg s8[1] 100\narg s8[1] 100\nout s8[1] -56",
+  "convert\narg f32[4] nan 300 -300 -0.9\nout s8[4] 0 127 -128 0",
+  "concatenate dims=0\narg s8[0]\narg s8[2] 1 2\nout s8[2] 1 2",
+  /* parts of complex numbers are copied, NaN and infinity too; a real number has the imaginary part 0 */
+  "real\narg c64[3] 1 -2 inf nan nan 3\nout f32[3] 1 inf nan",
+  "imag\narg c128[3] 1 -2 inf nan 0 3\nout f64[3] -2 nan 3",
+  "real\narg f16[2] 1.5 -inf\nout f16[2] 1.5 -inf",
+  "imag\narg bf16[2] 1.5 nan\nout bf16[2] 0 0",
+  "complex\narg f32[3] 1 nan inf\narg f32[3] 2 inf -0.5\nout c64[3] 1 2 nan inf inf -0.5",
+  "complex\narg f64[1] 0.1\narg f64[1] 1e-300\nout c128[1] 0.1 1e-300",
+  /* bits, of pred one */
+  "and\narg pred[4] 0 0 1 1\narg pred[4] 0 1 0 1\nout pred[4] 0 0 0 1",
+  "or\narg pred[4] 0 0 1 1\narg pred[4] 0 1 0 1\nout pred[4] 0 1 1 1",
+  "xor\narg pred[4] 0 0 1 1\narg pred[4] 0 1 0 1\nout pred[4] 0 1 1 0",
+  "not\narg pred[2] 0 1\nout pred[2] 1 0",
+  "and\narg s8[2] -128 12\narg s8[2] -1 10\nout s8[2] -128 8",
+  "or\narg u8[2] 128 12\narg u8[2] 1 10\nout u8[2] 129 14",
+  "xor\narg s64[2] -1 12\narg s64[2] 9223372036854775807 10\nout s64[2] -9223372036854775808 6",
+  "not\narg s16[3] 0 -1 32767\nout s16[3] -1 0 -32768",
+  "not\narg u32[2] 0 1\nout u32[2] 4294967295 4294967294",
+  "not\narg u64[1] 0\nout u64[1] 18446744073709551615",
+  "iota dims=0\nout s32[3,2]{0,1} 0 0 1 1 2 2",
+  "iota dims=1\nout u8[2,2,3] 0 0 0 1 1 1 0 0 0 1 1 1",
+  "iota dims=2\nout bf16[1,2,3] 0 1 2 0 1 2",
+  "iota dims=0\nout c64[2,1] 0 0 1 0",
+  "iota dims=1\nout f32[0,4611686018427387904]",
+};
+
+enum { EVERY = sizeof every_dtype / sizeof *every_dtype, WIDE = sizeof wide_dtypes / sizeof *wide_dtypes,
+       SINGLE = sizeof single_dtype / sizeof *single_dtype };
+
+static void check_in(const char *format, const char *dtype) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+  check_text(atr_arena_printf(&arena, format, dtype, dtype, dtype));
+#pragma GCC diagnostic pop
+}
+
+START_TEST(test_golden_every_dtype) {
+  static const char *const dtypes[] = {"s8", "s16", "s32", "s64", "u8", "u16", "u32", "u64", "f16", "bf16", "f32", "f64"};
+  for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) check_in(every_dtype[_i], dtypes[i]);
+}
+END_TEST
+
+START_TEST(test_golden_wide_dtypes) {
+  static const char *const dtypes[] = {"s16", "s32", "s64", "u16", "u32", "u64", "f32", "f64"};
+  for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) check_in(wide_dtypes[_i], dtypes[i]);
+}
+END_TEST
+
+START_TEST(test_golden_single) {
+  check_text(single_dtype[_i]);
+}
+END_TEST
+
+/* ---- what one instruction does not show */
+
+/* Memory itself, not the layout arithmetic that the other tests share with the code: x is [[1,2,3],[4,5,6]] by columns. */
+START_TEST(test_layouts) {
+  static const float x[6] = {1, 4, 2, 5, 3, 6};
+  float y[6], z[6];
+  atr_module *module = atr_module_new(&arena, "layouts");
+  atr_shape by_columns = atr_shape_make(ATR_F32, 2, (int64_t[]){2, 3}), turned = atr_shape_make(ATR_F32, 2, (int64_t[]){3, 2});
+  by_columns.minor_to_major[0] = 0;
+  by_columns.minor_to_major[1] = 1;
+  atr_id in = add_parameter(module, &by_columns);
+  atr_inst transpose = {.op = ATR_OP_TRANSPOSE, .shape = turned, .operand_count = 1, .operands = &in};
+  transpose.u.dims.dims = (int64_t[]){1, 0};
+  transpose.u.dims.count = 2;
+  atr_id t = atr_module_add(module, &transpose);
+  atr_shape plain = atr_shape_make(ATR_F32, 2, by_columns.dims);
+  atr_id copy = add_op(module, ATR_OP_COPY, &plain, in, 0);
+  set_results(module, (atr_id[]){t, copy}, 2);
+  ck_assert_int_eq(atr_interpret(&work, module, NULL, (const void *const[]){x}, (void *const[]){y, z}), ATR_OK);
+  ck_assert_mem_eq(y, ((const float[]){1, 4, 2, 5, 3, 6}), sizeof y);
+  ck_assert_mem_eq(z, ((const float[]){1, 2, 3, 4, 5, 6}), sizeof z);
+}
+END_TEST
+
+/* relu(x*3 + constant), with the sum, an unused parameter and one result twice; a parameter may be a result. */
+START_TEST(test_chain) {
+  static const float x[2] = {-2, 1}, bias[2] = {1, 2}, three = 3;
+  float y[2], sum[2], again[2], same[2];
+  atr_module *module = atr_module_new(&arena, "chain");
+  atr_shape shape = atr_shape_make(ATR_F32, 1, (int64_t[]){2}), scalar = atr_shape_make(ATR_F32, 0, NULL);
+  float zero = 0;
+  atr_id in = add_parameter(module, &shape), factor = add_parameter(module, &scalar);
+  atr_id wide = add_op(module, ATR_OP_BROADCAST, &shape, factor, 0);
+  atr_id product = add_op(module, ATR_OP_MULTIPLY, &shape, in, wide);
+  atr_id added = add_op(module, ATR_OP_ADD, &shape, product, add_constant(module, &shape, bias));
+  atr_id zeros = add_op(module, ATR_OP_BROADCAST, &shape, add_constant(module, &scalar, &zero), 0);
+  atr_id relu = add_op(module, ATR_OP_MAXIMUM, &shape, added, zeros);
+  set_results(module, (atr_id[]){relu, added, relu, in}, 4);
+  const void *const args[] = {x, &three};
+  ck_assert_int_eq(atr_interpret(&work, module, NULL, args, (void *const[]){y, sum, again, same}), ATR_OK);
+  ck_assert_mem_eq(y, ((const float[]){0, 5}), sizeof y);
+  ck_assert_mem_eq(sum, ((const float[]){-5, 5}), sizeof y);
+  ck_assert_mem_eq(again, y, sizeof y);
+  ck_assert_mem_eq(same, x, sizeof y);
+}
+END_TEST
+
+/* Each operation rounds by itself: in f16, (2048 + 1) - 2048 is 0. */
+START_TEST(test_rounds_between_operations) {
+  uint16_t x = atr_f16_from_f64(2048), one = atr_f16_from_f64(1), y = 1;
+  atr_module *module = atr_module_new(&arena, "rounds");
+  atr_shape scalar = atr_shape_make(ATR_F16, 0, NULL);
+  atr_id a = add_parameter(module, &scalar), b = add_parameter(module, &scalar);
+  atr_id sum = add_op(module, ATR_OP_ADD, &scalar, a, b);
+  atr_id rest = add_op(module, ATR_OP_SUBTRACT, &scalar, sum, a);
+  set_results(module, &rest, 1);
+  ck_assert_int_eq(atr_interpret(&work, module, NULL, (const void *const[]){&x, &one}, (void *const[]){&y}), ATR_OK);
+  ck_assert_uint_eq(y, 0);
+}
+END_TEST
+
+/* Empty arrays may have no address at all, on either side. */
+START_TEST(test_empty_without_address) {
+  problem p = read_problem(CONV_1D("2,1,0,0,1,1,0,0") "arg f32[0,2,3]\narg f32[1,2,2] 1 2 3 4\nout f32[0,1,2]");
+  ck_assert_int_eq(run(&p, NULL, p.args[1].memory, NULL), ATR_OK);
+  p = read_problem("add\narg f32[0]{0}\narg f32[0]\nout f32[0]");
+  ck_assert_int_eq(run(&p, NULL, NULL, NULL), ATR_OK);
+  p = read_problem("reverse dims=0\narg f32[0,4611686018427387904]{0,1}\nout f32[0,4611686018427387904]{0,1}");
+  ck_assert_int_eq(run(&p, NULL, NULL, NULL), ATR_OK);
+}
+END_TEST
+
+/* Equal zeros: maximum gives +0, minimum -0, whatever their order; a sum of nothing is +0. */
+START_TEST(test_zeros) {
+  static const float plus_minus[2] = {0.0f, -0.0f}, minus_plus[2] = {-0.0f, 0.0f};
+  float y[2];
+  problem p = read_problem("maximum\narg f32[2] 0 0\narg f32[2] 0 0\nout f32[2] 0 0");
+  ck_assert_int_eq(run(&p, plus_minus, minus_plus, y), ATR_OK);
+  ck_assert(!signbit(y[0]) && !signbit(y[1]));
+  p.inst.op = ATR_OP_MINIMUM;
+  ck_assert_int_eq(run(&p, plus_minus, minus_plus, y), ATR_OK);
+  ck_assert(signbit(y[0]) && signbit(y[1]));
+  p = read_problem(CONV_1D("1,1,0,0,1,1,0,0") "arg f32[1,1,1] -0\narg f32[1,1,1] 1\nout f32[1,1,1] 0");
+  ck_assert_int_eq(run(&p, p.args[0].memory, p.args[1].memory, y), ATR_OK);
+  ck_assert(!signbit(y[0]));
+}
+END_TEST
+
+/* An index that its dtype does not hold is wrapped or rounded: 128 is -128 in s8, 257 is 256 in bf16. */
+START_TEST(test_iota_beyond_dtype) {
+  int8_t narrow[300];
+  uint16_t rounded[300];
+  problem p = read_problem("iota dims=0\nout s8[0]");
+  p.out.shape = atr_shape_make(ATR_S8, 1, (int64_t[]){300});
+  ck_assert_int_eq(run(&p, NULL, NULL, narrow), ATR_OK);
+  for (int i = 0; i < 300; i++) ck_assert_int_eq(narrow[i], i < 128 ? i : i < 256 + 128 ? i - 256 : i - 512);
+  p.out.shape.dtype = ATR_BF16;
+  ck_assert_int_eq(run(&p, NULL, NULL, rounded), ATR_OK);
+  for (int i = 0; i < 300; i++) ck_assert_uint_eq(rounded[i], atr_bf16_from_f64(i));
+  ck_assert(atr_bf16_to_f64(rounded[257]) == 256);
+}
+END_TEST
+
+START_TEST(test_undefined_operation) {
+  problem p = read_problem("exponential\narg s32[1] 1\nout s32[1] 1");
+  int32_t y = 7;
+  ck_assert_int_eq(run(&p, p.args[0].memory, NULL, &y), ATR_UNSUPPORTED);
+  ck_assert_ptr_nonnull(strstr(work.message, "exponential is not defined for s32"));
+  ck_assert_int_eq(y, 7);
+}
+END_TEST
+
+static Suite *suite(void) {
+  Suite *s = suite_create("interpret");
+  TCase *tc = tcase_create("interpret");
+  tcase_add_checked_fixture(tc, setup, teardown);
+  tcase_add_test(tc, test_vectors_present);
+  tcase_add_loop_test(tc, test_vector, 0, block_count);
+  tcase_add_loop_test(tc, test_golden_every_dtype, 0, EVERY);
+  tcase_add_loop_test(tc, test_golden_wide_dtypes, 0, WIDE);
+  tcase_add_loop_test(tc, test_golden_single, 0, SINGLE);
+  tcase_add_test(tc, test_layouts);
+  tcase_add_test(tc, test_chain);
+  tcase_add_test(tc, test_rounds_between_operations);
+  tcase_add_test(tc, test_empty_without_address);
+  tcase_add_test(tc, test_zeros);
+  tcase_add_test(tc, test_iota_beyond_dtype);
+  tcase_add_test(tc, test_undefined_operation);
+  suite_add_tcase(s, tc);
+  return s;
+}
+
+int main(void) {
+  const char *srcdir = getenv("srcdir");
+  char path[4096];
+  snprintf(path, sizeof path, "%s/tests/data/interpret.txt", srcdir != NULL ? srcdir : ".");
+  load_vectors(path);
+  if (block_count == 0) load_vectors("../tests/data/interpret.txt");
+  SRunner *runner = srunner_create(suite());
+  srunner_run_all(runner, CK_NORMAL);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  free(vectors);
+  free(blocks);
+  return failed != 0;
+}

@@ -1,0 +1,310 @@
+/* args.c - see args.h. One pass over argv; the tables say what is known. A wrong name is answered with the nearest right one
+ * by edit distance:
+ *
+ *     atrousc run: unknown option '--thread'; did you mean '--threads'?
+ */
+#include "args.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct command_row {
+  const char *name, *operands;
+  int least, most;
+  const char *summary;
+} command_row;
+
+static const command_row commands[COMMAND_COUNT] = {
+#define ATR_COMMAND(id, name, operands, least, most, summary) [COMMAND_##id] = {#name, operands, least, most, summary},
+#include "commands.def"
+#undef ATR_COMMAND
+};
+
+#define ON(command) (1u << COMMAND_##command)
+#define ON_ALL ~0u
+
+typedef struct option_row {
+  const char *name;
+  char letter;
+  const char *argument;
+  unsigned commands;
+  const char *help;
+} option_row;
+
+static const option_row options[OPTION_COUNT] = {
+#define ATR_OPTION(id, name, letter, argument, commands, help) [OPTION_##id] = {name, letter, argument, commands, help},
+#include "options.def"
+#undef ATR_OPTION
+};
+
+const char *command_name(command_id command) { return commands[command].name; }
+
+tool_exit args_fail(const args *parsed, const char *format, ...) {
+  va_list list;
+  fprintf(stderr, "atrousc%s%s: ", parsed->command == COMMAND_COUNT ? "" : " ",
+          parsed->command == COMMAND_COUNT ? "" : commands[parsed->command].name);
+  va_start(list, format);
+  vfprintf(stderr, format, list);
+  va_end(list);
+  fputc('\n', stderr);
+  return TOOL_USAGE;
+}
+
+/* ---- the nearest known name -------------------------------------------------------------------- */
+
+enum { NAME_MAX_LEN = 24 };
+
+/* Levenshtein's distance: insertions, deletions and replacements that turn `a` into `b`. Names longer than the table's
+ * longest are nobody's neighbours. */
+static size_t distance(const char *a, size_t a_len, const char *b) {
+  size_t row[NAME_MAX_LEN + 1], b_len = strlen(b);
+  if (a_len > NAME_MAX_LEN || b_len > NAME_MAX_LEN) return NAME_MAX_LEN;
+  for (size_t j = 0; j <= b_len; j++) row[j] = j;
+  for (size_t i = 1; i <= a_len; i++) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b_len; j++) {
+      size_t best = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      if (row[j] + 1 < best) best = row[j] + 1;
+      if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+      row[j] = best;
+    }
+  }
+  return row[b_len];
+}
+
+static const char *nearest_option(command_id command, const char *name, size_t len) {
+  const char *best = NULL;
+  size_t best_distance = 0;
+  for (int i = 0; i < OPTION_COUNT; i++) {
+    size_t d = distance(name, len, options[i].name);
+    if ((options[i].commands & (1u << command)) == 0) continue;
+    if (best == NULL || d < best_distance) best = options[i].name, best_distance = d;
+  }
+  return best;
+}
+
+static const char *nearest_command(const char *name) {
+  const char *best = commands[0].name;
+  for (int i = 1; i < COMMAND_COUNT; i++) {
+    if (distance(name, strlen(name), commands[i].name) < distance(name, strlen(name), best)) best = commands[i].name;
+  }
+  return best;
+}
+
+/* ---- parsing ----------------------------------------------------------------------------------- */
+
+/* The row of an option that `command` takes; OPTION_COUNT: none. COMMAND_COUNT's bit is set in rows for all only. */
+static option_id find_option(command_id command, const char *name, size_t len, char letter) {
+  for (int i = 0; i < OPTION_COUNT; i++) {
+    if ((options[i].commands & (1u << command)) == 0) continue;
+    bool same_name = strlen(options[i].name) == len && memcmp(options[i].name, name, len) == 0;
+    bool same = letter != 0 ? options[i].letter == letter : same_name;
+    if (same) return (option_id)i;
+  }
+  return OPTION_COUNT;
+}
+
+static void set_option(args *out, option_id option, const char *value) {
+  out->values[option] = value;
+  if (option == OPTION_OUTPUT || option == OPTION_OUTPUT_TEXT) out->outputs[out->output_count++] = value;
+}
+
+/* `word` starts with "--" or is "-x..."; *next is the word after it (NULL at the end), consumed when it is the argument. */
+static tool_exit parse_option(args *out, const char *word, const char *next, bool *consumed) {
+  bool is_long = word[1] == '-';
+  const char *name = word + 2, *equals = is_long ? strchr(word, '=') : NULL;
+  size_t len = equals != NULL ? (size_t)(equals - name) : strlen(name);
+  const char *value = is_long ? (equals != NULL ? equals + 1 : NULL) : (word[2] != 0 ? word + 2 : NULL);
+  option_id option = find_option(out->command, name, len, is_long ? 0 : word[1]);
+  if (option == OPTION_COUNT && is_long) {
+    return args_fail(out, "unknown option '--%.*s'; did you mean '--%s'?", (int)(len < 100 ? len : 100), name,
+                     nearest_option(out->command, name, len));
+  }
+  if (option == OPTION_COUNT) return args_fail(out, "unknown option '-%c'; see --help", word[1]);
+  if (options[option].argument == NULL) {
+    if (value != NULL) return args_fail(out, "option '--%s' takes no argument, got '%s'", options[option].name, value);
+    set_option(out, option, "");
+    return TOOL_DONE;
+  }
+  *consumed = value == NULL && next != NULL;
+  if (*consumed) value = next;
+  if (value == NULL || value[0] == 0) {
+    return args_fail(out, "option '--%s' needs an argument: %s", options[option].name, options[option].argument);
+  }
+  set_option(out, option, value);
+  return TOOL_DONE;
+}
+
+static tool_exit parse_words(int argc, char **argv, int first, args *out) {
+  bool only_files = false;
+  for (int i = first; i < argc; i++) {
+    const char *word = argv[i];
+    if (!only_files && strcmp(word, "--") == 0) {
+      only_files = true;
+    } else if (only_files || word[0] != '-' || word[1] == 0) {
+      if (word[0] == 0) return args_fail(out, "a file name is empty");
+      out->files[out->file_count++] = word;
+    } else {
+      bool consumed = false;
+      tool_exit code = parse_option(out, word, i + 1 < argc ? argv[i + 1] : NULL, &consumed);
+      if (code != TOOL_DONE) return code;
+      i += consumed;
+    }
+  }
+  return TOOL_DONE;
+}
+
+static tool_exit check_files(const args *out) {
+  const command_row *row = &commands[out->command];
+  if (out->file_count < row->least) {
+    return args_fail(out, "expected %s; see 'atrousc %s --help'", row->operands, row->name);
+  }
+  if (row->most >= 0 && out->file_count > row->most) {
+    return args_fail(out, "unexpected operand '%s'; see 'atrousc %s --help'", out->files[row->most], row->name);
+  }
+  int pipes = 0;
+  for (int i = 0; i < out->file_count; i++) pipes += strcmp(out->files[i], "-") == 0;
+  return pipes > 1 ? args_fail(out, "'-' is given %d times, but there is one standard input", pipes) : TOOL_DONE;
+}
+
+static bool find_command(const char *name, command_id *out) {
+  for (int i = 0; i < COMMAND_COUNT; i++) {
+    if (strcmp(commands[i].name, name) == 0) {
+      *out = (command_id)i;
+      return true;
+    }
+  }
+  return false;
+}
+
+tool_exit args_parse(int argc, char **argv, args *out) {
+  memset(out, 0, sizeof *out);
+  out->command = COMMAND_COUNT;
+  out->files = calloc(2 * (size_t)argc + 2, sizeof *out->files);
+  if (out->files == NULL) {
+    fputs("atrousc: error: out of memory\n", stderr);
+    return TOOL_MACHINE;
+  }
+  out->outputs = out->files + argc + 1;
+  bool has_command = argc > 1 && argv[1][0] != '-';
+  if (has_command && !find_command(argv[1], &out->command)) {
+    return args_fail(out, "unknown subcommand '%s'; did you mean '%s'? See 'atrousc --help'", argv[1],
+                     nearest_command(argv[1]));
+  }
+  tool_exit code = parse_words(argc, argv, has_command ? 2 : 1, out);
+  if (args_has(out, OPTION_HELP) || (code == TOOL_DONE && args_has(out, OPTION_VERSION))) return TOOL_DONE;
+  if (code != TOOL_DONE) return code;
+  if (!has_command) return args_fail(out, "expected a subcommand; see 'atrousc --help'");
+  return check_files(out);
+}
+
+void args_fini(args *parsed) {
+  free(parsed->files);
+  parsed->files = parsed->outputs = NULL;
+}
+
+/* ---- help -------------------------------------------------------------------------------------- */
+
+/* Prints `text` in lines of at most 100 columns, the second and later ones indented by `indent`. */
+static void print_wrapped(const char *text, int indent, int column) {
+  while (*text != 0) {
+    int len = (int)strcspn(text, " ");
+    if (column > indent && column + 1 + len > 100) {
+      printf("\n%*s", indent, "");
+      column = indent;
+    } else if (column > indent) {
+      putchar(' ');
+      column++;
+    }
+    printf("%.*s", len, text);
+    column += len;
+    text += len;
+    text += strspn(text, " ");
+  }
+  putchar('\n');
+}
+
+static void print_option(const option_row *row) {
+  char left[48];
+  int len = row->letter != 0 ? snprintf(left, sizeof left, "  -%c, --%s", row->letter, row->name)
+                             : snprintf(left, sizeof left, "      --%s", row->name);
+  if (row->argument != NULL) snprintf(left + len, sizeof left - (size_t)len, "=%s", row->argument);
+  printf("%-28s", left);
+  print_wrapped(row->help, 28, 28);
+}
+
+void args_print_help(command_id command) {
+  if (command == COMMAND_COUNT) {
+    printf("Usage: atrousc SUBCOMMAND [OPTION...] FILE...\n\nAtrous compiles convolutions. A MODULE is a file of HLO or "
+           "StableHLO text; - is a pipe.\n\n");
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+      printf("  %-12s", commands[i].name);
+      print_wrapped(commands[i].summary, 14, 14);
+    }
+    printf("\n");
+  } else {
+    const command_row *row = &commands[command];
+    printf("Usage: atrousc %s [OPTION...]%s%s\n\n", row->name, row->operands[0] != 0 ? " " : "", row->operands);
+    print_wrapped(row->summary, 0, 0);
+    printf("\n");
+  }
+  for (int i = 0; i < OPTION_COUNT; i++) {
+    if ((options[i].commands & (1u << command)) != 0) print_option(&options[i]);
+  }
+  printf("\nExit status: 0 done, 1 the input is wrong, 2 the command line is wrong, 3 the machine cannot.\n");
+}
+
+/* ---- values ------------------------------------------------------------------------------------ */
+
+tool_exit args_integer(const args *parsed, option_id option, int64_t low, int64_t high, int64_t *value) {
+  const char *text = parsed->values[option];
+  if (text == NULL) return TOOL_DONE;
+  char *end;
+  errno = 0;
+  long long number = strtoll(text, &end, 10);
+  if (end == text || *end != 0 || errno != 0 || number < low || number > high) {
+    return args_fail(parsed, "option '--%s' wants a number from %lld to %lld, got '%s'", options[option].name, (long long)low,
+                     (long long)high, text);
+  }
+  *value = number;
+  return TOOL_DONE;
+}
+
+tool_exit args_seed(const args *parsed, option_id option, uint64_t *value) {
+  const char *text = parsed->values[option];
+  if (text == NULL) return TOOL_DONE;
+  char *end;
+  errno = 0;
+  unsigned long long number = strtoull(text, &end, 10);
+  if (text[0] < '0' || text[0] > '9' || *end != 0 || errno != 0) {
+    return args_fail(parsed, "option '--%s' wants a number from 0 to %llu, got '%s'", options[option].name, ~0ull, text);
+  }
+  *value = number;
+  return TOOL_DONE;
+}
+
+tool_exit args_mask(const args *parsed, option_id option, int32_t count, uint64_t *mask) {
+  const char *text = parsed->values[option];
+  *mask = 0;
+  if (text == NULL) return TOOL_DONE;
+  for (const char *at = text;; at++) {
+    char *end;
+    errno = 0;
+    long number = strtol(at, &end, 10);
+    if (*at < '0' || *at > '9' || errno != 0 || (*end != 0 && *end != ',')) {
+      return args_fail(parsed, "option '--%s' wants parameter numbers as 1,3, got '%s'", options[option].name, text);
+    }
+    if (number >= count) {
+      return args_fail(parsed, "option '--%s' names parameter %ld, but the module has %d", options[option].name, number, count);
+    }
+    if (number >= 64) return args_fail(parsed, "option '--%s': only parameters 0 to 63 can be constant", options[option].name);
+    *mask |= UINT64_C(1) << number;
+    at = end;
+    if (*at == 0) return TOOL_DONE;
+  }
+}
