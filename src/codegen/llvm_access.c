@@ -129,22 +129,76 @@ static LLVMValueRef resolve_running(atr_emitter *e, const atr_index *index, LLVM
   return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, wrapped, last, ""), mirrored, wrapped, "");
 }
 
-LLVMValueRef atr_llvm_offset(atr_emitter *e, const atr_access *access) {
-  atr_affine sum = access->at;
-  LLVMValueRef running = NULL;
+/* Elements that one step of dim d moves an access by, as far as that is the same everywhere: indices with an edge mode or a divisor
+ * are added where they are resolved. */
+static int64_t steady_step(const atr_access *access, int d) {
+  int64_t step = access->at.coef[d];
+  for (int i = 0; i < access->index_count; i++)
+    if (access->index[i].edge == ATR_EDGE_ZERO && access->index[i].divisor == 1)
+      step += access->index[i].stride * access->index[i].at.coef[d];
+  return step;
+}
+
+static const atr_access *access_numbered(const atr_emitter *e, int number) {
+  const atr_nest *nest = e->nest;
+  if (number == ATR_ACCESS_OUT) return &nest->out;
+  if (number < ATR_ACCESS_LOADS) return nest->has_acc ? (number == ATR_ACCESS_LHS ? &nest->lhs : &nest->rhs) : NULL;
+  const atr_expr *x = &nest->exprs[number - ATR_ACCESS_LOADS];
+  return number > ATR_ACCESS_LOADS && x->kind == ATR_EXPR_LOAD ? &x->access : NULL;
+}
+
+int atr_llvm_access_count(const atr_emitter *e) { return ATR_ACCESS_LOADS + 1 + e->nest->expr_count; }
+
+/* p moved by an i64 number of elements of a buffer. */
+static LLVMValueRef move(atr_emitter *e, int buffer, LLVMValueRef p, LLVMValueRef elements) {
+  atr_dtype dtype = e->program->buffers[buffer].dtype;
+  if (atr_dtype_class_of(dtype) == ATR_CLASS_COMPLEX) elements = LLVMBuildMul(e->b, elements, atr_llvm_i64(e, 2), "");
+  return LLVMBuildGEP2(e->b, atr_llvm_memory_type(e, dtype), p, &elements, 1, "");
+}
+
+void atr_llvm_begin_accesses(atr_emitter *e) {
+  e->at = ATR_NEW_ARRAY(e->work->arena, LLVMValueRef, atr_llvm_access_count(e));
+  for (int n = 0; n < atr_llvm_access_count(e); n++)
+    if (access_numbered(e, n) != NULL) e->at[n] = e->base[access_numbered(e, n)->buffer];
+}
+
+/* Outside the innermost loop the address is frozen: LLVM's loop strength reduction, which would otherwise weigh every way to write
+ * the whole expression for every load (nine tenths of the compile time of a large body), then sees a plain pointer. */
+void atr_llvm_enter(atr_emitter *e, int dim, LLVMValueRef index, bool innermost) {
+  bool constant = LLVMIsAConstantInt(index) != NULL;
+  for (int n = 0; n < atr_llvm_access_count(e); n++) {
+    int64_t step = e->at[n] != NULL ? steady_step(access_numbered(e, n), dim) : 0;
+    if (step == 0 || (constant && LLVMConstIntGetSExtValue(index) == 0)) continue;
+    LLVMValueRef elements = step == 1 ? index : LLVMBuildNSWMul(e->b, index, atr_llvm_i64(e, step), "");
+    e->at[n] = move(e, access_numbered(e, n)->buffer, e->at[n], elements);
+    if (!innermost && !constant) e->at[n] = LLVMBuildFreeze(e->b, e->at[n], "");
+  }
+}
+
+LLVMValueRef atr_llvm_base(atr_emitter *e, int access_number, const atr_access *access) {
+  LLVMValueRef base = e->at[access_number];
   for (int i = 0; i < access->index_count; i++) {
     const atr_index *index = &access->index[i];
     index_mode mode = mode_of(e, index);
-    if (mode == INDEX_AFFINE)
-      for (int d = 0; d < e->nest->dim_count; d++) sum.coef[d] += index->stride * index->at.coef[d];
-    if (mode == INDEX_AFFINE || mode == INDEX_STATIC) continue;
-    LLVMValueRef t = LLVMBuildAdd(e->b, atr_llvm_affine(e, &index->at), atr_llvm_i64(e, index->at.offset), "");
-    t = mode == INDEX_RUN ? resolve_running(e, index, t) : atr_llvm_floor_div(e, t, index->divisor);
-    t = LLVMBuildMul(e->b, t, atr_llvm_i64(e, index->stride), "");
-    running = running == NULL ? t : LLVMBuildAdd(e->b, running, t, "");
+    if (mode == INDEX_STATIC || (index->edge == ATR_EDGE_ZERO && index->divisor == 1)) continue;
+    LLVMValueRef t = atr_llvm_affine(e, &index->at);
+    if (mode != INDEX_AFFINE) t = LLVMBuildAdd(e->b, t, atr_llvm_i64(e, index->at.offset), "");
+    if (mode == INDEX_RUN) t = resolve_running(e, index, t);
+    if (mode == INDEX_DIVIDED) t = atr_llvm_floor_div(e, t, index->divisor);
+    base = move(e, access->buffer, base, LLVMBuildMul(e->b, t, atr_llvm_i64(e, index->stride), ""));
   }
-  LLVMValueRef offset = atr_llvm_affine(e, &sum);
-  return running == NULL ? offset : LLVMBuildAdd(e->b, offset, running, "");
+  return base;
+}
+
+LLVMValueRef atr_llvm_safe_base(atr_emitter *e, const atr_access *access, const atr_lanes *lanes) {
+  int64_t least = 0;
+  bool found = false;
+  for (int l = 0; l < lanes->count; l++) {
+    if (!lanes->valid[l] || (found && lanes->offset[l] >= least)) continue;
+    least = lanes->offset[l];
+    found = true;
+  }
+  return move(e, access->buffer, e->base[access->buffer], atr_llvm_i64(e, -least));
 }
 
 /* ---- memory */
@@ -160,20 +214,17 @@ static unsigned alignment_of(const atr_emitter *e, const atr_access *access) {
   return (unsigned)atr_dtype_size(atr_dtype_real(e->program->buffers[access->buffer].dtype));
 }
 
-/* Address of element `offset` (real numbers counted) past the dynamic offset. */
-static LLVMValueRef address(atr_emitter *e, const atr_access *access, LLVMValueRef dynamic, int64_t offset) {
-  atr_dtype dtype = e->program->buffers[access->buffer].dtype;
-  LLVMTypeRef type = atr_llvm_memory_type(e, dtype);
-  if (atr_dtype_class_of(dtype) == ATR_CLASS_COMPLEX) dynamic = LLVMBuildMul(e->b, dynamic, atr_llvm_i64(e, 2), "");
-  LLVMValueRef p = LLVMBuildGEP2(e->b, type, e->base[access->buffer], &dynamic, 1, "");
+/* Address of element `offset` (real numbers counted) past the base. */
+static LLVMValueRef address(atr_emitter *e, const atr_access *access, LLVMValueRef base, int64_t offset) {
   LLVMValueRef constant = atr_llvm_i64(e, offset);
-  return offset == 0 ? p : LLVMBuildGEP2(e->b, type, p, &constant, 1, "");
+  LLVMTypeRef type = atr_llvm_memory_type(e, e->program->buffers[access->buffer].dtype);
+  return offset == 0 ? base : LLVMBuildGEP2(e->b, type, base, &constant, 1, "");
 }
 
-static LLVMValueRef load_run(atr_emitter *e, const atr_access *access, LLVMValueRef dynamic, int64_t first, int64_t count) {
+static LLVMValueRef load_run(atr_emitter *e, const atr_access *access, LLVMValueRef base, int64_t first, int64_t count) {
   LLVMTypeRef element = atr_llvm_memory_type(e, e->program->buffers[access->buffer].dtype);
   LLVMTypeRef type = count == 1 ? element : LLVMVectorType(element, (unsigned)count);
-  LLVMValueRef load = LLVMBuildLoad2(e->b, type, address(e, access, dynamic, first), "");
+  LLVMValueRef load = LLVMBuildLoad2(e->b, type, address(e, access, base, first), "");
   LLVMSetAlignment(load, alignment_of(e, access));
   mark(e, load, false);
   return load;
@@ -213,14 +264,14 @@ static LLVMValueRef pick_lanes(atr_emitter *e, LLVMValueRef run, const atr_lanes
   return LLVMBuildShuffleVector(e->b, run, LLVMConstNull(type), LLVMConstVector(pattern, (unsigned)lanes->count), "");
 }
 
-static LLVMValueRef load_apart(atr_emitter *e, const atr_access *access, LLVMValueRef dynamic, const atr_lanes *lanes,
-                               int parts, int part) {
+static LLVMValueRef load_apart(atr_emitter *e, const atr_access *access, LLVMValueRef base, const atr_lanes *lanes, int parts,
+                               int part) {
   LLVMTypeRef element = atr_llvm_memory_type(e, e->program->buffers[access->buffer].dtype);
   LLVMValueRef v = LLVMConstNull(LLVMVectorType(element, (unsigned)lanes->count));
   for (int l = 0; l < lanes->count; l++)
     if (lanes->valid[l])
-      v = LLVMBuildInsertElement(e->b, v, load_run(e, access, dynamic, lanes->offset[l] * parts + part, 1),
-                                 index_constant(e, l), "");
+      v = LLVMBuildInsertElement(e->b, v, load_run(e, access, base, lanes->offset[l] * parts + part, 1), index_constant(e, l),
+                                 "");
   return v;
 }
 
@@ -240,29 +291,29 @@ static lane_span widen_span(const atr_emitter *e, const atr_access *access, cons
   return wide.max - wide.min < 2 * (int64_t)e->lanes ? wide : s;
 }
 
-static LLVMValueRef load_span(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef dynamic, int64_t first,
+static LLVMValueRef load_span(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base, int64_t first,
                               int64_t count) {
   for (int i = 0; i < e->run_count; i++)
     if (e->runs[i].access == access_number && e->runs[i].first == first && e->runs[i].count == count) return e->runs[i].value;
   ATR_RESERVE(e->work->arena, e->runs, e->run_count, e->run_capacity);
-  LLVMValueRef value = load_run(e, access, dynamic, first, count);
+  LLVMValueRef value = load_run(e, access, base, first, count);
   e->runs[e->run_count++] = (atr_run){access_number, first, count, value};
   return value;
 }
 
 /* The memory form of each part (real and imaginary) of every lane. */
-static void load_parts(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef dynamic,
-                       const atr_lanes *lanes, const int64_t *point, int parts, LLVMValueRef *out) {
+static void load_parts(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base, const atr_lanes *lanes,
+                       const int64_t *point, int parts, LLVMValueRef *out) {
   lane_span s = span_of(lanes);
   int64_t span = s.max - s.min + 1;
   if (s.valid == lanes->count && span == 1) {
-    for (int p = 0; p < parts; p++) out[p] = atr_llvm_splat(e, load_run(e, access, dynamic, s.min * parts + p, 1));
+    for (int p = 0; p < parts; p++) out[p] = atr_llvm_splat(e, load_run(e, access, base, s.min * parts + p, 1));
   } else if (s.valid > 0 && (span * parts > 1) && span <= 4 * (int64_t)lanes->count) {
     if (span != lanes->count) s = widen_span(e, access, point, s);
-    LLVMValueRef run = load_span(e, access_number, access, dynamic, s.min * parts, (s.max - s.min + 1) * parts);
+    LLVMValueRef run = load_span(e, access_number, access, base, s.min * parts, (s.max - s.min + 1) * parts);
     for (int p = 0; p < parts; p++) out[p] = pick_lanes(e, run, lanes, s.min, parts, p);
   } else {
-    for (int p = 0; p < parts; p++) out[p] = load_apart(e, access, dynamic, lanes, parts, p);
+    for (int p = 0; p < parts; p++) out[p] = load_apart(e, access, base, lanes, parts, p);
   }
 }
 
@@ -285,7 +336,7 @@ static bool same_lanes(const atr_lanes *a, const atr_lanes *b) {
   return true;
 }
 
-atr_vec atr_llvm_load(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef offset, const atr_lanes *lanes,
+atr_vec atr_llvm_load(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base, const atr_lanes *lanes,
                       const int64_t *point, atr_dtype as, atr_dtype to) {
   int64_t key[3];
   lane_key(lanes, key);
@@ -297,7 +348,7 @@ atr_vec atr_llvm_load(atr_emitter *e, int access_number, const atr_access *acces
   atr_dtype dtype = e->program->buffers[access->buffer].dtype;
   LLVMValueRef parts[2] = {NULL, NULL};
   bool is_complex = atr_dtype_class_of(dtype) == ATR_CLASS_COMPLEX;
-  load_parts(e, access_number, access, offset, lanes, point, is_complex ? 2 : 1, parts);
+  load_parts(e, access_number, access, base, lanes, point, is_complex ? 2 : 1, parts);
   atr_loaded entry = {.access = access_number, .lanes = ATR_NEW(e->work->arena, atr_lanes)};
   memcpy(entry.key, key, sizeof key);
   *entry.lanes = *lanes;
@@ -311,8 +362,8 @@ atr_vec atr_llvm_load(atr_emitter *e, int access_number, const atr_access *acces
 
 /* ---- stores */
 
-static void store_run(atr_emitter *e, const atr_access *access, LLVMValueRef dynamic, int64_t first, LLVMValueRef value) {
-  LLVMValueRef store = LLVMBuildStore(e->b, value, address(e, access, dynamic, first));
+static void store_run(atr_emitter *e, const atr_access *access, LLVMValueRef base, int64_t first, LLVMValueRef value) {
+  LLVMValueRef store = LLVMBuildStore(e->b, value, address(e, access, base, first));
   LLVMSetAlignment(store, alignment_of(e, access));
   mark(e, store, true);
 }
@@ -330,7 +381,7 @@ static LLVMValueRef gather_run(atr_emitter *e, LLVMValueRef re, LLVMValueRef im,
                                 LLVMConstVector(pattern, (unsigned)n), "");
 }
 
-void atr_llvm_store(atr_emitter *e, const atr_access *access, LLVMValueRef offset, const atr_lanes *lanes, atr_vec value) {
+void atr_llvm_store(atr_emitter *e, const atr_access *access, LLVMValueRef base, const atr_lanes *lanes, atr_vec value) {
   atr_dtype dtype = e->program->buffers[access->buffer].dtype;
   LLVMValueRef re = atr_llvm_to_memory(e, dtype, value.re),
                im = value.im != NULL ? atr_llvm_to_memory(e, dtype, value.im) : NULL;
@@ -344,7 +395,7 @@ void atr_llvm_store(atr_emitter *e, const atr_access *access, LLVMValueRef offse
     while (end < lanes->count && lanes->valid[end] && lanes->offset[end] == lanes->offset[end - 1] + 1) end++;
     LLVMValueRef run = gather_run(e, re, im, l, end - l);
     if (parts * (end - l) == 1) run = LLVMBuildExtractElement(e->b, re, index_constant(e, l), "");
-    store_run(e, access, offset, lanes->offset[l] * parts, run);
+    store_run(e, access, base, lanes->offset[l] * parts, run);
     l = end;
   }
 }

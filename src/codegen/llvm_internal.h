@@ -27,6 +27,7 @@ typedef struct atr_lanes {
   int count;
 } atr_lanes;
 
+/* Numbers of a nest's accesses; the load of step n has ATR_ACCESS_LOADS + n. */
 enum { ATR_ACCESS_LHS, ATR_ACCESS_RHS, ATR_ACCESS_OUT, ATR_ACCESS_LOADS };
 
 typedef struct atr_loaded { /* a load already done in this block: equal lanes of one access are loaded once */
@@ -57,6 +58,7 @@ typedef struct atr_emitter {
   LLVMValueRef function, env;
   LLVMBasicBlockRef entry;
   LLVMValueRef *base;                   /* by buffer: address; NULL: unused */
+  LLVMValueRef *at;                     /* by access number: address at the current place of the loop tree (llvm_access.c) */
   LLVMValueRef scope_read, scope_write; /* alias metadata: what is loaded is never what is stored */
   LLVMValueRef iv[ATR_MAX_DIMS];        /* looped dims: i64 index */
   atr_box box;
@@ -98,15 +100,21 @@ LLVMValueRef atr_llvm_logistic(atr_emitter *e, LLVMValueRef x);
 /* ---- llvm_access.c */
 /* Lanes of an access for one unrolled point; absent elements are not valid. */
 void atr_llvm_lanes(atr_emitter *e, const atr_access *access, bool is_lhs, const int64_t *point, atr_lanes *out);
-/* The dynamic half: i64 element offset from looped dims. */
-LLVMValueRef atr_llvm_offset(atr_emitter *e, const atr_access *access);
+/* The dynamic half: addresses from looped dims. begin: at the start of a nest; enter: inside the loop of dim, whose index is set
+ * (innermost: no looped dim follows); base: where an access stands, with what has to be resolved or divided while running. */
+void atr_llvm_begin_accesses(atr_emitter *e);
+void atr_llvm_enter(atr_emitter *e, int dim, LLVMValueRef index, bool innermost);
+LLVMValueRef atr_llvm_base(atr_emitter *e, int access_number, const atr_access *access);
+int atr_llvm_access_count(const atr_emitter *e);
+/* A base from which lanes can be loaded whatever the looped dims are: the lowest one then reads the buffer's first element. */
+LLVMValueRef atr_llvm_safe_base(atr_emitter *e, const atr_access *access, const atr_lanes *lanes);
 /* i1: the element exists as far as divisors left to run time say; NULL when there are none. */
 LLVMValueRef atr_llvm_exists(atr_emitter *e, const atr_access *access);
 /* Absent lanes are zero. Converted from the buffer's dtype to `as` and then `to`. Equal loads of a block are done once. */
-atr_vec atr_llvm_load(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef offset, const atr_lanes *lanes,
+atr_vec atr_llvm_load(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base, const atr_lanes *lanes,
                       const int64_t *point, atr_dtype as, atr_dtype to);
 void atr_llvm_forget_loads(atr_emitter *e);
-void atr_llvm_store(atr_emitter *e, const atr_access *access, LLVMValueRef offset, const atr_lanes *lanes, atr_vec value);
+void atr_llvm_store(atr_emitter *e, const atr_access *access, LLVMValueRef base, const atr_lanes *lanes, atr_vec value);
 
 /* ---- llvm_tile.c */
 void atr_llvm_prepare_tile(atr_emitter *e); /* makes the accumulators, in the entry block */

@@ -202,7 +202,7 @@ value atr_llvm_tanh(atr_emitter *e, value x) {
   return with_sign_of(&m, divide(&m, expm1, number(&m, 2), expm1), x);
 }
 
-/* With exp(-x) = 2^n v and n = half + rest: 1 / (1 + exp(-x)) = 2^-half / (2^-half + 2^rest v). Nothing overflows, and what makes
+/* With exp(-x) = 2^n v, n = half + rest: 1 / (1 + exp(-x)) = 2^-half / (2^-half + 2^rest v). Nothing overflows, and what makes
  * a result subnormal is the last multiplication. */
 value atr_llvm_logistic(atr_emitter *e, value x) {
   math m = begin(e, x);

@@ -143,6 +143,7 @@ static LLVMValueRef emit_nest(atr_emitter *e, const atr_nest *nest, const char *
   LLVMPositionBuilderAtEnd(e->b, e->entry);
   memset(e->base, 0, sizeof *e->base * (size_t)e->program->buffer_count);
   atr_nest_visit_access((atr_nest *)nest, prepare_base, e);
+  atr_llvm_begin_accesses(e);
   atr_llvm_prepare_tile(e);
   e->box = atr_nest_box(nest);
   int64_t total = parallel_total(nest), tasks = task_count(nest);

@@ -12,8 +12,7 @@
 
 #include "codegen/llvm_internal.h"
 
-static const char PASSES[] =
-    "function(sroa,early-cse<memssa>,loop-mssa(licm),instcombine<max-iterations=1;no-verify-fixpoint>,early-cse<memssa>)";
+static const char PASSES[] = "function(sroa,early-cse<memssa>,loop-mssa(licm),early-cse)";
 
 static void register_targets(void) {
   LLVMInitializeAllTargetInfos();

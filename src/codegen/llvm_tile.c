@@ -66,9 +66,9 @@ void atr_llvm_tile_begin(atr_emitter *e) {
 
 /* ---- multiply-accumulate */
 
-typedef struct mac_offsets {
+typedef struct mac_bases {
   LLVMValueRef lhs, rhs;
-} mac_offsets;
+} mac_bases;
 
 /* One multiply-accumulate of the block: unrolled reduced point r, accumulator n. */
 typedef struct mac_step {
@@ -76,7 +76,7 @@ typedef struct mac_step {
   int64_t group, lhs; /* order of emission */
 } mac_step;
 
-static void mac_point(atr_emitter *e, const mac_offsets *offsets, const mac_step *step) {
+static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *step) {
   const atr_nest *nest = e->nest;
   int64_t point[ATR_MAX_DIMS] = {0};
   atr_lanes out, l, r;
@@ -85,8 +85,8 @@ static void mac_point(atr_emitter *e, const mac_offsets *offsets, const mac_step
   atr_llvm_lanes(e, &nest->out, false, point, &out);
   atr_llvm_lanes(e, &nest->lhs, true, point, &l);
   atr_llvm_lanes(e, &nest->rhs, false, point, &r);
-  atr_vec a = atr_llvm_load(e, ATR_ACCESS_LHS, &nest->lhs, offsets->lhs, &l, point, nest->lhs_dtype, nest->acc_dtype);
-  atr_vec b = atr_llvm_load(e, ATR_ACCESS_RHS, &nest->rhs, offsets->rhs, &r, point, nest->rhs_dtype, nest->acc_dtype);
+  atr_vec a = atr_llvm_load(e, ATR_ACCESS_LHS, &nest->lhs, bases->lhs, &l, point, nest->lhs_dtype, nest->acc_dtype);
+  atr_vec b = atr_llvm_load(e, ATR_ACCESS_RHS, &nest->rhs, bases->rhs, &r, point, nest->rhs_dtype, nest->acc_dtype);
   atr_vec before = load_acc(e, step->n), after = atr_llvm_multiply_add(e, nest->acc_dtype, a, b, before);
   /* An absent term contributes nothing, also where the other factor is not finite. Lanes that are never stored may hold anything. */
   bool partial = false;
@@ -160,32 +160,25 @@ static void mac_all(atr_emitter *e, void *user) {
 
 void atr_llvm_mac(atr_emitter *e) {
   LLVMValueRef exists = atr_llvm_exists(e, &e->nest->lhs);
-  mac_offsets offsets = {atr_llvm_offset(e, &e->nest->lhs), atr_llvm_offset(e, &e->nest->rhs)};
-  if (exists != NULL) atr_llvm_if(e, exists, mac_all, &offsets);
-  else mac_all(e, &offsets);
+  mac_bases bases = {atr_llvm_base(e, ATR_ACCESS_LHS, &e->nest->lhs), atr_llvm_base(e, ATR_ACCESS_RHS, &e->nest->rhs)};
+  if (exists != NULL) atr_llvm_if(e, exists, mac_all, &bases);
+  else mac_all(e, &bases);
 }
 
 /* ---- epilogue */
 
 static atr_vec load_step(atr_emitter *e, int step, const int64_t *point, const atr_vec *values) {
   const atr_expr *x = &e->nest->exprs[step];
+  int number = ATR_ACCESS_LOADS + step;
   atr_lanes lanes;
   atr_llvm_lanes(e, &x->access, false, point, &lanes);
-  if (x->args[0] == 0)
-    return atr_llvm_load(e, ATR_ACCESS_LOADS + step, &x->access, atr_llvm_offset(e, &x->access), &lanes, point, x->dtype,
-                         x->dtype);
-  atr_vec fallback = values[x->args[0]];
-  if (!any_valid(&lanes)) return fallback;
-  LLVMValueRef exists = atr_llvm_exists(e, &x->access), offset = atr_llvm_offset(e, &x->access);
-  if (exists != NULL) { /* read element 0 where there is none: the buffer has one, or no lane were valid */
-    int64_t least = INT64_MAX;
-    for (int l = 0; l < lanes.count; l++)
-      if (lanes.valid[l] && lanes.offset[l] < least) least = lanes.offset[l];
-    offset = LLVMBuildSelect(e->b, exists, offset, atr_llvm_i64(e, -least), "");
-  }
-  atr_vec loaded = atr_llvm_load(e, ATR_ACCESS_LOADS + step, &x->access, offset, &lanes, point, x->dtype, x->dtype);
-  if (!all_valid(&lanes)) loaded = atr_llvm_select(e, atr_llvm_mask(e, lanes.valid), loaded, fallback);
-  if (exists != NULL) loaded = atr_llvm_select(e, atr_llvm_splat(e, exists), loaded, fallback);
+  if (x->args[0] != 0 && !any_valid(&lanes)) return values[x->args[0]];
+  LLVMValueRef exists = atr_llvm_exists(e, &x->access), base = atr_llvm_base(e, number, &x->access);
+  if (exists != NULL) base = LLVMBuildSelect(e->b, exists, base, atr_llvm_safe_base(e, &x->access, &lanes), "");
+  atr_vec loaded = atr_llvm_load(e, number, &x->access, base, &lanes, point, x->dtype, x->dtype);
+  if (x->args[0] == 0) return loaded;
+  if (!all_valid(&lanes)) loaded = atr_llvm_select(e, atr_llvm_mask(e, lanes.valid), loaded, values[x->args[0]]);
+  if (exists != NULL) loaded = atr_llvm_select(e, atr_llvm_splat(e, exists), loaded, values[x->args[0]]);
   return loaded;
 }
 
@@ -208,7 +201,7 @@ void atr_llvm_tile_end(atr_emitter *e) {
   const atr_nest *nest = e->nest;
   int64_t point[ATR_MAX_DIMS] = {0};
   atr_vec *values = ATR_NEW_ARRAY(e->work->arena, atr_vec, nest->expr_count + 1);
-  LLVMValueRef offset = atr_llvm_offset(e, &nest->out);
+  LLVMValueRef base = atr_llvm_base(e, ATR_ACCESS_OUT, &nest->out);
   atr_llvm_forget_loads(e);
   for (int64_t n = 0; n < atr_llvm_points(e, 0); n++) {
     atr_lanes lanes;
@@ -216,6 +209,6 @@ void atr_llvm_tile_end(atr_emitter *e) {
     atr_llvm_lanes(e, &nest->out, false, point, &lanes);
     if (!any_valid(&lanes)) continue;
     for (int step = 1; step <= nest->expr_count; step++) values[step] = step_value(e, step, n, point, values);
-    atr_llvm_store(e, &nest->out, offset, &lanes, values[nest->root]);
+    atr_llvm_store(e, &nest->out, base, &lanes, values[nest->root]);
   }
 }

@@ -7,7 +7,7 @@
  *   view   transpose, reverse, slice, broadcast, most reshapes: strides and an offset into another value's buffer; nothing runs
  *   group  an elementwise value or a convolution all of whose users are elementwise values of one group is computed inside that
  *          group's nest and never stored: bias, residual, activation, clamp and convert end up behind the sum
- *   root   everything else gets a buffer and a nest
+ *   root   everything else gets a buffer and a nest; an iota gets a constant list of indices, which its other dimensions repeat
  * and three foldings into the convolution's own accesses: a zero pad in front (rule 4), a convert in front, a transpose or copy behind. */
 #include "lower/canonical.h"
 
@@ -182,20 +182,21 @@ static void find_views(lowering *l) {
 
 /* ---- groups */
 
-/* Rule 4: may the zero pad in front of lhs be folded into the window? Writes the folded window when it may. */
+/* Rule 4: may the zero pad in front of lhs be folded into the window? *folded is the window that it becomes, or the old one. */
 static bool fold_pad(const lowering *l, const atr_inst *conv, atr_conv *folded) {
   const atr_inst *pad = atr_operand(l->module, conv, 0);
-  *folded = *conv->u.conv;
+  atr_conv c = *conv->u.conv;
+  *folded = c;
   if (pad->op != ATR_OP_PAD || !l->fold_padding) return false;
   const atr_inst *value = atr_operand(l->module, pad, 1);
   if (value->op != ATR_OP_CONSTANT) return false;
   atr_scalar zero = atr_scalar_load(value->shape.dtype, value->u.literal);
   if (zero.re != 0 || zero.im != 0 || zero.i != 0) return false;
   bool spatial_dim[ATR_MAX_RANK] = {false};
-  for (int s = 0; s < folded->spatial; s++) {
-    atr_window_dim *w = &folded->window[s];
-    const atr_pad_dim *p = &pad->u.pad[folded->lhs_spatial[s]];
-    spatial_dim[folded->lhs_spatial[s]] = true;
+  for (int s = 0; s < c.spatial; s++) {
+    atr_window_dim *w = &c.window[s];
+    const atr_pad_dim *p = &pad->u.pad[c.lhs_spatial[s]];
+    spatial_dim[c.lhs_spatial[s]] = true;
     if (p->low == 0 && p->high == 0 && p->interior == 0) continue;
     bool low = p->low >= 0 || w->pad_lo <= 0, high = p->high >= 0 || w->pad_hi <= 0;
     if (w->lhs_dilation != 1 || w->edge != ATR_EDGE_ZERO || !low || !high) return false;
@@ -205,6 +206,7 @@ static bool fold_pad(const lowering *l, const atr_inst *conv, atr_conv *folded) 
   }
   for (int d = 0; d < pad->shape.rank; d++)
     if (!spatial_dim[d] && (pad->u.pad[d].low != 0 || pad->u.pad[d].high != 0 || pad->u.pad[d].interior != 0)) return false;
+  *folded = c;
   return true;
 }
 
@@ -284,7 +286,7 @@ static void add_scaled(atr_affine *to, const atr_affine *from, int64_t scale) {
 static const void *iota_list(lowering *l, const atr_inst *inst, int64_t count) {
   atr_dtype dtype = inst->shape.dtype;
   size_t size = atr_dtype_size(dtype);
-  char *list = ATR_NEW_ARRAY(l->work->arena, char, (size_t)count * size);
+  char *list = ATR_NEW_ARRAY(l->work->arena, char, (size_t)count *size);
   for (int64_t i = 0; i < count; i++)
     atr_scalar_store(dtype, list + (size_t)i * size, atr_scalar_convert(ATR_S64, dtype, (atr_scalar){.i = i}));
   return list;

@@ -2,10 +2,10 @@
  *
  * In: a nest and one of its accesses. Out: the least and the largest element number over the points that matter.
  *
- * An address is a sum of terms, and a condition (a guard, an index that must be inside) speaks of a few dims only. Dims that share a
- * condition or an index form a group; groups are independent of one another, so the address's range is the sum of the groups' ranges.
- * With x[128*ox.1*14 + 128*ox.0 + 128*kx + ic - 128], an index ox + kx - 1 of 28 and the guard ox < 28, where ox is 14*ox.1 + ox.0,
- * the groups are {ox.1, ox.0, kx} and {ic}. A group's range is found in one of two ways:
+ * An address is a sum of terms, and a condition (a guard, an index that must be inside) speaks of a few dims only. Dims that
+ * share a condition or an index form a group; groups are independent of one another, so the address's range is the sum of
+ * the groups' ranges. With x[128*ox.1*14 + 128*ox.0 + 128*kx + ic - 128], an index ox + kx - 1 of 28 and the guard ox < 28,
+ * where ox is 14*ox.1 + ox.0, the groups are {ox.1, ox.0, kx} and {ic}. A group's range is found in one of two ways:
  *
  *   intervals  the box's corners, made tighter by conditions 0 <= t < bound: as address = k*t + rest, its range is at most that of
  *              k*[0, bound) + rest. With k = 128 above, rest is 0. Always tried first; it costs nothing.
@@ -27,7 +27,9 @@ static int64_t magnitude(const atr_nest *nest, const atr_affine *affine) {
   for (int d = 0; d < nest->dim_count; d++) {
     int64_t c = affine->coef[d];
     if (c <= -limit || c >= limit) return -1;
-    if (!atr_checked_mul(c < 0 ? -c : c, nest->dims[d].extent, &term) || !atr_checked_add(total, term, &total) || total >= limit) return -1;
+    if (!atr_checked_mul(c < 0 ? -c : c, nest->dims[d].extent, &term) || !atr_checked_add(total, term, &total) ||
+        total >= limit)
+      return -1;
   }
   return total;
 }
@@ -80,7 +82,8 @@ static search search_make(atr_arena *arena, const atr_nest *nest, const atr_acce
   s.parts = ATR_NEW_ARRAY(arena, atr_index, access->index_count + nest->guard_count);
   for (int i = 0; i < access->index_count; i++) s.parts[s.part_count++] = access->index[i];
   for (int g = 0; g < nest->guard_count && !access->padded; g++)
-    s.parts[s.part_count++] = (atr_index){.at = nest->guards[g].at, .bound = nest->guards[g].bound, .divisor = 1, .edge = ATR_EDGE_ZERO};
+    s.parts[s.part_count++] = (atr_index){
+        .at = nest->guards[g].at, .bound = nest->guards[g].bound, .divisor = 1, .edge = ATR_EDGE_ZERO};
   for (int d = 0; d < nest->dim_count; d++) s.group[d] = d;
   for (int p = 0; p < s.part_count; p++) {
     int first = first_dim(nest, &s.parts[p].at);
@@ -153,7 +156,8 @@ static range group_interval(const search *s, int group) {
     }
   }
   for (int p = 0; p < s->part_count; p++)
-    if (is_of_group(s, &s->parts[p], group) && s->parts[p].edge == ATR_EDGE_ZERO) use_condition(s, &s->parts[p], &affine, &rest);
+    if (is_of_group(s, &s->parts[p], group) && s->parts[p].edge == ATR_EDGE_ZERO)
+      use_condition(s, &s->parts[p], &affine, &rest);
   range r = box_range(s, &affine);
   return (range){r.min + rest.min, r.max + rest.max};
 }
@@ -163,12 +167,14 @@ static range group_interval(const search *s, int group) {
 static bool group_has_points(const search *s, int group) {
   int64_t points = 1;
   for (int d = 0; d < s->nest->dim_count; d++)
-    if (s->group[d] == group && (!atr_checked_mul(points, s->nest->dims[d].extent, &points) || points > MAX_POINTS)) return false;
+    if (s->group[d] == group && (!atr_checked_mul(points, s->nest->dims[d].extent, &points) || points > MAX_POINTS))
+      return false;
   return true;
 }
 
 /* True when the element exists at `point` as far as this group decides; its part of the address then. */
-static bool address_at(const search *s, const int *parts, int part_count, const int *dims, int count, const int64_t *point, int64_t *out) {
+static bool address_at(const search *s, const int *parts, int part_count, const int *dims, int count, const int64_t *point,
+                       int64_t *out) {
   int64_t address = 0;
   for (int i = 0; i < count; i++) address += s->access->at.coef[dims[i]] * point[i];
   for (int p = 0; p < part_count; p++) {

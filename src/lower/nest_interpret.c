@@ -1,18 +1,19 @@
 /* nest_interpret.c - runs a program of nests, at any stage of lowering.
  *
- * In: a program, the arrays of its arguments. Out: the arrays of its results. Every pass is tested by running this before and after
- * it, and the graph interpreter (src/ir) is its rival: the two share no arithmetic beyond the scalars of base/dtype.h.
+ * In: a program, the arrays of its arguments. Out: the arrays of its results. Every pass is tested by running this before
+ * and after it, and the graph interpreter (src/ir) is its rival: the two share no arithmetic beyond the scalars of
+ * base/dtype.h.
  *
- * A nest without a tree runs over the box of its dims; one with a tree runs as the tree says, part by part and tile by tile. A sum is
- * kept in f64, c128 or 64-bit integers (pred: OR of ANDs) and rounded once to the accumulator's dtype; each step of the expression
- * is computed wide and rounded to its own dtype:
+ * A nest without a tree runs over the box of its dims; one with a tree runs as the tree says, part by part and tile by tile.
+ * A sum is kept in f64, c128 or 64-bit integers (pred: OR of ANDs) and rounded once to the accumulator's dtype; each step of
+ * the expression is computed wide and rounded to its own dtype:
  *
  *     %2 = load b[oc] f32      the element, converted to f32
  *     %3 = add f32 %1 %2       f64 sum of the two, rounded to f32
  *
- * Temporaries stand where the plan puts them, once there is a plan, so that buffers which wrongly share bytes give wrong results; and
- * their memory starts as bytes of ones (NaNs, -1), so that an element which is read but was never written shows. An address outside
- * its buffer is never touched: it is an internal error that names the access. */
+ * Temporaries stand where the plan puts them, once there is a plan, so that buffers which wrongly share bytes give wrong
+ * results; and their memory starts as bytes of ones (NaNs, -1), so that an element which is read but was never written
+ * shows. An address outside its buffer is never touched: it is an internal error that names the access. */
 #include <complex.h>
 #include <math.h>
 #include <string.h>
@@ -53,12 +54,13 @@ static presence address_of(const machine *m, const atr_access *access, int64_t *
 
 static atr_status outside(const machine *m, const char *what, const atr_access *access, int64_t address) {
   const atr_buffer *buffer = &m->program->buffers[access->buffer];
-  return ATR_BUG(m->work, "nest %s: %s touches element %lld of %s, which has %lld", m->nest->name, what, (long long)address, buffer->name,
-                 (long long)buffer->elements);
+  return ATR_BUG(m->work, "nest %s: %s touches element %lld of %s, which has %lld", m->nest->name, what, (long long)address,
+                 buffer->name, (long long)buffer->elements);
 }
 
 /* The element as a value of `dtype`; *present says whether there is one. */
-static atr_status load(const machine *m, const char *what, const atr_access *access, atr_dtype dtype, bool *present, atr_scalar *out) {
+static atr_status load(const machine *m, const char *what, const atr_access *access, atr_dtype dtype, bool *present,
+                       atr_scalar *out) {
   int64_t address = 0;
   presence found = address_of(m, access, &address);
   if (found == OUTSIDE) return outside(m, what, access, address);
@@ -81,15 +83,15 @@ static atr_scalar widen(const machine *m, atr_dtype from, atr_scalar value) {
 static void add_product(machine *m, atr_scalar a, atr_scalar b) {
   atr_scalar *sum = &m->sum;
   switch (m->sum_class) {
-    case ATR_CLASS_NONE: return;
-    case ATR_CLASS_PRED: sum->i |= a.i & b.i; return;
-    case ATR_CLASS_SINT:
-    case ATR_CLASS_UINT: sum->i = (int64_t)((uint64_t)sum->i + (uint64_t)a.i * (uint64_t)b.i); return;
-    case ATR_CLASS_FLOAT: sum->re += a.re * b.re; return;
-    case ATR_CLASS_COMPLEX:
-      sum->re += a.re * b.re - a.im * b.im;
-      sum->im += a.re * b.im + a.im * b.re;
-      return;
+  case ATR_CLASS_NONE: return;
+  case ATR_CLASS_PRED: sum->i |= a.i & b.i; return;
+  case ATR_CLASS_SINT:
+  case ATR_CLASS_UINT: sum->i = (int64_t)((uint64_t)sum->i + (uint64_t)a.i * (uint64_t)b.i); return;
+  case ATR_CLASS_FLOAT: sum->re += a.re * b.re; return;
+  case ATR_CLASS_COMPLEX:
+    sum->re += a.re * b.re - a.im * b.im;
+    sum->im += a.re * b.im + a.im * b.re;
+    return;
   }
 }
 
@@ -121,9 +123,7 @@ static bool has_points(const machine *m, const int *dims, int count) {
 
 static atr_status add_terms(machine *m) {
   if (!has_points(m, m->reduced, m->reduced_count)) return ATR_OK;
-  do {
-    ATR_TRY(add_term(m));
-  } while (advance(m, m->reduced, m->reduced_count));
+  do { ATR_TRY(add_term(m)); } while (advance(m, m->reduced, m->reduced_count));
   return ATR_OK;
 }
 
@@ -169,21 +169,21 @@ static double smaller(double a, double b) { return -larger(-a, -b); }
 
 static atr_scalar float_op(atr_op op, double a, double b, double c) {
   switch ((int)op) { /* the verifier lets only these through */
-    case ATR_OP_ADD: return real(a + b);
-    case ATR_OP_SUBTRACT: return real(a - b);
-    case ATR_OP_MULTIPLY: return real(a * b);
-    case ATR_OP_DIVIDE: return real(a / b);
-    case ATR_OP_MAXIMUM: return real(larger(a, b));
-    case ATR_OP_MINIMUM: return real(smaller(a, b));
-    case ATR_OP_NEGATE: return real(-a);
-    case ATR_OP_ABS: return real(fabs(a));
-    case ATR_OP_COMPLEX: return (atr_scalar){.re = a, .im = b};
-    case ATR_OP_REAL: return real(a);
-    case ATR_OP_IMAG: return real(0);
-    case ATR_OP_EXPONENTIAL: return real(exp(a));
-    case ATR_OP_TANH: return real(tanh(a));
-    case ATR_OP_LOGISTIC: return real(1 / (1 + exp(-a)));
-    case ATR_OP_CLAMP: return real(smaller(larger(a, b), c));
+  case ATR_OP_ADD: return real(a + b);
+  case ATR_OP_SUBTRACT: return real(a - b);
+  case ATR_OP_MULTIPLY: return real(a * b);
+  case ATR_OP_DIVIDE: return real(a / b);
+  case ATR_OP_MAXIMUM: return real(larger(a, b));
+  case ATR_OP_MINIMUM: return real(smaller(a, b));
+  case ATR_OP_NEGATE: return real(-a);
+  case ATR_OP_ABS: return real(fabs(a));
+  case ATR_OP_COMPLEX: return (atr_scalar){.re = a, .im = b};
+  case ATR_OP_REAL: return real(a);
+  case ATR_OP_IMAG: return real(0);
+  case ATR_OP_EXPONENTIAL: return real(exp(a));
+  case ATR_OP_TANH: return real(tanh(a));
+  case ATR_OP_LOGISTIC: return real(1 / (1 + exp(-a)));
+  case ATR_OP_CLAMP: return real(smaller(larger(a, b), c));
   }
   return real(0);
 }
@@ -202,22 +202,22 @@ static atr_scalar divide_integers(bool is_unsigned, int64_t a, int64_t b) {
 static atr_scalar integer_op(atr_op op, bool is_unsigned, const int64_t *x) {
   uint64_t a = (uint64_t)x[0], b = (uint64_t)x[1];
   switch ((int)op) {
-    case ATR_OP_ADD: return integer(a + b);
-    case ATR_OP_SUBTRACT: return integer(a - b);
-    case ATR_OP_MULTIPLY: return integer(a * b);
-    case ATR_OP_DIVIDE: return divide_integers(is_unsigned, x[0], x[1]);
-    case ATR_OP_MAXIMUM: return integer(is_below(is_unsigned, x[0], x[1]) ? b : a);
-    case ATR_OP_MINIMUM: return integer(is_below(is_unsigned, x[0], x[1]) ? a : b);
-    case ATR_OP_AND: return integer(a & b);
-    case ATR_OP_OR: return integer(a | b);
-    case ATR_OP_XOR: return integer(a ^ b);
-    case ATR_OP_NOT: return integer(~a);
-    case ATR_OP_NEGATE: return integer(0 - a);
-    case ATR_OP_ABS: return integer(!is_unsigned && x[0] < 0 ? 0 - a : a);
-    case ATR_OP_CLAMP: {
-      int64_t low = is_below(is_unsigned, x[1], x[0]) ? x[0] : x[1];
-      return integer((uint64_t)(is_below(is_unsigned, x[2], low) ? x[2] : low));
-    }
+  case ATR_OP_ADD: return integer(a + b);
+  case ATR_OP_SUBTRACT: return integer(a - b);
+  case ATR_OP_MULTIPLY: return integer(a * b);
+  case ATR_OP_DIVIDE: return divide_integers(is_unsigned, x[0], x[1]);
+  case ATR_OP_MAXIMUM: return integer(is_below(is_unsigned, x[0], x[1]) ? b : a);
+  case ATR_OP_MINIMUM: return integer(is_below(is_unsigned, x[0], x[1]) ? a : b);
+  case ATR_OP_AND: return integer(a & b);
+  case ATR_OP_OR: return integer(a | b);
+  case ATR_OP_XOR: return integer(a ^ b);
+  case ATR_OP_NOT: return integer(~a);
+  case ATR_OP_NEGATE: return integer(0 - a);
+  case ATR_OP_ABS: return integer(!is_unsigned && x[0] < 0 ? 0 - a : a);
+  case ATR_OP_CLAMP: {
+    int64_t low = is_below(is_unsigned, x[1], x[0]) ? x[0] : x[1];
+    return integer((uint64_t)(is_below(is_unsigned, x[2], low) ? x[2] : low));
+  }
   }
   return integer(0);
 }
@@ -234,17 +234,17 @@ static atr_scalar of_number(double complex z) { return (atr_scalar){.re = creal(
 
 static atr_scalar complex_op(atr_op op, atr_scalar a, atr_scalar b) {
   switch ((int)op) {
-    case ATR_OP_ADD: return (atr_scalar){.re = a.re + b.re, .im = a.im + b.im};
-    case ATR_OP_SUBTRACT: return (atr_scalar){.re = a.re - b.re, .im = a.im - b.im};
-    case ATR_OP_MULTIPLY: return (atr_scalar){.re = a.re * b.re - a.im * b.im, .im = a.re * b.im + a.im * b.re};
-    case ATR_OP_DIVIDE: return of_number(number(a) / number(b));
-    case ATR_OP_NEGATE: return (atr_scalar){.re = -a.re, .im = -a.im};
-    case ATR_OP_REAL: return real(a.re);
-    case ATR_OP_IMAG: return real(a.im);
-    case ATR_OP_ABS: return real(hypot(a.re, a.im));
-    case ATR_OP_EXPONENTIAL: return of_number(cexp(number(a)));
-    case ATR_OP_TANH: return of_number(ctanh(number(a)));
-    case ATR_OP_LOGISTIC: return of_number(1 / (1 + cexp(-number(a))));
+  case ATR_OP_ADD: return (atr_scalar){.re = a.re + b.re, .im = a.im + b.im};
+  case ATR_OP_SUBTRACT: return (atr_scalar){.re = a.re - b.re, .im = a.im - b.im};
+  case ATR_OP_MULTIPLY: return (atr_scalar){.re = a.re * b.re - a.im * b.im, .im = a.re * b.im + a.im * b.re};
+  case ATR_OP_DIVIDE: return of_number(number(a) / number(b));
+  case ATR_OP_NEGATE: return (atr_scalar){.re = -a.re, .im = -a.im};
+  case ATR_OP_REAL: return real(a.re);
+  case ATR_OP_IMAG: return real(a.im);
+  case ATR_OP_ABS: return real(hypot(a.re, a.im));
+  case ATR_OP_EXPONENTIAL: return of_number(cexp(number(a)));
+  case ATR_OP_TANH: return of_number(ctanh(number(a)));
+  case ATR_OP_LOGISTIC: return of_number(1 / (1 + cexp(-number(a))));
   }
   return real(0);
 }
@@ -252,28 +252,28 @@ static atr_scalar complex_op(atr_op op, atr_scalar a, atr_scalar b) {
 static atr_scalar compare(atr_dtype dtype, atr_direction direction, atr_scalar a, atr_scalar b) {
   bool less = false, equal = false, greater = false; /* none: unordered */
   switch (atr_dtype_class_of(dtype)) {
-    case ATR_CLASS_NONE: break;
-    case ATR_CLASS_PRED:
-    case ATR_CLASS_SINT:
-    case ATR_CLASS_UINT:
-      equal = a.i == b.i;
-      less = is_below(atr_dtype_class_of(dtype) == ATR_CLASS_UINT, a.i, b.i);
-      greater = !less && !equal;
-      break;
-    case ATR_CLASS_FLOAT:
-      less = a.re < b.re;
-      equal = a.re == b.re;
-      greater = a.re > b.re;
-      break;
-    case ATR_CLASS_COMPLEX: equal = a.re == b.re && a.im == b.im; break;
+  case ATR_CLASS_NONE: break;
+  case ATR_CLASS_PRED:
+  case ATR_CLASS_SINT:
+  case ATR_CLASS_UINT:
+    equal = a.i == b.i;
+    less = is_below(atr_dtype_class_of(dtype) == ATR_CLASS_UINT, a.i, b.i);
+    greater = !less && !equal;
+    break;
+  case ATR_CLASS_FLOAT:
+    less = a.re < b.re;
+    equal = a.re == b.re;
+    greater = a.re > b.re;
+    break;
+  case ATR_CLASS_COMPLEX: equal = a.re == b.re && a.im == b.im; break;
   }
   switch (direction) {
-    case ATR_EQ: return integer(equal);
-    case ATR_NE: return integer(!equal);
-    case ATR_LT: return integer(less);
-    case ATR_LE: return integer(less || equal);
-    case ATR_GT: return integer(greater);
-    case ATR_GE: return integer(greater || equal);
+  case ATR_EQ: return integer(equal);
+  case ATR_NE: return integer(!equal);
+  case ATR_LT: return integer(less);
+  case ATR_LE: return integer(less || equal);
+  case ATR_GT: return integer(greater);
+  case ATR_GE: return integer(greater || equal);
   }
   return integer(0);
 }
@@ -288,13 +288,13 @@ static atr_scalar apply(const machine *m, const atr_expr *e) {
   if (e->op == ATR_OP_CONVERT) return atr_scalar_convert(operand, e->dtype, x[0]);
   if (e->op == ATR_OP_COMPARE) return compare(operand, e->direction, x[0], x[1]);
   switch (atr_dtype_class_of(operand)) {
-    case ATR_CLASS_NONE: break;
-    case ATR_CLASS_PRED:
-    case ATR_CLASS_SINT:
-    case ATR_CLASS_UINT:
-      return integer_op(e->op, atr_dtype_class_of(operand) == ATR_CLASS_UINT, (const int64_t[]){x[0].i, x[1].i, x[2].i});
-    case ATR_CLASS_FLOAT: return float_op(e->op, x[0].re, x[1].re, x[2].re);
-    case ATR_CLASS_COMPLEX: return complex_op(e->op, x[0], x[1]);
+  case ATR_CLASS_NONE: break;
+  case ATR_CLASS_PRED:
+  case ATR_CLASS_SINT:
+  case ATR_CLASS_UINT:
+    return integer_op(e->op, atr_dtype_class_of(operand) == ATR_CLASS_UINT, (const int64_t[]){x[0].i, x[1].i, x[2].i});
+  case ATR_CLASS_FLOAT: return float_op(e->op, x[0].re, x[1].re, x[2].re);
+  case ATR_CLASS_COMPLEX: return complex_op(e->op, x[0], x[1]);
   }
   return (atr_scalar){0};
 }
@@ -304,16 +304,16 @@ static atr_status evaluate(machine *m, int step) {
   atr_scalar *out = &m->values[step];
   bool present;
   switch (e->kind) {
-    case ATR_EXPR_ACC:
-      *out = atr_scalar_convert(m->nest->acc_dtype, e->dtype, atr_scalar_round(m->nest->acc_dtype, m->sum));
-      return ATR_OK;
-    case ATR_EXPR_CONST: *out = atr_scalar_round(e->dtype, e->constant); return ATR_OK;
-    case ATR_EXPR_OP: *out = atr_scalar_round(e->dtype, apply(m, e)); return ATR_OK;
-    case ATR_EXPR_LOAD:
-      ATR_TRY(load(m, "a load", &e->access, e->dtype, &present, out));
-      if (!present && e->args[0] == 0) return ATR_BUG(m->work, "nest %s: step %%%d loads an absent element", m->nest->name, step);
-      if (!present) *out = m->values[e->args[0]];
-      return ATR_OK;
+  case ATR_EXPR_ACC:
+    *out = atr_scalar_convert(m->nest->acc_dtype, e->dtype, atr_scalar_round(m->nest->acc_dtype, m->sum));
+    return ATR_OK;
+  case ATR_EXPR_CONST: *out = atr_scalar_round(e->dtype, e->constant); return ATR_OK;
+  case ATR_EXPR_OP: *out = atr_scalar_round(e->dtype, apply(m, e)); return ATR_OK;
+  case ATR_EXPR_LOAD:
+    ATR_TRY(load(m, "a load", &e->access, e->dtype, &present, out));
+    if (!present && e->args[0] == 0) return ATR_BUG(m->work, "nest %s: step %%%d loads an absent element", m->nest->name, step);
+    if (!present) *out = m->values[e->args[0]];
+    return ATR_OK;
   }
   return ATR_OK;
 }
@@ -407,22 +407,24 @@ static atr_status place_buffer(atr_work *work, const atr_buffer *buffer, char *b
   return ATR_OK;
 }
 
-static atr_status find_memory(atr_work *work, const atr_program *p, const void *const *args, void *const *results, const char **memory, char **writable) {
+static atr_status find_memory(atr_work *work, const atr_program *p, const void *const *args, void *const *results,
+                              const char **memory, char **writable) {
   char *scratch = p->scratch_bytes > 0 ? ones(work->arena, p->scratch_bytes) : NULL;
   char *packed = p->packed_bytes > 0 ? ones(work->arena, p->packed_bytes) : NULL;
   for (int b = 0; b < p->buffer_count; b++) {
     const atr_buffer *buffer = &p->buffers[b];
     switch (buffer->kind) {
-      case ATR_BUFFER_ARG: memory[b] = args[buffer->number]; break;
-      case ATR_BUFFER_CONSTANT: memory[b] = buffer->data; break;
-      case ATR_BUFFER_RESULT: memory[b] = writable[b] = results[buffer->number]; break;
-      case ATR_BUFFER_TEMP: ATR_TRY(place_buffer(work, buffer, scratch, p->scratch_bytes, &writable[b])); break;
-      case ATR_BUFFER_PACKED: ATR_TRY(place_buffer(work, buffer, packed, p->packed_bytes, &writable[b])); break;
+    case ATR_BUFFER_ARG: memory[b] = args[buffer->number]; break;
+    case ATR_BUFFER_CONSTANT: memory[b] = buffer->data; break;
+    case ATR_BUFFER_RESULT: memory[b] = writable[b] = results[buffer->number]; break;
+    case ATR_BUFFER_TEMP: ATR_TRY(place_buffer(work, buffer, scratch, p->scratch_bytes, &writable[b])); break;
+    case ATR_BUFFER_PACKED: ATR_TRY(place_buffer(work, buffer, packed, p->packed_bytes, &writable[b])); break;
     }
     if (writable[b] != NULL) memory[b] = writable[b];
     if (memory[b] != NULL || buffer->elements == 0) continue;
     if (buffer->kind == ATR_BUFFER_CONSTANT)
-      return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "constant %s has no data: the program was read from text", buffer->name);
+      return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "constant %s has no data: the program was read from text",
+                      buffer->name);
     return atr_fail(work, ATR_NOWHERE, ATR_INVALID_ARGUMENT, "no array is given for buffer %s", buffer->name);
   }
   return ATR_OK;

@@ -15,7 +15,8 @@
  *     KIND      loop | parallel | unroll | vector; after `reduce` the word loop is left out
  *     AFFINE    oy + 2*ky - 1: terms in the order of the dims, the offset last; 0 when there is nothing else
  *
- * NAME is a word of letters, digits and "_.-$@", a dim's name one of letters, digits, "_" and "."; any other is a quoted string. */
+ * NAME is a word of letters, digits and "_.-$@", a dim's name one of letters, digits, "_" and "."; any other is a quoted
+ * string. */
 #include <string.h>
 
 #include "lower/nest.h"
@@ -55,7 +56,9 @@ static void print_dim(atr_text *text, const atr_dim *dim) {
   else print_string(text, dim->name != NULL ? dim->name : "");
 }
 
-static unsigned long long magnitude(int64_t value) { return value < 0 ? 0 - (unsigned long long)value : (unsigned long long)value; }
+static unsigned long long magnitude(int64_t value) {
+  return value < 0 ? 0 - (unsigned long long)value : (unsigned long long)value;
+}
 
 /* " + " or " - " between terms, "-" or nothing in front of the first. */
 static void print_sign(atr_text *text, bool *first, bool negative) {
@@ -80,32 +83,32 @@ static void print_affine(atr_text *text, const atr_nest *nest, const atr_affine 
 
 static const char *edge_word(atr_edge_mode edge) {
   switch (edge) {
-    case ATR_EDGE_ZERO: return "skip";
-    case ATR_EDGE_REFLECT: return "reflect";
-    case ATR_EDGE_REPLICATE: return "replicate";
-    case ATR_EDGE_CIRCULAR: return "circular";
+  case ATR_EDGE_ZERO: return "skip";
+  case ATR_EDGE_REFLECT: return "reflect";
+  case ATR_EDGE_REPLICATE: return "replicate";
+  case ATR_EDGE_CIRCULAR: return "circular";
   }
   return "?";
 }
 
 static const char *direction_word(atr_direction direction) {
   switch (direction) {
-    case ATR_EQ: return "EQ";
-    case ATR_NE: return "NE";
-    case ATR_LT: return "LT";
-    case ATR_LE: return "LE";
-    case ATR_GT: return "GT";
-    case ATR_GE: return "GE";
+  case ATR_EQ: return "EQ";
+  case ATR_NE: return "NE";
+  case ATR_LT: return "LT";
+  case ATR_LE: return "LE";
+  case ATR_GT: return "GT";
+  case ATR_GE: return "GE";
   }
   return "?";
 }
 
 static const char *dim_words(const atr_dim *dim) {
   switch (dim->kind) {
-    case ATR_DIM_LOOP: return dim->reduced ? "reduce" : "loop";
-    case ATR_DIM_PARALLEL: return dim->reduced ? "reduce parallel" : "parallel";
-    case ATR_DIM_UNROLL: return dim->reduced ? "reduce unroll" : "unroll";
-    case ATR_DIM_VECTOR: return dim->reduced ? "reduce vector" : "vector";
+  case ATR_DIM_LOOP: return dim->reduced ? "reduce" : "loop";
+  case ATR_DIM_PARALLEL: return dim->reduced ? "reduce parallel" : "parallel";
+  case ATR_DIM_UNROLL: return dim->reduced ? "reduce unroll" : "unroll";
+  case ATR_DIM_VECTOR: return dim->reduced ? "reduce vector" : "vector";
   }
   return "?";
 }
@@ -124,11 +127,13 @@ static void print_indices(atr_text *text, const atr_nest *nest, const atr_access
     print_affine(text, nest, &index->at);
     atr_text_puts(text, ")");
     if (index->divisor != 1) atr_text_printf(text, " / %lld", (long long)index->divisor);
-    atr_text_printf(text, " of %lld by %lld else %s", (long long)index->bound, (long long)index->stride, edge_word(index->edge));
+    atr_text_printf(text, " of %lld by %lld else %s", (long long)index->bound, (long long)index->stride,
+                    edge_word(index->edge));
   }
 }
 
-static void print_operand(atr_text *text, const atr_program *program, const atr_nest *nest, const atr_access *access, atr_dtype dtype) {
+static void print_operand(atr_text *text, const atr_program *program, const atr_nest *nest, const atr_access *access,
+                          atr_dtype dtype) {
   print_access(text, program, nest, access);
   atr_text_printf(text, " as %s", atr_dtype_name(dtype));
   print_indices(text, nest, access);
@@ -149,19 +154,19 @@ static void print_op(atr_text *text, const atr_expr *expr) {
 
 static void print_expr(atr_text *text, const atr_program *program, const atr_nest *nest, const atr_expr *expr) {
   switch (expr->kind) {
-    case ATR_EXPR_ACC: atr_text_printf(text, "acc %s", atr_dtype_name(expr->dtype)); return;
-    case ATR_EXPR_LOAD:
-      atr_text_puts(text, "load ");
-      print_access(text, program, nest, &expr->access);
-      atr_text_printf(text, " %s", atr_dtype_name(expr->dtype));
-      print_indices(text, nest, &expr->access);
-      if (expr->args[0] != 0) atr_text_printf(text, " else %%%d", expr->args[0]);
-      return;
-    case ATR_EXPR_CONST:
-      atr_text_printf(text, "const %s ", atr_dtype_name(expr->dtype));
-      print_constant(text, expr->dtype, expr->constant);
-      return;
-    case ATR_EXPR_OP: print_op(text, expr); return;
+  case ATR_EXPR_ACC: atr_text_printf(text, "acc %s", atr_dtype_name(expr->dtype)); return;
+  case ATR_EXPR_LOAD:
+    atr_text_puts(text, "load ");
+    print_access(text, program, nest, &expr->access);
+    atr_text_printf(text, " %s", atr_dtype_name(expr->dtype));
+    print_indices(text, nest, &expr->access);
+    if (expr->args[0] != 0) atr_text_printf(text, " else %%%d", expr->args[0]);
+    return;
+  case ATR_EXPR_CONST:
+    atr_text_printf(text, "const %s ", atr_dtype_name(expr->dtype));
+    print_constant(text, expr->dtype, expr->constant);
+    return;
+  case ATR_EXPR_OP: print_op(text, expr); return;
   }
 }
 
@@ -238,11 +243,11 @@ void atr_nest_print(atr_text *text, const atr_program *program, const atr_nest *
 
 static const char *kind_word(atr_buffer_kind kind) {
   switch (kind) {
-    case ATR_BUFFER_ARG: return "arg";
-    case ATR_BUFFER_RESULT: return "result";
-    case ATR_BUFFER_CONSTANT: return "constant";
-    case ATR_BUFFER_TEMP: return "temp";
-    case ATR_BUFFER_PACKED: return "packed";
+  case ATR_BUFFER_ARG: return "arg";
+  case ATR_BUFFER_RESULT: return "result";
+  case ATR_BUFFER_CONSTANT: return "constant";
+  case ATR_BUFFER_TEMP: return "temp";
+  case ATR_BUFFER_PACKED: return "packed";
   }
   return "?";
 }

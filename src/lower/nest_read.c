@@ -1,7 +1,8 @@
 /* nest_read.c - programs from text.
  *
- * In: work->source, in the form that nest_print.c's head describes; line breaks are white space like any other. Out: the program, not
- * verified: extents, steps and trees may be nonsense, but every name is resolved and every number fits its field.
+ * In: work->source, in the form that nest_print.c's head describes; line breaks are white space like any other. Out: the
+ * program, not verified: extents, steps and trees may be nonsense, but every name is resolved and every number fits its
+ * field.
  *
  *     conv.nest:5:26: error: dim "ok" is not one of the nest's dims
  *
@@ -38,7 +39,9 @@ static atr_span span_of_token(const reader *r) {
 #define FAIL(r, ...) atr_fail((r)->work, span_of_token(r), ATR_PARSE_ERROR, __VA_ARGS__)
 
 static char peek(reader *r) {
-  while (r->at < r->len && (r->text[r->at] == ' ' || r->text[r->at] == '\n' || r->text[r->at] == '\t' || r->text[r->at] == '\r')) r->at++;
+  while (r->at < r->len &&
+         (r->text[r->at] == ' ' || r->text[r->at] == '\n' || r->text[r->at] == '\t' || r->text[r->at] == '\r'))
+    r->at++;
   r->token = r->at;
   return r->at < r->len ? r->text[r->at] : '\0';
 }
@@ -134,7 +137,8 @@ static atr_status read_magnitude(reader *r, uint64_t *out) {
   if (len == 0) return expected(r, "a number");
   *out = 0;
   for (size_t i = 0; i < len; i++) {
-    bool fits = !__builtin_mul_overflow(*out, 10, out) && !__builtin_add_overflow(*out, (uint64_t)(r->text[r->at + i] - '0'), out);
+    bool fits = !__builtin_mul_overflow(*out, 10, out) &&
+                !__builtin_add_overflow(*out, (uint64_t)(r->text[r->at + i] - '0'), out);
     if (!fits) {
       r->at += len;
       return FAIL(r, "the number does not fit 64 bits");
@@ -218,26 +222,25 @@ static atr_status read_integer(reader *r, atr_dtype dtype, atr_scalar *out) {
   ATR_TRY(read_magnitude(r, &magnitude));
   if (atr_dtype_class_of(dtype) == ATR_CLASS_UINT && !negative) out->i = (int64_t)magnitude;
   else ATR_TRY(with_sign(r, negative, magnitude, &out->i));
-  bool fits = atr_scalar_round(dtype, *out).i == out->i && !(atr_dtype_class_of(dtype) == ATR_CLASS_UINT && negative && magnitude != 0);
+  bool fits = atr_scalar_round(dtype, *out).i == out->i &&
+              !(atr_dtype_class_of(dtype) == ATR_CLASS_UINT && negative && magnitude != 0);
   return fits ? ATR_OK : FAIL(r, "the number does not fit %s", atr_dtype_name(dtype));
 }
 
 static atr_status read_value(reader *r, atr_dtype dtype, atr_scalar *out) {
   *out = (atr_scalar){.re = 0};
   switch (atr_dtype_class_of(dtype)) {
-    case ATR_CLASS_NONE: break;
-    case ATR_CLASS_PRED:
-      out->i = accept_word(r, "true");
-      return out->i != 0 ? ATR_OK : take_word(r, "false");
-    case ATR_CLASS_SINT:
-    case ATR_CLASS_UINT: return read_integer(r, dtype, out);
-    case ATR_CLASS_FLOAT: return read_float(r, dtype, &out->re);
-    case ATR_CLASS_COMPLEX:
-      ATR_TRY(take(r, '('));
-      ATR_TRY(read_float(r, atr_dtype_real(dtype), &out->re));
-      ATR_TRY(take(r, ','));
-      ATR_TRY(read_float(r, atr_dtype_real(dtype), &out->im));
-      return take(r, ')');
+  case ATR_CLASS_NONE: break;
+  case ATR_CLASS_PRED: out->i = accept_word(r, "true"); return out->i != 0 ? ATR_OK : take_word(r, "false");
+  case ATR_CLASS_SINT:
+  case ATR_CLASS_UINT: return read_integer(r, dtype, out);
+  case ATR_CLASS_FLOAT: return read_float(r, dtype, &out->re);
+  case ATR_CLASS_COMPLEX:
+    ATR_TRY(take(r, '('));
+    ATR_TRY(read_float(r, atr_dtype_real(dtype), &out->re));
+    ATR_TRY(take(r, ','));
+    ATR_TRY(read_float(r, atr_dtype_real(dtype), &out->im));
+    return take(r, ')');
   }
   return expected(r, "a dtype");
 }

@@ -1,15 +1,15 @@
 /* nest_verify.c - the rules that every program keeps between passes.
  *
- * In: a program from any pass, or from text. Out: ATR_OK, or the first rule that is broken as an internal error: programs are ours,
- * so a broken one is a defect of a pass and never the user's mistake.
+ * In: a program from any pass, or from text. Out: ATR_OK, or the first rule that is broken as an internal error: programs
+ * are ours, so a broken one is a defect of a pass and never the user's mistake.
  *
  *     internal error: nest y: lhs reaches elements -128..3455 of x, which has 3456
  *
- * Programs: names are unique words; a temporary is written before it is read; planned temporaries that live together share no bytes.
- * Dims: at most ATR_MAX_DIMS, in the order parallel, loop, reduce, unroll, vector; reduced dims are neither parallel nor vector.
- * Accesses: every element that is touched is inside its buffer (nest_bounds.c says how that is known). Expressions: operands are
- * earlier steps of fitting dtypes. Trees: every independent point exactly once, every reduced point at most once, and what is left
- * out is absent from lhs. */
+ * Programs: names are unique words; a temporary is written before it is read; planned temporaries that live together share
+ * no bytes. Dims: at most ATR_MAX_DIMS, in the order parallel, loop, reduce, unroll, vector; reduced dims are neither
+ * parallel nor vector. Accesses: every element that is touched is inside its buffer (nest_bounds.c says how that is known).
+ * Expressions: operands are earlier steps of fitting dtypes. Trees: every independent point exactly once, every reduced
+ * point at most once, and what is left out is absent from lhs. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,9 +24,9 @@ typedef struct checker {
   bool empty; /* the nest has no independent point: nothing is touched */
 } checker;
 
-#define RULE(c, condition, format, ...)                                                                     \
-  do {                                                                                                      \
-    if (!(condition)) return ATR_BUG((c)->work, "nest %s: " format, (c)->nest->name, __VA_ARGS__);          \
+#define RULE(c, condition, format, ...)                                                                                        \
+  do {                                                                                                                         \
+    if (!(condition)) return ATR_BUG((c)->work, "nest %s: " format, (c)->nest->name, __VA_ARGS__);                             \
   } while (0)
 
 static bool is_dtype(atr_dtype dtype) { return atr_dtype_class_of(dtype) != ATR_CLASS_NONE; }
@@ -36,10 +36,10 @@ static bool is_dtype(atr_dtype dtype) { return atr_dtype_class_of(dtype) != ATR_
 /* Place in the order of a scheduled nest: parallel, loop, reduce, unroll, vector. */
 static int rank_of(const atr_dim *dim) {
   switch (dim->kind) {
-    case ATR_DIM_PARALLEL: return 0;
-    case ATR_DIM_LOOP: return dim->reduced ? 2 : 1;
-    case ATR_DIM_UNROLL: return 3;
-    case ATR_DIM_VECTOR: return 4;
+  case ATR_DIM_PARALLEL: return 0;
+  case ATR_DIM_LOOP: return dim->reduced ? 2 : 1;
+  case ATR_DIM_UNROLL: return 3;
+  case ATR_DIM_VECTOR: return 4;
   }
   return -1;
 }
@@ -56,7 +56,8 @@ static bool is_dim_name(const char *name) {
 static atr_status check_dims(checker *c) {
   const atr_nest *nest = c->nest;
   int last = 0;
-  RULE(c, nest->dim_count >= 0 && nest->dim_count <= ATR_MAX_DIMS, "%d dims, at most %d are possible", nest->dim_count, ATR_MAX_DIMS);
+  RULE(c, nest->dim_count >= 0 && nest->dim_count <= ATR_MAX_DIMS, "%d dims, at most %d are possible", nest->dim_count,
+       ATR_MAX_DIMS);
   for (int d = 0; d < nest->dim_count; d++) {
     const atr_dim *dim = &nest->dims[d];
     RULE(c, is_dim_name(dim->name), "the name of dim %d is not a word", d);
@@ -66,8 +67,8 @@ static atr_status check_dims(checker *c) {
     RULE(c, rank >= 0, "dim %s is of no known kind", dim->name);
     RULE(c, rank >= last, "dim %s comes too late: the order is parallel, loop, reduce, unroll, vector", dim->name);
     last = rank;
-    RULE(c, !dim->reduced || (dim->kind != ATR_DIM_PARALLEL && dim->kind != ATR_DIM_VECTOR), "the reduced dim %s is %s", dim->name,
-         dim->kind == ATR_DIM_PARALLEL ? "parallel" : "vector");
+    RULE(c, !dim->reduced || (dim->kind != ATR_DIM_PARALLEL && dim->kind != ATR_DIM_VECTOR), "the reduced dim %s is %s",
+         dim->name, dim->kind == ATR_DIM_PARALLEL ? "parallel" : "vector");
     RULE(c, !dim->reduced || nest->has_acc, "dim %s is reduced but there is no sum", dim->name);
     c->empty = c->empty || (!dim->reduced && dim->extent == 0);
   }
@@ -109,8 +110,8 @@ static atr_status check_sum(checker *c) {
   if (!nest->has_acc) return ATR_OK;
   RULE(c, is_dtype(nest->lhs_dtype) && is_dtype(nest->rhs_dtype) && is_dtype(nest->acc_dtype), "%s", "the sum lacks a dtype");
   atr_dtype_class operands = family(nest->lhs_dtype), sum = family(nest->acc_dtype);
-  RULE(c, operands == family(nest->rhs_dtype), "lhs as %s and rhs as %s are of different classes", atr_dtype_name(nest->lhs_dtype),
-       atr_dtype_name(nest->rhs_dtype));
+  RULE(c, operands == family(nest->rhs_dtype), "lhs as %s and rhs as %s are of different classes",
+       atr_dtype_name(nest->lhs_dtype), atr_dtype_name(nest->rhs_dtype));
   RULE(c, operands == sum || (operands < sum && sum <= ATR_CLASS_FLOAT), "products of %s cannot be summed in %s",
        atr_dtype_name(nest->lhs_dtype), atr_dtype_name(nest->acc_dtype));
   return ATR_OK;
@@ -130,7 +131,8 @@ static atr_status check_index(checker *c, const char *what, const atr_index *ind
 /* `sum`: lhs or rhs, which alone may depend on reduced dims. */
 static atr_status check_access(checker *c, const char *what, const atr_access *access, bool sum) {
   const atr_nest *nest = c->nest;
-  RULE(c, access->buffer >= 0 && access->buffer < c->program->buffer_count, "%s names buffer %d, which is not there", what, access->buffer);
+  RULE(c, access->buffer >= 0 && access->buffer < c->program->buffer_count, "%s names buffer %d, which is not there", what,
+       access->buffer);
   const atr_buffer *buffer = &c->program->buffers[access->buffer];
   RULE(c, !has_stray_coef(nest, &access->at), "%s depends on a dim that is not there", what);
   for (int i = 0; i < access->index_count; i++) ATR_TRY(check_index(c, what, &access->index[i]));
@@ -142,8 +144,9 @@ static atr_status check_access(checker *c, const char *what, const atr_access *a
   for (int d = 0; d < nest->dim_count && !sum; d++)
     if (nest->dims[d].reduced) outside.dims[d].extent = 1;
   atr_reach reach = atr_access_reach(c->work->arena, &outside, access, buffer->elements);
-  RULE(c, reach.never || (reach.min >= 0 && reach.max < buffer->elements), "%s reaches elements %lld..%lld of %s, which has %lld", what,
-       (long long)reach.min, (long long)reach.max, buffer->name, (long long)buffer->elements);
+  RULE(c, reach.never || (reach.min >= 0 && reach.max < buffer->elements),
+       "%s reaches elements %lld..%lld of %s, which has %lld", what, (long long)reach.min, (long long)reach.max, buffer->name,
+       (long long)buffer->elements);
   return ATR_OK;
 }
 
@@ -158,10 +161,12 @@ static atr_status check_store(checker *c) {
   ATR_TRY(check_access(c, "store", &nest->out, false));
   const atr_buffer *buffer = &c->program->buffers[nest->out.buffer];
   RULE(c, nest->out.index_count == 0, "%s", "the store has an index to resolve");
-  RULE(c, buffer->kind != ATR_BUFFER_ARG && buffer->kind != ATR_BUFFER_CONSTANT, "it stores into %s, which is only read", buffer->name);
+  RULE(c, buffer->kind != ATR_BUFFER_ARG && buffer->kind != ATR_BUFFER_CONSTANT, "it stores into %s, which is only read",
+       buffer->name);
   RULE(c, nest->root >= 1 && nest->root <= nest->expr_count, "it stores step %%%d, which is not there", nest->root);
   atr_dtype dtype = nest->exprs[nest->root].dtype;
-  RULE(c, dtype == buffer->dtype, "it stores %s into %s, which is %s", atr_dtype_name(dtype), buffer->name, atr_dtype_name(buffer->dtype));
+  RULE(c, dtype == buffer->dtype, "it stores %s into %s, which is %s", atr_dtype_name(dtype), buffer->name,
+       atr_dtype_name(buffer->dtype));
   RULE(c, nest->prepack == (buffer->kind == ATR_BUFFER_PACKED), "%s", "prepack nests, and no others, write packed buffers");
   return ATR_OK;
 }
@@ -181,43 +186,43 @@ enum {
 /* Classes of dtypes that an elementwise op computes on; 0: not an elementwise op. */
 static int classes_of(atr_op op) {
   switch (op) {
-    case ATR_OP_ADD:
-    case ATR_OP_SUBTRACT:
-    case ATR_OP_MULTIPLY:
-    case ATR_OP_DIVIDE:
-    case ATR_OP_NEGATE: return NUMBER;
-    case ATR_OP_MAXIMUM:
-    case ATR_OP_MINIMUM: return ANY & ~COMPLEX;
-    case ATR_OP_CLAMP: return NUMBER & ~COMPLEX;
-    case ATR_OP_ABS: return NUMBER & ~UINT;
-    case ATR_OP_EXPONENTIAL:
-    case ATR_OP_TANH:
-    case ATR_OP_LOGISTIC:
-    case ATR_OP_REAL:
-    case ATR_OP_IMAG: return FLOAT | COMPLEX;
-    case ATR_OP_COMPLEX: return FLOAT;
-    case ATR_OP_AND:
-    case ATR_OP_OR:
-    case ATR_OP_XOR:
-    case ATR_OP_NOT: return PRED | SINT | UINT;
-    case ATR_OP_CONVERT:
-    case ATR_OP_COMPARE:
-    case ATR_OP_SELECT: return ANY;
-    case ATR_OP_NONE:
-    case ATR_OP_PARAMETER:
-    case ATR_OP_CONSTANT:
-    case ATR_OP_IOTA:
-    case ATR_OP_CONVOLUTION:
-    case ATR_OP_LOCAL_CONVOLUTION:
-    case ATR_OP_PAD:
-    case ATR_OP_REVERSE:
-    case ATR_OP_BROADCAST:
-    case ATR_OP_RESHAPE:
-    case ATR_OP_TRANSPOSE:
-    case ATR_OP_SLICE:
-    case ATR_OP_CONCATENATE:
-    case ATR_OP_COPY:
-    case ATR_OP_COUNT: break;
+  case ATR_OP_ADD:
+  case ATR_OP_SUBTRACT:
+  case ATR_OP_MULTIPLY:
+  case ATR_OP_DIVIDE:
+  case ATR_OP_NEGATE: return NUMBER;
+  case ATR_OP_MAXIMUM:
+  case ATR_OP_MINIMUM: return ANY & ~COMPLEX;
+  case ATR_OP_CLAMP: return NUMBER & ~COMPLEX;
+  case ATR_OP_ABS: return NUMBER & ~UINT;
+  case ATR_OP_EXPONENTIAL:
+  case ATR_OP_TANH:
+  case ATR_OP_LOGISTIC:
+  case ATR_OP_REAL:
+  case ATR_OP_IMAG: return FLOAT | COMPLEX;
+  case ATR_OP_COMPLEX: return FLOAT;
+  case ATR_OP_AND:
+  case ATR_OP_OR:
+  case ATR_OP_XOR:
+  case ATR_OP_NOT: return PRED | SINT | UINT;
+  case ATR_OP_CONVERT:
+  case ATR_OP_COMPARE:
+  case ATR_OP_SELECT: return ANY;
+  case ATR_OP_NONE:
+  case ATR_OP_PARAMETER:
+  case ATR_OP_CONSTANT:
+  case ATR_OP_IOTA:
+  case ATR_OP_CONVOLUTION:
+  case ATR_OP_LOCAL_CONVOLUTION:
+  case ATR_OP_PAD:
+  case ATR_OP_REVERSE:
+  case ATR_OP_BROADCAST:
+  case ATR_OP_RESHAPE:
+  case ATR_OP_TRANSPOSE:
+  case ATR_OP_SLICE:
+  case ATR_OP_CONCATENATE:
+  case ATR_OP_COPY:
+  case ATR_OP_COUNT: break;
   }
   return 0;
 }
@@ -225,7 +230,8 @@ static int classes_of(atr_op op) {
 static atr_status check_operands(checker *c, int step, int count) {
   const atr_expr *e = &c->nest->exprs[step];
   for (int i = 0; i < 3; i++) {
-    RULE(c, i >= count || (e->args[i] >= 1 && e->args[i] < step), "step %%%d uses %%%d, which is no earlier step", step, e->args[i]);
+    RULE(c, i >= count || (e->args[i] >= 1 && e->args[i] < step), "step %%%d uses %%%d, which is no earlier step", step,
+         e->args[i]);
     RULE(c, i < count || e->args[i] == 0, "step %%%d has an operand too many", step);
   }
   return ATR_OK;
@@ -248,8 +254,8 @@ static atr_status check_op(checker *c, int step) {
   atr_dtype operand = exprs[e->args[first]].dtype, result = operand;
   RULE(c, first == 0 || exprs[e->args[0]].dtype == ATR_PRED, "step %%%d selects by a value that is not pred", step);
   for (int i = first + 1; i < count; i++)
-    RULE(c, exprs[e->args[i]].dtype == operand, "step %%%d has operands of different dtypes, %s and %s", step, atr_dtype_name(operand),
-         atr_dtype_name(exprs[e->args[i]].dtype));
+    RULE(c, exprs[e->args[i]].dtype == operand, "step %%%d has operands of different dtypes, %s and %s", step,
+         atr_dtype_name(operand), atr_dtype_name(exprs[e->args[i]].dtype));
   RULE(c, (classes >> atr_dtype_class_of(operand) & 1) != 0, "step %%%d: %s is not defined for %s", step, atr_op_name(e->op),
        atr_dtype_name(operand));
   if (e->op == ATR_OP_COMPARE) ATR_TRY(check_compare(c, step, operand));
@@ -281,13 +287,13 @@ static atr_status check_exprs(checker *c) {
     const atr_expr *e = &c->nest->exprs[i];
     RULE(c, is_dtype(e->dtype), "step %%%d has no dtype", i);
     switch (e->kind) {
-      case ATR_EXPR_ACC:
-        RULE(c, c->nest->has_acc, "step %%%d reads a sum that is not there", i);
-        ATR_TRY(check_operands(c, i, 0));
-        break;
-      case ATR_EXPR_LOAD: ATR_TRY(check_load(c, i)); break;
-      case ATR_EXPR_CONST: ATR_TRY(check_operands(c, i, 0)); break;
-      case ATR_EXPR_OP: ATR_TRY(check_op(c, i)); break;
+    case ATR_EXPR_ACC:
+      RULE(c, c->nest->has_acc, "step %%%d reads a sum that is not there", i);
+      ATR_TRY(check_operands(c, i, 0));
+      break;
+    case ATR_EXPR_LOAD: ATR_TRY(check_load(c, i)); break;
+    case ATR_EXPR_CONST: ATR_TRY(check_operands(c, i, 0)); break;
+    case ATR_EXPR_OP: ATR_TRY(check_op(c, i)); break;
     }
   }
   return ATR_OK;
@@ -306,18 +312,36 @@ typedef struct tree {
   int count, independent;
 } tree;
 
-/* Is no lhs element there at any point of the place? One index that is outside everywhere, or a range that is empty, shows it. */
+enum { MAX_POINTS = 10000 };
+
+/* Does the index resolve to no element at any point of the place? Tried on its range, then, with few points, on each of
+ * them. */
+static bool index_is_absent(const atr_nest *nest, const atr_index *index, const place *at) {
+  int64_t min, max, point[ATR_MAX_DIMS] = {0}, points = 1;
+  int dims[ATR_MAX_DIMS], count = 0;
+  if (index->edge != ATR_EDGE_ZERO && index->divisor == 1) return false;
+  atr_affine_range(&index->at, at->lo, at->hi, nest->dim_count, &min, &max);
+  if (index->edge == ATR_EDGE_ZERO && (max < 0 || min >= index->bound * index->divisor)) return true;
+  for (int d = 0; d < nest->dim_count; d++) {
+    if (index->at.coef[d] == 0) continue;
+    dims[count++] = d;
+    point[d] = at->lo[d];
+    if (!atr_checked_mul(points, at->hi[d] - at->lo[d], &points) || points > MAX_POINTS) return false;
+  }
+  for (int i = 0; i >= 0;) {
+    if (atr_index_resolve(index, atr_affine_at(&index->at, point, nest->dim_count)) >= 0) return false;
+    for (i = count - 1; i >= 0 && ++point[dims[i]] == at->hi[dims[i]]; i--) point[dims[i]] = at->lo[dims[i]];
+  }
+  return true;
+}
+
+/* Is no lhs element there at any point of the place? One index that is absent everywhere, or a range that is empty, shows
+ * it. */
 static bool lhs_is_absent(const atr_nest *nest, const place *at) {
-  int64_t min, max;
   for (int d = 0; d < nest->dim_count; d++)
     if (at->lo[d] >= at->hi[d]) return true;
-  for (int i = 0; i < nest->lhs.index_count; i++) {
-    const atr_index *index = &nest->lhs.index[i];
-    if (index->edge != ATR_EDGE_ZERO) continue;
-    atr_affine_range(&index->at, at->lo, at->hi, nest->dim_count, &min, &max);
-    if (max < 0 || min >= index->bound * index->divisor) return true;
-    if (min == max && atr_index_resolve(index, min) < 0) return true;
-  }
+  for (int i = 0; i < nest->lhs.index_count; i++)
+    if (index_is_absent(nest, &nest->lhs.index[i], at)) return true;
   return false;
 }
 
@@ -331,13 +355,14 @@ static atr_status check_gap(const tree *t, int dim, int64_t lo, int64_t hi, cons
   gap.lo[dim] = lo;
   gap.hi[dim] = hi;
   if (lo >= hi) return ATR_OK;
-  RULE(c, c->nest->dims[dim].reduced, "the tree leaves out iterations %lld..%lld of dim %s", (long long)lo, (long long)hi, name);
+  RULE(c, c->nest->dims[dim].reduced, "the tree leaves out iterations %lld..%lld of dim %s", (long long)lo, (long long)hi,
+       name);
   if (lhs_is_absent(c->nest, &gap)) return ATR_OK;
   for (int64_t v = lo; v < hi; v++) { /* the reason may differ from one iteration to the next */
     gap.lo[dim] = v;
     gap.hi[dim] = v + 1;
-    RULE(c, v - lo < MAX_GAP && lhs_is_absent(c->nest, &gap), "the tree leaves out iterations %lld..%lld of dim %s, where lhs has elements", (long long)lo,
-         (long long)hi, name);
+    RULE(c, v - lo < MAX_GAP && lhs_is_absent(c->nest, &gap),
+         "the tree leaves out iterations %lld..%lld of dim %s, where lhs has elements", (long long)lo, (long long)hi, name);
   }
   return ATR_OK;
 }
@@ -349,7 +374,8 @@ static atr_status check_mac(const tree *t, const atr_node *node, const place *at
     RULE(c, lhs_is_absent(c->nest, at), "%s", "the tree lacks a mac where lhs has elements");
     return ATR_OK;
   }
-  RULE(c, node->dim == ATR_NODE_MAC && node->child == NULL && node->next == NULL, "%s", "the tree has something else where one mac must stand");
+  RULE(c, node->dim == ATR_NODE_MAC && node->child == NULL && node->next == NULL, "%s",
+       "the tree has something else where one mac must stand");
   return ATR_OK;
 }
 
@@ -357,7 +383,8 @@ static atr_status check_loops(const tree *t, int level, const atr_node *node, bo
 
 static atr_status check_tile(const tree *t, const atr_node *node, const place *at) {
   checker *c = t->c;
-  RULE(c, node != NULL && node->dim == ATR_NODE_TILE && node->next == NULL, "%s", "the tree has something else where one tile must stand");
+  RULE(c, node != NULL && node->dim == ATR_NODE_TILE && node->next == NULL, "%s",
+       "the tree has something else where one tile must stand");
   if (!c->nest->has_acc) {
     RULE(c, node->child == NULL, "%s", "a tile without a sum has loops in it");
     return ATR_OK;
@@ -376,8 +403,9 @@ static atr_status check_loops(const tree *t, int level, const atr_node *node, bo
   for (; node != NULL; node = node->next) {
     place inside = *at;
     RULE(c, node->dim == dim, "the tree has something else where a loop over %s must stand", name);
-    RULE(c, node->lo < node->hi && node->lo >= done && node->hi <= extent, "the tree runs dim %s over %lld..%lld, behind %lld and of %lld",
-         name, (long long)node->lo, (long long)node->hi, (long long)done, (long long)extent);
+    RULE(c, node->lo < node->hi && node->lo >= done && node->hi <= extent,
+         "the tree runs dim %s over %lld..%lld, behind %lld and of %lld", name, (long long)node->lo, (long long)node->hi,
+         (long long)done, (long long)extent);
     RULE(c, !node->clip || c->nest->dims[dim].reduced, "the tree clips the independent dim %s", name);
     ATR_TRY(check_gap(t, dim, done, node->lo, at));
     inside.lo[dim] = node->lo;
@@ -421,11 +449,13 @@ static atr_status check_buffer(atr_work *work, const atr_buffer *buffer) {
   bool numbered = buffer->kind == ATR_BUFFER_ARG || buffer->kind == ATR_BUFFER_RESULT;
   if ((unsigned)buffer->kind > ATR_BUFFER_PACKED) return ATR_BUG(work, "buffer %s is of no known kind", buffer->name);
   if (!is_dtype(buffer->dtype)) return ATR_BUG(work, "buffer %s has no dtype", buffer->name);
-  if (numbered && buffer->number < 0) return ATR_BUG(work, "buffer %s has the negative number %d", buffer->name, buffer->number);
+  if (numbered && buffer->number < 0)
+    return ATR_BUG(work, "buffer %s has the negative number %d", buffer->name, buffer->number);
   if (buffer->elements < 0 || !atr_checked_mul(buffer->elements, (int64_t)atr_dtype_size(buffer->dtype), &bytes) ||
       bytes > INT64_MAX - ATR_SCRATCH_ALIGNMENT)
     return ATR_BUG(work, "buffer %s cannot have %lld elements", buffer->name, (long long)buffer->elements);
-  if (buffer->offset < 0 || buffer->offset % ATR_SCRATCH_ALIGNMENT != 0 || buffer->offset > INT64_MAX - ATR_SCRATCH_ALIGNMENT - bytes)
+  if (buffer->offset < 0 || buffer->offset % ATR_SCRATCH_ALIGNMENT != 0 ||
+      buffer->offset > INT64_MAX - ATR_SCRATCH_ALIGNMENT - bytes)
     return ATR_BUG(work, "buffer %s cannot stand at offset %lld", buffer->name, (long long)buffer->offset);
   return ATR_OK;
 }
@@ -438,7 +468,8 @@ static atr_status check_numbers(atr_work *work, const atr_program *program) {
     for (int b = 0; b < a; b++) {
       const atr_buffer *y = &program->buffers[b];
       if (x->kind == y->kind && x->number == y->number)
-        return ATR_BUG(work, "buffers %s and %s are both %s %d", y->name, x->name, x->kind == ATR_BUFFER_ARG ? "argument" : "result", x->number);
+        return ATR_BUG(work, "buffers %s and %s are both %s %d", y->name, x->name,
+                       x->kind == ATR_BUFFER_ARG ? "argument" : "result", x->number);
     }
   }
   return ATR_OK;
@@ -468,8 +499,10 @@ static atr_status check_read(checker *c, use *uses, int n, const atr_access *acc
   bool given = buffer->kind == ATR_BUFFER_ARG || buffer->kind == ATR_BUFFER_CONSTANT;
   note_use(&uses[access->buffer], n);
   RULE(c, access->buffer != c->nest->out.buffer, "it reads %s, which it writes", buffer->name);
-  RULE(c, given || c->empty || buffer->elements == 0 || uses[access->buffer].written, "it reads %s, which no earlier nest writes", buffer->name);
-  RULE(c, given || !c->nest->prepack || buffer->kind == ATR_BUFFER_PACKED, "it prepacks but reads %s, which is made while running", buffer->name);
+  RULE(c, given || c->empty || buffer->elements == 0 || uses[access->buffer].written,
+       "it reads %s, which no earlier nest writes", buffer->name);
+  RULE(c, given || !c->nest->prepack || buffer->kind == ATR_BUFFER_PACKED,
+       "it prepacks but reads %s, which is made while running", buffer->name);
   return ATR_OK;
 }
 
@@ -505,7 +538,8 @@ static atr_status check_plan(atr_work *work, const atr_program *program, const u
   for (int a = 0; a < program->buffer_count; a++) {
     const atr_buffer *x = &program->buffers[a];
     if (x->kind != kind || uses[a].first < 0) continue;
-    if (x->offset + bytes_of(x) > block) return ATR_BUG(work, "buffer %s reaches past the %lld bytes planned", x->name, (long long)block);
+    if (x->offset + bytes_of(x) > block)
+      return ATR_BUG(work, "buffer %s reaches past the %lld bytes planned", x->name, (long long)block);
     for (int b = 0; b < a; b++) {
       const atr_buffer *y = &program->buffers[b];
       if (y->kind != kind || uses[b].first < 0) continue;

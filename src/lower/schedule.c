@@ -114,10 +114,12 @@ static void complete(const atr_nest *nest, atr_schedule *schedule) {
       if (schedule->pieces[p].extent != 0 && !atr_checked_mul(covered, schedule->pieces[p].extent, &covered))
         covered = INT64_MAX;
     }
-    if (rest || covered >= nest->dims[d].extent || schedule->count == ATR_MAX_DIMS) continue;
+    bool whole = nest->dims[d].extent != 0 && covered >= nest->dims[d].extent; /* an empty dim's outermost piece says so */
+    if (rest || whole || schedule->count == ATR_MAX_DIMS) continue;
     section mine = nest->dims[d].reduced ? SECTION_REDUCE : SECTION_LOOP;
     int at = 0;
-    while (at < schedule->count && section_of(nest, &schedule->pieces[at]) < (mine == SECTION_LOOP ? SECTION_REDUCE : mine))
+    while (at < schedule->count && schedule->pieces[at].dim != d &&
+           section_of(nest, &schedule->pieces[at]) < (mine == SECTION_LOOP ? SECTION_REDUCE : mine))
       at++;
     memmove(&schedule->pieces[at + 1], &schedule->pieces[at], sizeof(atr_piece) * (size_t)(schedule->count - at));
     schedule->pieces[at] = (atr_piece){.dim = d, .kind = ATR_DIM_LOOP};
