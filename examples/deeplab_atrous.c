@@ -1,8 +1,8 @@
 /* deeplab_atrous.c - a layer of DeepLab's pyramid: 3x3 taps at rate 12 on a 33x33 map, 256 to 256 channels, bias and ReLU.
  *
- * Shows the builder, a parameter that does not change between runs (the weights: packed once), the caller's own scratch memory, and
- * timing. At this rate 43 % of the products meet padding; they are not computed, so GFLOP/s is printed twice: with all products of the
- * window counted, as everybody does, and with those that are computed.
+ * Shows the builder, a parameter that does not change between runs (the weights: packed once), the caller's own scratch
+ * memory, and timing. At this rate 43 % of the products meet padding; they are not computed, so GFLOP/s is printed twice:
+ * with all products of the window counted, as everybody does, and with those that are computed.
  *
  * The numbers are small integers, so that every sum is exact and the check can demand equality. */
 #include <math.h>
@@ -124,8 +124,8 @@ int main(void) {
   int taps;
   bool equal = check(&taps);
   double per_tap = 2 * CHANNELS * CHANNELS, all = per_tap * (SIZE * SIZE * TAPS * TAPS);
-  printf("3x3 rate %d, %d -> %d channels, %dx%d: %.3f ms, %.1f GFLOP/s, %.1f of them needed; %s\n", RATE, CHANNELS, CHANNELS, SIZE, SIZE,
-         1e3 * least, all / least / 1e9, per_tap * taps / least / 1e9, equal ? "equal to the definition" : "WRONG");
+  printf("3x3 rate %d, %d -> %d channels, %dx%d: %.3f ms, %.1f GFLOP/s, %.1f of them needed; %s\n", RATE, CHANNELS, CHANNELS,
+         SIZE, SIZE, 1e3 * least, all / least / 1e9, per_tap * taps / least / 1e9, equal ? "equal to the definition" : "WRONG");
 
   free(packed);
   free(scratch);

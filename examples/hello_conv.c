@@ -1,7 +1,7 @@
 /* hello_conv.c - the smallest program: text and arrays in, arrays out.
  *
- * A convolution of 1..5 with (1, 10, 100), written as HLO. It is compiled at the first call; a second call with the same text only
- * runs it. Prints "321 432 543". */
+ * A convolution of 1..5 with (1, 10, 100), written as HLO. It is compiled at the first call; a second call with the same
+ * text only runs it. Prints "321 432 543". */
 #include <stdio.h>
 #include <string.h>
 

@@ -2,8 +2,9 @@
  *
  *     jax_hlo [FILE.hlo]        default: examples/jax_layer.hlo
  *
- * Parses the file, asks the module for its shapes, fills the parameters with element i = 7 i mod 11 - 5, compiles and runs. For the
- * layer in jax_layer.hlo JAX itself gave the sum below for these values (all sums are of small integers, so they are exact). */
+ * Parses the file, asks the module for its shapes, fills the parameters with element i = 7 i mod 11 - 5, compiles and runs.
+ * For the layer in jax_layer.hlo JAX itself gave the sum below for these values (all sums are of small integers, so they are
+ * exact). */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +57,8 @@ int main(int argc, char **argv) {
   char *text = read_file(path);
   if (atr_context_create(NULL, &context) != ATR_OK) die("no context");
   try(context, atr_module_parse(context, path, text, -1, &module));
-  if (atr_module_parameter_count(module) > MAX_PARAMETERS || atr_module_result_count(module) != 1) die("not a layer like jax_layer.hlo");
+  if (atr_module_parameter_count(module) > MAX_PARAMETERS || atr_module_result_count(module) != 1)
+    die("not a layer like jax_layer.hlo");
 
   float *args[MAX_PARAMETERS];
   for (int p = 0; p < atr_module_parameter_count(module); p++) {

@@ -1,8 +1,8 @@
 /* transposed.c - a transposed convolution, as a generator network has it: 4x4 taps, stride 2, 8x8 to 16x16 pixels.
  *
- * The transpose of a convolution with stride 2 and padding 1 is a convolution of the input with holes: lhs_dilation 2, window reversed,
- * padding 4 - 1 - 1. The compiler splits the output into four phases, each a dense 2x2 convolution, so no hole is ever multiplied;
- * this program asks explain for the nests and counts them.
+ * The transpose of a convolution with stride 2 and padding 1 is a convolution of the input with holes: lhs_dilation 2,
+ * window reversed, padding 4 - 1 - 1. The compiler splits the output into four phases, each a dense 2x2 convolution, so no
+ * hole is ever multiplied; this program asks explain for the nests and counts them.
  *
  * The check scatters instead: every input pixel times the filter is added to the outputs that it reaches. */
 #include <stdbool.h>

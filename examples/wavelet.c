@@ -3,18 +3,20 @@
  *     wavelet IN.png OUTDIR [--threads=N] [--noise=LEVELS] [--npy]
  *     wavelet --print [WIDTH HEIGHT]
  *
- * In: an RGB photograph. Out: what the algorithm with holes makes of it (Holschneider et al., 1989; Starck and Murtagh, "Astronomical
- * Image and Data Analysis"). c0 is the photograph, c[j+1] is c[j] smoothed by the B3 spline (1 4 6 4 1)/16 in both directions with
- * 2^j - 1 holes between its taps, mirrored at the borders, and plane w[j+1] = c[j] - c[j+1] is the detail of that size. So
+ * In: an RGB photograph. Out: what the algorithm with holes makes of it (Holschneider et al., 1989; Starck and Murtagh,
+ * "Astronomical Image and Data Analysis"). c0 is the photograph, c[j+1] is c[j] smoothed by the B3 spline (1 4 6 4 1)/16 in
+ * both directions with 2^j - 1 holes between its taps, mirrored at the borders, and plane w[j+1] = c[j] - c[j+1] is the
+ * detail of that size. So
  *
  *     c0 = w1 + w2 + w3 + w4 + w5 + c5
  *
- * which is checked to rounding. A plane is denoised by dropping what noise alone could have made: coefficients below a multiple of the
- * noise that the plane is expected to carry. The enhanced picture is a weighted sum of the denoised planes.
+ * which is checked to rounding. A plane is denoised by dropping what noise alone could have made: coefficients below a
+ * multiple of the noise that the plane is expected to carry. The enhanced picture is a weighted sum of the denoised planes.
  *
- * The size is known when the program runs, so the module is made by the builder: channels are the batch, the five convolutions have
- * rhs_dilation 1, 2, 4, 8, 16 and edge_mode reflect. `--print` prints it as HLO text; wavelet.hlo is that text for 512 x 512.
- * LEVELS is noise to be added to the photograph first, as a standard deviation in grey levels; then the gain in dB is printed. */
+ * The size is known when the program runs, so the module is made by the builder: channels are the batch, the five
+ * convolutions have rhs_dilation 1, 2, 4, 8, 16 and edge_mode reflect. `--print` prints it as HLO text; wavelet.hlo is that
+ * text for 512 x 512. LEVELS is noise to be added to the photograph first, as a standard deviation in grey levels; then the
+ * gain in dB is printed. */
 #include <math.h>
 #include <png.h>
 #include <stdbool.h>
@@ -28,8 +30,8 @@
 
 enum { PLANES = 5, RESIDUAL = PLANES, DENOISED, ENHANCED, RESULTS, CHANNELS = 3, RUNS = 20 };
 
-/* Per plane: standard deviation in it of noise with standard deviation 1 in the photograph (the 2-norm of the plane's filter), the
- * threshold in such deviations, and the weight in the enhanced picture. */
+/* Per plane: standard deviation in it of noise with standard deviation 1 in the photograph (the 2-norm of the plane's
+ * filter), the threshold in such deviations, and the weight in the enhanced picture. */
 static const float NOISE[PLANES] = {0.890796f, 0.200664f, 0.0855075f, 0.0412174f, 0.0204250f};
 static const float THRESHOLD[PLANES] = {3, 2, 2, 2, 2};
 static const float WEIGHT[PLANES] = {1.5f, 2, 1.75f, 1.5f, 1.25f};
@@ -99,7 +101,8 @@ static atr_value build_threshold(atr_builder *b, const atr_shape *shape, atr_val
   return atr_build_elementwise(b, "select", (const atr_value[]){atr_build_compare(b, "GE", size, least), plane, zero}, 3);
 }
 
-/* Parameters: the photograph [channel, 1, y, x] in 0..1, the noise's standard deviation. Results: planes, residual, denoised, enhanced. */
+/* Parameters: the photograph [channel, 1, y, x] in 0..1, the noise's standard deviation. Results: planes, residual,
+ * denoised, enhanced. */
 static atr_module *make_module(atr_context *context, int64_t width, int64_t height) {
   atr_builder *b;
   atr_module *module = NULL;
@@ -133,8 +136,8 @@ static int print_module(int argc, char **argv) {
   if (atr_context_create(NULL, &context) != ATR_OK) die("no context");
   atr_module *module = make_module(context, width, height);
   try(context, atr_module_print(context, module, &text));
-  printf("// The a trous wavelet transform of a %ld x %ld photograph; written by `wavelet --print %ld %ld` (wavelet.c).\n%s", width, height,
-         width, height, text);
+  printf("// The a trous wavelet transform of a %ld x %ld photograph; written by `wavelet --print %ld %ld` (wavelet.c).\n%s",
+         width, height, width, height, text);
   atr_string_free(context, text);
   atr_module_destroy(module);
   atr_context_destroy(context);
@@ -191,7 +194,8 @@ static void write_npy(const char *folder, const char *name, const picture *p, co
   snprintf(path, sizeof path, "%s/%s.npy", folder, name);
   FILE *file = fopen(path, "wb");
   size_t count = p != NULL ? elements(p) : 1;
-  if (file == NULL || fwrite(header, 128, 1, file) != 1 || fwrite(pixels, sizeof(float), count, file) != count || fclose(file) != 0)
+  if (file == NULL || fwrite(header, 128, 1, file) != 1 || fwrite(pixels, sizeof(float), count, file) != count ||
+      fclose(file) != 0)
     die("cannot write an .npy file");
 }
 
@@ -216,7 +220,8 @@ static int compare_floats(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* The noise of a photograph, from its finest plane, which is almost nothing but noise: median of magnitudes, robust against edges. */
+/* The noise of a photograph, from its finest plane, which is almost nothing but noise: median of magnitudes, robust against
+ * edges. */
 static float estimate_noise(const picture *p, const float *plane) {
   float *sizes = allocate(elements(p) * sizeof(float));
   for (size_t i = 0; i < elements(p); i++) sizes[i] = fabsf(plane[i]);
@@ -300,8 +305,8 @@ static bool time_interpreter(atr_context *context, const atr_module *module, con
   for (int r = 0; r <= RESIDUAL; r++)
     largest = fmax(largest, largest_difference(a->results[r], reference.results[r], elements(p)));
   free_arrays(&reference);
-  printf("interpreter  %9.3f ms   %.0f times as long; planes and residual differ by %.2g at most\n", 1e3 * seconds, seconds / least,
-         largest);
+  printf("interpreter  %9.3f ms   %.0f times as long; planes and residual differ by %.2g at most\n", 1e3 * seconds,
+         seconds / least, largest);
   if (largest <= MOST_DIFFERENCE) return true;
   printf("that is more than %g: wrong\n", MOST_DIFFERENCE);
   return false;
@@ -369,7 +374,8 @@ int main(int argc, char **argv) {
   atr_module *module = make_module(context, p.width, p.height);
   double start = now(), least;
   try(context, atr_compile(context, module, NULL, &x));
-  printf("%s: %lld x %lld, %d planes\ncompile      %9.3f ms\n", s.in, (long long)p.width, (long long)p.height, PLANES, 1e3 * (now() - start));
+  printf("%s: %lld x %lld, %d planes\ncompile      %9.3f ms\n", s.in, (long long)p.width, (long long)p.height, PLANES,
+         1e3 * (now() - start));
 
   arrays a;
   make_arrays(&p, &a);
