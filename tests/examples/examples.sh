@@ -1,8 +1,9 @@
 #!/bin/bash
 # examples.sh - the examples do what they say: each checks its own result and is run here on what it is shipped with.
 #
-# hello_conv, deeplab_atrous, transposed, jax_hlo; then wavelet (where libpng is): its module is the one in examples/wavelet.hlo, the
-# photograph is decomposed, rebuilt and compared with the interpreter, and of added noise most is removed.
+# hello_conv, deeplab_atrous, transposed, jax_hlo; then wavelet (where libpng is): its module is the one in
+# examples/wavelet.hlo, the photograph is decomposed, rebuilt and compared with the interpreter, and of added noise most is
+# removed.
 set -uo pipefail
 examples=$ATROUS_BUILD/examples
 source=$ATROUS_SOURCE/examples

@@ -1,7 +1,9 @@
 // The same function as hlo_jax_complex.hlo in StableHLO's pretty form.
 // run: atrousc run %s --random-int=5 --exact | grep check
-// run: atrousc run %s --random-int=SEED --exact | grep check
+// run: atrousc run %s --random-int=3 --exact | grep check
 // run: atrousc print %s
+// expect: check result 0: ok, equal
+// expect: check result 1: ok, equal
 // expect: check result 0: ok, equal
 // expect: check result 1: ok, equal
 // expect: HloModule jit_masked

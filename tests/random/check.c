@@ -344,7 +344,8 @@ static bool compile(problem *p, variant *v) {
   } else {
     fail(p, v, atr_context_message(p->context));
   }
-  if (p->options->verbose && status != ATR_OK) printf("%lld %s: %s\n", (long long)p->number, v->what, atr_context_message(p->context));
+  if (p->options->verbose)
+    printf("%lld %s, cpu %s: %s\n%s", (long long)p->number, v->what, v->cpu != NULL ? v->cpu : "of this machine", status == ATR_OK ? "compiled" : atr_context_message(p->context), v->schedule != NULL ? v->schedule : "");
   return status == ATR_OK;
 }
 
