@@ -175,7 +175,8 @@ static atr_status load(compilation *c, atr_executable *x) {
                         &bytes, &len));
   const char *symbols[2] = {c->symbol, atr_arena_printf(c->work.arena, "%s_prepack", c->symbol)};
   void *addresses[2] = {NULL, NULL};
-  ATR_TRY(atr_jit_load(&c->work, bytes, len, symbols, c->program->packed_bytes > 0 ? 2 : 1, addresses, &x->jit));
+  ATR_TRY(atr_jit_load_watched(&c->work, c->context->listeners, bytes, len, symbols, c->program->packed_bytes > 0 ? 2 : 1,
+                               addresses, &x->jit));
   memcpy(&x->kernel, &addresses[0], sizeof addresses[0]);
   memcpy(&x->prepack, &addresses[1], sizeof addresses[1]);
   x->scratch_bytes = (size_t)c->program->scratch_bytes;

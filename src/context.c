@@ -5,6 +5,7 @@
  *     | size_t size of the block | padding to 16 | bytes | NUL |
  *                                                ^ what the caller gets */
 #include "context.h"
+#include "runtime/jit.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,13 @@ void atr_arena_destroy(atr_arena *arena) {
 
 /* ---- contexts ---------------------------------------------------------------------------------- */
 
+/* ATROUS_JIT=gdb,perf: debuggers and profilers that see compiled kernels by name. Unknown words are ignored. */
+static unsigned listeners_from_environment(void) {
+  const char *words = getenv("ATROUS_JIT");
+  if (words == NULL) return 0;
+  return (strstr(words, "gdb") != NULL ? ATR_JIT_GDB : 0u) | (strstr(words, "perf") != NULL ? ATR_JIT_PERF : 0u);
+}
+
 /* Fills the parts that need memory; on failure the caller destroys what is there. */
 static atr_status fill(atr_context *context, const atr_context_options *options) {
   const char *dump_dir = options->dump_dir != NULL ? options->dump_dir : getenv("ATROUS_DUMP");
@@ -92,6 +100,7 @@ atr_status atr_context_create(const atr_context_options *options, atr_context **
   atr_context *context = o.realloc(o.realloc_user, NULL, 0, sizeof *context);
   if (context == NULL) return ATR_OUT_OF_MEMORY;
   *context = (atr_context){.realloc = o.realloc, .realloc_user = o.realloc_user, .threads = o.threads, .message = ""};
+  context->listeners = listeners_from_environment();
   context->has_host = o.host != NULL;
   if (o.host != NULL) context->host = *o.host;
   atr_status status = fill(context, &o);

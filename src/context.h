@@ -29,6 +29,7 @@ struct atr_context {
   int32_t threads;     /* as asked for: 0 one per core */
   atr_threads *pool;   /* never NULL; carries host and threads out */
   char *dump_dir;      /* NULL: no dumps */
+  unsigned listeners;  /* ATR_JIT_...: who is told about loaded code */
   const char *message; /* never NULL; either `block` or a literal */
   char *block;         /* the last message that was copied, or NULL; freed by atr_string_free */
 };

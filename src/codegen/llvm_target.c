@@ -77,6 +77,7 @@ static void init_types(atr_emitter *e) {
   e->void_type = LLVMVoidTypeInContext(e->context);
 }
 
+#ifdef ATR_CHECK_PASSES
 static atr_status verify_module(atr_work *work, LLVMModuleRef module) {
   char *message = NULL;
   atr_status status = ATR_OK;
@@ -85,6 +86,7 @@ static atr_status verify_module(atr_work *work, LLVMModuleRef module) {
   LLVMDisposeMessage(message);
   return status;
 }
+#endif
 
 static atr_status optimise(atr_work *work, LLVMModuleRef module, LLVMTargetMachineRef machine) {
   LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
@@ -155,7 +157,7 @@ atr_status atr_llvm_emit(atr_work *work, const atr_program *program, const atr_t
                      .b = s->builder};
   init_types(e);
   atr_llvm_build_module(e, symbol);
-#ifndef NDEBUG
+#ifdef ATR_CHECK_PASSES
   ATR_TRY(verify_module(work, s->module));
 #endif
   ATR_TRY(optimise(work, s->module, s->machine));

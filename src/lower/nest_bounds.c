@@ -4,11 +4,11 @@
  *
  * An address is a sum of terms, and a condition (a guard, an index that must be inside) speaks of a few dims only. Dims that
  * share a condition or an index form a group; groups are independent of one another, so the address's range is the sum of
- * the groups' ranges. With x[128*ox.1*14 + 128*ox.0 + 128*kx + ic - 128], an index ox + kx - 1 of 28 and the guard ox < 28,
+ * the groups' ranges. With x[1792*ox.1 + 128*ox.0 + 128*kx + ic - 128], an index ox + kx - 1 of 28 and the guard ox < 28,
  * where ox is 14*ox.1 + ox.0, the groups are {ox.1, ox.0, kx} and {ic}. A group's range is found in one of two ways:
  *
- *   intervals  the box's corners, made tighter by conditions 0 <= t < bound: as address = k*t + rest, its range is at most that of
- *              k*[0, bound) + rest. With k = 128 above, rest is 0. Always tried first; it costs nothing.
+ *   intervals  the box's corners, made tighter by conditions 0 <= t < bound: as address = k*t + rest, its range is at most
+ *              that of k*[0, bound) + rest. With k = 128 above, rest is 0. Always tried first; it costs nothing.
  *   points     every point of the group's box, if there are at most MAX_POINTS. Exact.
  *
  * A guard is treated as an index that moves nothing: stride 0, absent outside. */

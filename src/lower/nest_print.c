@@ -6,7 +6,7 @@
  *     program   program NAME { [scratch BYTES] [packed BYTES] buffer* nest* }
  *     buffer    buffer NAME (arg N | result N | constant | temp | packed) DTYPE ELEMENTS [at OFFSET]
  *     nest      nest NAME [prepack] { [schedule "TEXT"] dims [reduce] KIND DIM:EXTENT ...  guard*
- *                                     [lhs sum-operand  rhs sum-operand  acc DTYPE] step*  store access index* %N  node* }
+ *                                     [lhs operand  rhs operand  acc DTYPE] step*  store access index* %N  node* }
  *     guard     guard AFFINE < BOUND
  *     operand   access as DTYPE index*             access    NAME[AFFINE] [padded]
  *     index     index (AFFINE) [/ DIVISOR] of BOUND by STRIDE else (skip | reflect | replicate | circular)

@@ -314,8 +314,7 @@ typedef struct tree {
 
 enum { MAX_POINTS = 10000 };
 
-/* Does the index resolve to no element at any point of the place? Tried on its range, then, with few points, on each of
- * them. */
+/* Does the index resolve to no element at any point of the place? Its range may say so, or, if there are few, each point. */
 static bool index_is_absent(const atr_nest *nest, const atr_index *index, const place *at) {
   int64_t min, max, point[ATR_MAX_DIMS] = {0}, points = 1;
   int dims[ATR_MAX_DIMS], count = 0;
@@ -335,8 +334,7 @@ static bool index_is_absent(const atr_nest *nest, const atr_index *index, const 
   return true;
 }
 
-/* Is no lhs element there at any point of the place? One index that is absent everywhere, or a range that is empty, shows
- * it. */
+/* Is no lhs element there at any point of the place? An index that is absent everywhere shows it, or an empty range. */
 static bool lhs_is_absent(const atr_nest *nest, const place *at) {
   for (int d = 0; d < nest->dim_count; d++)
     if (at->lo[d] >= at->hi[d]) return true;

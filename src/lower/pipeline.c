@@ -131,7 +131,7 @@ atr_status atr_lower(atr_work *work, const atr_module *module, const atr_lower_o
   const char *last = NULL;
   for (size_t i = 0; i < sizeof PASSES / sizeof PASSES[0]; i++) {
     ATR_TRY(PASSES[i].run(&s));
-#ifndef NDEBUG
+#ifdef ATR_CHECK_PASSES
     ATR_TRY(atr_program_verify(work, s.program));
 #endif
     dump(&s, PASSES[i].name, &last);
