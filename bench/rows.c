@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#include <atrous/atrous.h>
+#include "atrous/atrous.h"
 
 static double now(void) {
   struct timespec t;

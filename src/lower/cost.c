@@ -14,7 +14,11 @@
 #include "base/checked.h"
 #include "lower/schedule.h"
 
-enum { MAX_CANDIDATE_VECTORS = 24, ISSUE_WIDTH = 5, MAX_CODE = 4000, CODE_SCALE = 6000 };
+enum { MAX_CANDIDATE_VECTORS = 24 };
+
+static const double ISSUE_WIDTH = 5;    /* instructions per cycle, somewhat below what the front end can do */
+static const double MAX_CODE = 4000;    /* instructions of a nest's body with all its variants */
+static const double CODE_SCALE = 12000; /* instructions that weigh as much as doubling the time */
 
 typedef struct vector_choice {
   int dims[2]; /* outer, inner; dims[0] -1 when there is one */
@@ -257,16 +261,31 @@ static double largest(const double *values, int count) {
   return most;
 }
 
+/* Loads of the span that one vector and the copies that share its load read: whole registers, or pieces of several sizes. */
+static double span_loads(const model *m, const candidate *c, const step_copies *s) {
+  int64_t span = 1;
+  for (int v = 0; v < 2; v++)
+    if (c->vector.dims[v] >= 0) span += llabs(m->lhs[c->vector.dims[v]]) * (c->vector.lanes[v] - 1);
+  if (span > 2 * c->vector.lanes[0] * c->vector.lanes[1]) return (double)(c->vector.lanes[0] * c->vector.lanes[1]);
+  for (int i = s->outer.count; i < s->whole.count; i++) {
+    bool loaded = false;
+    for (int j = s->outer.count; j < s->loaded.count; j++) loaded |= s->loaded.dims[j] == s->whole.dims[i];
+    if (!loaded) span += llabs(s->lhs[s->whole.dims[i]]) * (s->whole.extents[i] - 1);
+  }
+  bool whole = (span & (span - 1)) == 0;
+  return (double)atr_ceil_div(span, m->width) + (whole ? 0 : 1.5);
+}
+
 /* Copies whose elements lie a multiple of the cache's way apart fall into few of its sets and throw each other out. With 64 sets of
  * 64-byte lines and at least 8 ways, which every CPU of the table has: the factor by which loads slow down. */
 static double conflict_factor(const int64_t *step, const shape_of_step *shape, int dim, atr_dtype dtype) {
-  int64_t copies = 1, bytes = dim >= 0 ? llabs(step[dim]) * (int64_t)atr_dtype_size(dtype) : 0;
+  shape_of_step rows = {.count = 0}; /* copies of dim, and of taps that step through the same rows */
+  if (dim < 0 || llabs(step[dim]) * (int64_t)atr_dtype_size(dtype) < 1024) return 1;
   for (int i = 0; i < shape->count; i++)
-    if (shape->dims[i] == dim || step[shape->dims[i]] == step[dim >= 0 ? dim : 0]) copies *= shape->extents[i];
-  if (bytes < 1024 || copies < 3) return 1;
-  int64_t sets = 64 / atr_gcd(bytes / 64 % 64 + 64, 64);
-  double per_set = (double)copies / (double)sets;
-  return per_set > 7 ? 2 : per_set > 4 ? 1.15 : 1.02;
+    if (step[shape->dims[i]] % step[dim] == 0) add_copies(&rows, shape->dims[i], shape->extents[i]);
+  int64_t lines = llabs(step[dim]) * (int64_t)atr_dtype_size(dtype) / 64;
+  double per_set = distinct(step, rows.dims, rows.extents, rows.count) / (double)(64 / atr_gcd(lines % 64 + 64, 64));
+  return per_set > 7 ? 2 : per_set > 6 ? 1.15 : 1.02;
 }
 
 /* Cycles of one pass of the innermost step with `copies` x `vectors` accumulators. */
@@ -279,6 +298,7 @@ static double step_cycles(const model *m, const candidate *c, int64_t copies, in
   lane_cost l = cost_of_lanes(m, &c->vector, m->lhs, !moving), r = cost_of_lanes(m, &c->vector, m->rhs, true);
   if (m->rhs_packs && r.loads > 1) r = (lane_cost){width, 0};
   copies_of(m, c, copies, vectors, l.shuffles > 0, &s);
+  if (l.shuffles > 0) l.loads = span_loads(m, c, &s);
   double lhs_vectors = distinct_in(s.lhs, &s.whole), rhs_vectors = distinct_in(s.rhs, &s.whole),
          lhs_loads = distinct_in(s.lhs, &s.loaded);
   double arithmetic = accumulators * s.reduce_copies * m->mac_uops, loads = lhs_loads * l.loads + rhs_vectors * r.loads;
