@@ -146,16 +146,17 @@ static lane_cost cost_of_lanes(const model *m, const vector_choice *v, const int
   return (lane_cost){(double)lanes, (double)lanes};
 }
 
-/* Different addresses among unrolled copies: products of extents, except where two dims step through one array together. */
-static double distinct(const int64_t *step, const int *dims, const int64_t *extents, int count) {
-  int64_t values[512], total = 1;
-  for (int i = 0; i < count; i++)
-    if (step[dims[i]] != 0) total *= extents[i];
-  if (total > 256) return (double)total;
+/* |{a*i + b*j}| where a divides b: rows of e values, each r = |b/a| values further on. */
+static double distinct_pair(int64_t a, int64_t e, int64_t b, int64_t f) {
+  int64_t r = llabs(b / a);
+  return (double)(r >= e ? e * f : e + r * (f - 1));
+}
+
+static double distinct_by_listing(const int64_t *step, const int *dims, const int64_t *extents, int count) {
+  int64_t values[256];
   int filled = 1;
   values[0] = 0;
   for (int i = 0; i < count; i++) {
-    if (step[dims[i]] == 0) continue;
     int before = filled;
     for (int64_t e = 1; e < extents[i]; e++)
       for (int j = 0; j < before; j++) {
@@ -166,6 +167,23 @@ static double distinct(const int64_t *step, const int *dims, const int64_t *exte
       }
   }
   return filled;
+}
+
+/* Different addresses among unrolled copies: a product of extents, but for dims that step through one array together. */
+static double distinct(const int64_t *step, const int *dims, const int64_t *extents, int count) {
+  int64_t total = 1, moving_extents[ATR_MAX_DIMS];
+  int moving[ATR_MAX_DIMS], n = 0;
+  for (int i = 0; i < count; i++) {
+    if (step[dims[i]] == 0) continue;
+    moving[n] = dims[i];
+    moving_extents[n++] = extents[i];
+    total *= extents[i];
+  }
+  if (n <= 1 || total > 256) return (double)total;
+  int64_t a = step[moving[0]], b = step[moving[1]];
+  if (n == 2 && b % a == 0) return distinct_pair(a, moving_extents[0], b, moving_extents[1]);
+  if (n == 2 && a % b == 0) return distinct_pair(b, moving_extents[1], a, moving_extents[0]);
+  return distinct_by_listing(step, moving, moving_extents, n);
 }
 
 /* ---- cycles of a candidate */

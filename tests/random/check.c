@@ -137,6 +137,26 @@ static void change_layouts(rng *r, atr_module *module) {
   }
 }
 
+/* The text of a file in place of a generated module; the number still chooses data and schedules. */
+static char *read_file(const char *path) {
+  enum { MOST = 1 << 20 };
+  FILE *file = fopen(path, "r");
+  char *text = file != NULL ? calloc(MOST, 1) : NULL;
+  if (text != NULL && fread(text, 1, MOST - 1, file) == 0) text[0] = '\0';
+  if (file != NULL) fclose(file);
+  return text;
+}
+
+static bool use_file(problem *p) {
+  char *text = read_file(p->options->module);
+  p->r = rng_make(p->options->seed, ~(uint64_t)p->number);
+  bool ok = text != NULL && atr_module_parse(p->context, p->options->module, text, -1, &p->module) == ATR_OK &&
+            atr_module_print(p->context, p->module, &p->text) == ATR_OK;
+  if (!ok) fail(p, NULL, text != NULL ? atr_context_message(p->context) : "the file cannot be read");
+  free(text);
+  return ok;
+}
+
 /* The generated module as text, and the module that this text is. */
 static bool make_module(problem *p) {
   rng r = rng_make(p->options->seed, (uint64_t)p->number);
@@ -144,6 +164,7 @@ static bool make_module(problem *p) {
   atr_value results[MAX_RESULTS];
   atr_module *built = NULL;
   bool ok = false;
+  if (p->options->module != NULL) return use_file(p);
   if (atr_builder_create(p->context, "random", &g.b) != ATR_OK) return fail(p, NULL, "no builder"), false;
   int count = gen_module(&g, results, MAX_RESULTS);
   p->tally->problems[g.dtype][g.rank + 1]++;

@@ -33,6 +33,7 @@ typedef struct check_options {
   int dtype, rank; /* of the core; 0 and -1: any */
   bool threads;    /* more runs with threads */
   bool verbose;
+  const char *module; /* file with HLO to be checked instead of generated modules; NULL: none */
 } check_options;
 
 void check_problem(const check_options *options, int64_t number, tally *t);

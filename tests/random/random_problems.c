@@ -1,10 +1,11 @@
 /* random_problems.c - compiled modules against the interpreter, thousands of them.
  *
- *     random_problems [--seed=N] [--count=N] [--only=K] [--print=K] [--dtype=D] [--rank=R] [--jobs=N] [--threads] [--verbose]
+ *     random_problems [--seed=N] [--count=N] [--only=K] [--print=K] [--dtype=D] [--rank=R] [--module=FILE] [--jobs=N] [--threads] [--verbose]
  *
  * Problem K of seed S is a function of (S, K): what fails is repeated by --seed=S --only=K, which runs in this process (for a
  * debugger), and --print=K writes its HLO. --dtype and --rank fix the dtype and the spatial rank of the first convolution, so the
- * numbers mean other problems then. Without --only the work is done by child processes, as many as there are processors: compiled
+ * numbers mean other problems then; --module takes the HLO of a file in place of generated modules, so that a failing one can be cut
+ * down. Without --only the work is done by child processes, as many as there are processors: compiled
  * code that crashes ends one of them, is reported, and the next child goes on behind it.
  *
  * Exit: 0 all agree, 1 something is wrong, 2 the command line is. */
@@ -52,6 +53,7 @@ static bool read_arguments(int argc, char **argv, arguments *a) {
     else if (number_option(arg, "--print", &n)) a->print = n;
     else if (number_option(arg, "--jobs", &n) && n >= 1 && n <= MAX_JOBS) a->jobs = (long)n;
     else if (number_option(arg, "--rank", &n) && n >= 0 && n <= ATR_MAX_SPATIAL) a->check.rank = (int)n;
+    else if (strncmp(arg, "--module=", 9) == 0) a->check.module = arg + 9;
     else if (strcmp(arg, "--threads") == 0) a->check.threads = true;
     else if (strcmp(arg, "--verbose") == 0) a->check.verbose = true;
     else if (!dtype_option(arg, &a->check.dtype)) return fprintf(stderr, "random_problems: unknown option %s\n", arg), false;
