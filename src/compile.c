@@ -1,7 +1,7 @@
 /* compile.c - from a module to an executable or to emitted text: the only file that sees every folder.
  *
- * In: a verified module and options. Out: atr_executable (JIT), or nests, LLVM IR, assembly or an object as bytes. A module that the code
- * generator refuses becomes an executable that the interpreter runs; explain says so and why. */
+ * In: a verified module and options. Out: atr_executable (JIT), or nests, LLVM IR, assembly or an object as bytes. A module
+ * that the code generator refuses becomes an executable that the interpreter runs; explain says so and why. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>

@@ -8,13 +8,13 @@
  *       schedule  parallel oc oy; loop ox; reduce ky kx ic; ...
  *       why       vector over oc: ...
  *
- * Intensity is FLOPs that count over bytes that must move once; the balance of the machine is its row's FLOPs per cycle over the 8
- * bytes per cycle that a core is taken to get from memory (Williams, Waterman, Patterson, "Roofline", 2009). */
+ * Intensity is FLOPs that count over bytes that must move once; the balance of the machine is its row's FLOPs per cycle over
+ * the 8 bytes per cycle that a core is taken to get from memory (Williams, Waterman, Patterson, "Roofline", 2009). */
 #include "explain.h"
 
 #include <string.h>
 
-enum { MEMORY_BYTES_PER_CYCLE = 8 };
+static const double MEMORY_BYTES_PER_CYCLE = 8;
 
 static double flops_per_mac(atr_dtype dtype) { return atr_dtype_class_of(dtype) == ATR_CLASS_COMPLEX ? 8 : 2; }
 

@@ -5,8 +5,8 @@
 #include "lower/nest.h"
 #include "lower/target.h"
 
-/* Problem, work done and skipped, bytes, intensity, bound, schedule, reasons and nest of every nest; `fallback` (may be NULL) says why no
- * code was generated. */
+/* Problem, work done and skipped, bytes, intensity, bound, schedule, reasons and nest of every nest; `fallback` (may be NULL)
+ * says why no code was generated. */
 void atr_explain(atr_text *text, const atr_module *module, const atr_program *program, const atr_target *target,
                  const char *fallback);
 

@@ -239,7 +239,8 @@ typedef enum atr_edge_mode { ATR_EDGE_ZERO = 0, ATR_EDGE_REFLECT, ATR_EDGE_REPLI
  * rhs_spec names them; NULL means all ones (all false, all zero). */
 typedef struct atr_conv_options {
   size_t size;
-  /* "NHWC", "HWIO", "NHWC": N C in lhs and out, I O in rhs, any other distinct characters are spatial. All NULL: NC..., OI..., NC... */
+  /* "NHWC", "HWIO", "NHWC": N C in lhs and out, I O in rhs, any other distinct characters are spatial. All NULL: NC...,
+   * OI..., NC... */
   const char *lhs_spec, *rhs_spec, *out_spec;
   /* Instead of the strings: per array batch (rhs: output feature), feature (rhs: input feature), then the spatial dimensions'
    * positions, as ConvDimensionNumbers lists them. All or none. */
@@ -288,7 +289,8 @@ typedef enum atr_emit_kind { ATR_EMIT_NEST = 0, ATR_EMIT_LLVM, ATR_EMIT_ASM, ATR
 /* Compiles without loading. *out holds *len bytes (a NUL follows); free it with atr_string_free. */
 ATR_API ATR_CHECK_RESULT atr_status atr_emit(atr_context *context, const atr_module *module, const atr_compile_options *options, atr_emit_kind kind, char **out, size_t *len);
 
-/* Reads a module in nest form (as --emit=nest and dumps write it), verifies it and prints it again: the identity for what we printed. */
+/* Reads a module in nest form (as --emit=nest and dumps write it), verifies it and prints it again: the identity for what we
+ * printed. */
 ATR_API ATR_CHECK_RESULT atr_status atr_nest_check(atr_context *context, const char *name, const char *text, int64_t len, char **out);
 
 /* A table of the target rows with vector width, registers and native dot products; the row that `options` selects is marked. */

@@ -1,7 +1,7 @@
 /* llvm_access.c - vectors from and to memory.
  *
- * In: an access and an unrolled point. Out: one vector. An address is a dynamic offset, from looped dims, plus a table of static offsets,
- * one per lane, from unrolled and vector dims; the table decides how the vector is made:
+ * In: an access and an unrolled point. Out: one vector. An address is a dynamic offset, from looped dims, plus a table of
+ * static offsets, one per lane, from unrolled and vector dims; the table decides how the vector is made:
  *
  *     one offset for all lanes       scalar load, splat                 (lhs of a dense layer over oc)
  *     neighbouring elements          vector load, narrower at an edge   (packed weights, depthwise channels)
@@ -129,8 +129,8 @@ static LLVMValueRef resolve_running(atr_emitter *e, const atr_index *index, LLVM
   return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, wrapped, last, ""), mirrored, wrapped, "");
 }
 
-/* Elements that one step of dim d moves an access by, as far as that is the same everywhere: indices with an edge mode or a divisor
- * are added where they are resolved. */
+/* Elements that one step of dim d moves an access by, as far as that is the same everywhere: indices with an edge mode or a
+ * divisor are added where they are resolved. */
 static int64_t steady_step(const atr_access *access, int d) {
   int64_t step = access->at.coef[d];
   for (int i = 0; i < access->index_count; i++)
@@ -162,8 +162,8 @@ void atr_llvm_begin_accesses(atr_emitter *e) {
     if (access_numbered(e, n) != NULL) e->at[n] = e->base[access_numbered(e, n)->buffer];
 }
 
-/* Outside the innermost loop the address is frozen: LLVM's loop strength reduction, which would otherwise weigh every way to write
- * the whole expression for every load (nine tenths of the compile time of a large body), then sees a plain pointer. */
+/* Outside the innermost loop the address is frozen: LLVM's loop strength reduction, which would otherwise weigh every way to
+ * write the whole expression for every load (nine tenths of the compile time of a large body), then sees a plain pointer. */
 void atr_llvm_enter(atr_emitter *e, int dim, LLVMValueRef index, bool innermost) {
   bool constant = LLVMIsAConstantInt(index) != NULL;
   for (int n = 0; n < atr_llvm_access_count(e); n++) {
@@ -275,8 +275,8 @@ static LLVMValueRef load_apart(atr_emitter *e, const atr_access *access, LLVMVal
   return v;
 }
 
-/* The span that this and the other copies of unrolled reduced dims read together: their vectors then come out of one load. The ends
- * are elements that some copy wants, so all of it is inside the buffer. */
+/* The span that this and the other copies of unrolled reduced dims read together: their vectors then come out of one load.
+ * The ends are elements that some copy wants, so all of it is inside the buffer. */
 static lane_span widen_span(const atr_emitter *e, const atr_access *access, const int64_t *point, lane_span s) {
   lane_span wide = s;
   for (int i = 0; i < e->unrolled_count[1]; i++) {

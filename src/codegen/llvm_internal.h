@@ -14,8 +14,8 @@
 #include "lower/regions.h"
 #include "lower/schedule.h"
 
-/* A vector of `lanes` elements of some dtype in registers. How a dtype is held: pred as i8 0 or 1, integers as themselves, f16 and
- * bf16 as f32 (always a value that the narrow type has), fp8 as its i8 bits, complex as two vectors. */
+/* A vector of `lanes` elements of some dtype in registers. How a dtype is held: pred as i8 0 or 1, integers as themselves,
+ * f16 and bf16 as f32 (always a value that the narrow type has), fp8 as its i8 bits, complex as two vectors. */
 typedef struct atr_vec {
   LLVMValueRef re, im; /* im NULL unless complex */
 } atr_vec;
@@ -100,8 +100,9 @@ LLVMValueRef atr_llvm_logistic(atr_emitter *e, LLVMValueRef x);
 /* ---- llvm_access.c */
 /* Lanes of an access for one unrolled point; absent elements are not valid. */
 void atr_llvm_lanes(atr_emitter *e, const atr_access *access, bool is_lhs, const int64_t *point, atr_lanes *out);
-/* The dynamic half: addresses from looped dims. begin: at the start of a nest; enter: inside the loop of dim, whose index is set
- * (innermost: no looped dim follows); base: where an access stands, with what has to be resolved or divided while running. */
+/* The dynamic half: addresses from looped dims. begin: at the start of a nest; enter: inside the loop of dim, whose index is
+ * set (innermost: no looped dim follows); base: where an access stands, with what has to be resolved or divided while
+ * running. */
 void atr_llvm_begin_accesses(atr_emitter *e);
 void atr_llvm_enter(atr_emitter *e, int dim, LLVMValueRef index, bool innermost);
 LLVMValueRef atr_llvm_base(atr_emitter *e, int access_number, const atr_access *access);

@@ -1,7 +1,8 @@
 /* llvm_loops.c - the loop tree as basic blocks.
  *
- * In: a nest's tree (regions.c). Out: one loop per node, a constant where a node has one iteration, a run-time range where it clips;
- * below the tile node the accumulators and below MAC the multiply-accumulates (llvm_tile.c). e->iv and e->box follow the path. */
+ * In: a nest's tree (regions.c). Out: one loop per node, a constant where a node has one iteration, a run-time range where it
+ * clips; below the tile node the accumulators and below MAC the multiply-accumulates (llvm_tile.c). e->iv and e->box follow
+ * the path. */
 #include "base/checked.h"
 #include "codegen/llvm_internal.h"
 

@@ -4,8 +4,8 @@
  *     NAME            runs every nest that is not prepack, in order, each as tasks for the host's parallel_for
  *     NAME_prepack    runs those that are
  *     NAME.nest.task  (internal) iterations [t*total/tasks, (t+1)*total/tasks) of the nest's parallel dims
- * Tasks share one environment of four pointers: args, results, scratch, packed. How iterations are cut into tasks is fixed here and not
- * by the number of threads, and tasks write different elements, so the bits are the same for any threads. */
+ * Tasks share one environment of four pointers: args, results, scratch, packed. How iterations are cut into tasks is fixed
+ * here and not by the number of threads, and tasks write different elements, so the bits are the same for any threads. */
 #include <string.h>
 
 #include "base/checked.h"

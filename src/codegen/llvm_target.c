@@ -1,8 +1,9 @@
 /* llvm_target.c - target machines, optimisation and output.
  *
- * In: a program and a target. Out: IR text, assembly or an object. The pass list is short because the generator already emits vectors
- * and unrolled code: slots to registers, equal expressions once, loop-invariant code out; the rest is instruction selection.
- * instcombine stays out: it narrows a rounded llvm.maximum to f16, which LLVM 19 lowers on x86 so that a NaN is lost. */
+ * In: a program and a target. Out: IR text, assembly or an object. The pass list is short because the generator already emits
+ * vectors and unrolled code: slots to registers, equal expressions once, loop-invariant code out; the rest is instruction
+ * selection. instcombine stays out: it narrows a rounded llvm.maximum to f16, which LLVM 19 lowers on x86 so that a NaN is
+ * lost. */
 #include <pthread.h>
 #include <string.h>
 
@@ -47,7 +48,7 @@ void atr_llvm_release(atr_llvm_state *s) {
   if (s->module != NULL) LLVMDisposeModule(s->module);
   if (s->machine != NULL) LLVMDisposeTargetMachine(s->machine);
   if (s->context != NULL) LLVMContextDispose(s->context);
-  *s = (atr_llvm_state){NULL};
+  *s = (atr_llvm_state){.context = NULL};
 }
 
 static atr_status make_machine(atr_work *work, const atr_target *target, atr_llvm_state *s) {

@@ -1,7 +1,8 @@
 /* llvm_tile.c - one tile: accumulators, multiply-accumulate, epilogue and store.
  *
- * In: the current place of the loop tree. Out: straight code over all unrolled points, each point one vector. Accumulators are stack
- * slots in the entry block, which LLVM's sroa pass turns into registers. A point whose lanes are all absent emits nothing. */
+ * In: the current place of the loop tree. Out: straight code over all unrolled points, each point one vector. Accumulators
+ * are stack slots in the entry block, which LLVM's sroa pass turns into registers. A point whose lanes are all absent emits
+ * nothing. */
 #include <stdlib.h>
 
 #include "codegen/llvm_internal.h"
@@ -88,7 +89,8 @@ static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *st
   atr_vec a = atr_llvm_load(e, ATR_ACCESS_LHS, &nest->lhs, bases->lhs, &l, point, nest->lhs_dtype, nest->acc_dtype);
   atr_vec b = atr_llvm_load(e, ATR_ACCESS_RHS, &nest->rhs, bases->rhs, &r, point, nest->rhs_dtype, nest->acc_dtype);
   atr_vec before = load_acc(e, step->n), after = atr_llvm_multiply_add(e, nest->acc_dtype, a, b, before);
-  /* An absent term contributes nothing, also where the other factor is not finite. Lanes that are never stored may hold anything. */
+  /* An absent term contributes nothing, also where the other factor is not finite. Lanes that are never stored may hold
+   * anything. */
   bool partial = false;
   for (int lane = 0; lane < l.count; lane++) partial |= out.valid[lane] && !l.valid[lane];
   if (partial) after = atr_llvm_select(e, atr_llvm_mask(e, l.valid), after, before);
@@ -122,8 +124,8 @@ static bool shares_lhs(const atr_emitter *e, int d) {
   return false;
 }
 
-/* The reduced dims that share lhs run inside the others, and there all uses of one lhs vector follow each other, so that it need not
- * stay in a register while the other taps are worked on. */
+/* The reduced dims that share lhs run inside the others, and there all uses of one lhs vector follow each other, so that it
+ * need not stay in a register while the other taps are worked on. */
 static int64_t list_steps(atr_emitter *e, mac_step *steps) {
   int64_t point[ATR_MAX_DIMS] = {0}, count = 0;
   bool shared[ATR_MAX_DIMS];

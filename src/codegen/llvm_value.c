@@ -1,8 +1,9 @@
 /* llvm_value.c - arithmetic and conversions of every dtype, on vectors.
  *
- * In and out: atr_vec in the held form of a dtype (llvm_internal.h). Narrow floats are held as f32 and rounded to their own precision
- * after every operation, so a fused epilogue gives the same bits as one operation at a time. Where a target lacks an instruction
- * (f16 conversion, fused multiply-add) the same value is made from integer or plain instructions: no libm, no compiler runtime. */
+ * In and out: atr_vec in the held form of a dtype (llvm_internal.h). Narrow floats are held as f32 and rounded to their own
+ * precision after every operation, so a fused epilogue gives the same bits as one operation at a time. Where a target lacks
+ * an instruction (f16 conversion, fused multiply-add) the same value is made from integer or plain instructions: no libm, no
+ * compiler runtime. */
 #include <string.h>
 
 #include "codegen/llvm_internal.h"
@@ -118,7 +119,8 @@ static LLVMValueRef shift_left(atr_emitter *e, LLVMValueRef v, unsigned n) {
 }
 static LLVMValueRef is_nan(atr_emitter *e, LLVMValueRef f) { return LLVMBuildFCmp(e->b, LLVMRealUNO, f, f, ""); }
 
-/* A binary float format inside f32's: `mantissa` stored bits, exponents from `min_exponent` (the smallest normal number is 2^min_exponent). */
+/* A binary float format inside f32's: `mantissa` stored bits, exponents from `min_exponent` (the smallest normal number is
+ * 2^min_exponent). */
 typedef struct narrow_format {
   int mantissa, exponent_bits, min_exponent;
   double largest; /* largest finite value */
@@ -134,8 +136,9 @@ static narrow_format format_of(atr_dtype dtype) {
   }
 }
 
-/* f32 to the format's bits (i32), to nearest even. Normal results: round the f32 bits at the format's last place and rebase the exponent.
- * Subnormal results: adding 2^(min_exponent + 23 - mantissa) aligns the last place with f32's and rounds in hardware. */
+/* f32 to the format's bits (i32), to nearest even. Normal results: round the f32 bits at the format's last place and rebase
+ * the exponent. Subnormal results: adding 2^(min_exponent + 23 - mantissa) aligns the last place with f32's and rounds in
+ * hardware. */
 static LLVMValueRef narrow_bits(atr_emitter *e, atr_dtype dtype, LLVMValueRef f) {
   narrow_format n = format_of(dtype);
   unsigned shift = (unsigned)(23 - n.mantissa);
@@ -166,7 +169,8 @@ static LLVMValueRef narrow_bits(atr_emitter *e, atr_dtype dtype, LLVMValueRef f)
   return LLVMBuildOr(e->b, result, shift_right(e, sign, sign_shift), "");
 }
 
-/* The format's bits (i32) to f32, exactly: exponent and mantissa moved into place, rebased by a multiplication that also normalises. */
+/* The format's bits (i32) to f32, exactly: exponent and mantissa moved into place, rebased by a multiplication that also
+ * normalises. */
 static LLVMValueRef widen_bits(atr_emitter *e, atr_dtype dtype, LLVMValueRef bits) {
   narrow_format n = format_of(dtype);
   unsigned width = (unsigned)(n.mantissa + n.exponent_bits), shift = (unsigned)(23 - n.mantissa);

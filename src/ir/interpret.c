@@ -8,7 +8,8 @@
  *     ROOT t = f32[2,2] transpose(x), dimensions={1,0}
  *
  * This file holds the driver, the operations that only move elements, and iota. Convolutions are in interpret_conv.c,
- * elementwise operations in interpret_elementwise.c. All memory is the work's arena's; nothing is given back before the arena goes. */
+ * elementwise operations in interpret_elementwise.c. All memory is the work's arena's; nothing is given back before the arena
+ * goes. */
 #include "ir/interpret.h"
 
 #include <string.h>

@@ -127,7 +127,8 @@ ATR_CHECK_RESULT atr_status atr_verify_module(atr_work *work, const atr_module *
 ATR_CHECK_RESULT atr_status atr_verify_inst(atr_work *work, const atr_module *module, const atr_inst *inst);
 
 /* ---- hlo_read.c, stablehlo_read.c, hlo_print.c */
-/* Reads (without verifying) work->source; the module and all it holds are in work->arena. Missing result shapes are inferred. */
+/* Reads (without verifying) work->source; the module and all it holds are in work->arena. Missing result shapes are inferred.
+ */
 ATR_CHECK_RESULT atr_status atr_hlo_read(atr_work *work, atr_module **out);
 ATR_CHECK_RESULT atr_status atr_stablehlo_read(atr_work *work, atr_module **out);
 /* True when the text looks like StableHLO (module/func.func/stablehlo.), false for HLO. */

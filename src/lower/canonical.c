@@ -1,14 +1,15 @@
 /* canonical.c - from the graph IR to canonical nests: what is a view, what is fused, what is computed by a nest of its own.
  *
- * In: a verified module. Out: a program (nest.h) whose nests have only LOOP dims, in an order that names the problem
- * (n g oc oy ox | ky kx ic), no guards and no tree.
+ * In: a verified module. Out: a program (nest.h) whose nests have only LOOP dims, in an order that names the problem (n g oc
+ * oy ox | ky kx ic), no guards and no tree.
  *
- * Three decisions, each made once for every value:
- *   view   transpose, reverse, slice, broadcast, most reshapes: strides and an offset into another value's buffer; nothing runs
- *   group  an elementwise value or a convolution all of whose users are elementwise values of one group is computed inside that
+ * Three decisions, each made once for every value: view   transpose, reverse, slice, broadcast, most reshapes: strides and an
+ * offset into another value's buffer; nothing runs group  an elementwise value or a convolution all of whose users are
+ * elementwise values of one group is computed inside that
  *          group's nest and never stored: bias, residual, activation, clamp and convert end up behind the sum
- *   root   everything else gets a buffer and a nest; an iota gets a constant list of indices, which its other dimensions repeat
- * and three foldings into the convolution's own accesses: a zero pad in front (rule 4), a convert in front, a transpose or copy behind. */
+ * root   everything else gets a buffer and a nest; an iota gets a constant list of indices, which its other dimensions repeat
+ * and three foldings into the convolution's own accesses: a zero pad in front (rule 4), a convert in front, a transpose or
+ * copy behind. */
 #include "lower/canonical.h"
 
 #include <string.h>
@@ -358,7 +359,8 @@ static conv_dims add_conv_dims(lowering *l, atr_nest *nest, const atr_inst *inst
   return d;
 }
 
-/* lhs: batch n (and the batch group's block), feature g*ICg + ic, spatial (o*stride + k*rhs_dilation - pad_lo) / lhs_dilation. */
+/* lhs: batch n (and the batch group's block), feature g*ICg + ic, spatial (o*stride + k*rhs_dilation - pad_lo) /
+ * lhs_dilation. */
 static void access_lhs(lowering *l, atr_nest *nest, const atr_inst *inst, const atr_conv *c, const conv_dims *d) {
   atr_conv folded;
   uint32_t source = conv_source(l, inst, 0, &folded);
@@ -436,7 +438,8 @@ static void conv_nest(lowering *l, atr_nest *nest, const atr_inst *inst, atr_aff
   for (int s = 0; s < c.spatial; s++) coords[c.out_spatial[s]].coef[d.o[s]] = 1;
 }
 
-/* The step for operand `id` of an elementwise op: inside the group its own step, else a load, or a constant where it is one scalar. */
+/* The step for operand `id` of an elementwise op: inside the group its own step, else a load, or a constant where it is one
+ * scalar. */
 static int operand_step(lowering *l, atr_nest *nest, uint32_t id, const int *steps, const atr_affine *coords) {
   if (steps[id] != 0) return steps[id];
   const atr_inst *inst = atr_inst_at(l->module, id), *base = atr_inst_at(l->module, l->views[id].base);

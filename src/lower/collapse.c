@@ -1,8 +1,8 @@
 /* collapse.c - as few dims as the problem really has.
  *
- * In: a canonical nest. Out: the same nest with dims of extent 1 dropped, and with every two dims a, b of one kind merged when all
- * affine forms have coef[a] = coef[b] * extent(b), so that one dim of extent(a)*extent(b) walks both: the pixels of a 1x1
- * convolution, or a whole elementwise operation. At least one independent dim stays. */
+ * In: a canonical nest. Out: the same nest with dims of extent 1 dropped, and with every two dims a, b of one kind merged
+ * when all affine forms have coef[a] = coef[b] * extent(b), so that one dim of extent(a)*extent(b) walks both: the pixels of
+ * a 1x1 convolution, or a whole elementwise operation. At least one independent dim stays. */
 #include <string.h>
 
 #include "lower/simplify.h"

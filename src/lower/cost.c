@@ -1,13 +1,16 @@
-/* cost.c - the analytic cost model: a legal schedule for any nest and target row, in about a millisecond and without measuring.
+/* cost.c - the analytic cost model: a legal schedule for any nest and target row, in about a millisecond and without
+ * measuring.
  *
  * In: a canonical nest and a target row. Out: the schedule with the least estimated cycles, and the reasons as text.
  *
- * A candidate is: the vector dims (one dim, or an inner and an outer one fused, such as (g, oc)); R vectors of it and U copies of one
- * other independent dim in registers; which small reduced dims are unrolled. Its innermost step costs the largest of
+ * A candidate is: the vector dims (one dim, or an inner and an outer one fused, such as (g, oc)); R vectors of it and U
+ * copies of one other independent dim in registers; which small reduced dims are unrolled. Its innermost step costs the
+ * largest of
  *     arithmetic / ports,  loads / load ports,  all instructions / issue width,  the latency of one accumulator's chain,
  *     bytes of weights streamed from the cache that holds a tile's panel,
- * plus a penalty for each vector beyond the register file. Loads are counted after equal addresses of unrolled copies are shared,
- * and weighed by how lanes find their elements: one for all (broadcast), contiguous, within a span (load and shuffle), or apart. */
+ * plus a penalty for each vector beyond the register file. Loads are counted after equal addresses of unrolled copies are
+ * shared, and weighed by how lanes find their elements: one for all (broadcast), contiguous, within a span (load and
+ * shuffle), or apart. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -294,8 +297,8 @@ static double span_loads(const model *m, const candidate *c, const step_copies *
   return (double)atr_ceil_div(span, m->width) + (whole ? 0 : 1.5);
 }
 
-/* Copies whose elements lie a multiple of the cache's way apart fall into few of its sets and throw each other out. With 64 sets of
- * 64-byte lines and at least 8 ways, which every CPU of the table has: the factor by which loads slow down. */
+/* Copies whose elements lie a multiple of the cache's way apart fall into few of its sets and throw each other out. With 64
+ * sets of 64-byte lines and at least 8 ways, which every CPU of the table has: the factor by which loads slow down. */
 static double conflict_factor(const int64_t *step, const shape_of_step *shape, int dim, atr_dtype dtype) {
   shape_of_step rows = {.count = 0}; /* copies of dim, and of taps that step through the same rows */
   if (dim < 0 || llabs(step[dim]) * (int64_t)atr_dtype_size(dtype) < 1024) return 1;
@@ -501,8 +504,9 @@ static void add_piece(atr_schedule *s, int dim, atr_dim_kind kind, int64_t exten
   s->pieces[s->count++] = (atr_piece){dim, kind, extent};
 }
 
-/* Where a dim's outermost piece stands: weights' own dims first, so that their panel stays in cache while the pixels pass; a vector
- * dim shared by lhs and rhs (depthwise channels) just outside the innermost loop; the others by their step through the output. */
+/* Where a dim's outermost piece stands: weights' own dims first, so that their panel stays in cache while the pixels pass; a
+ * vector dim shared by lhs and rhs (depthwise channels) just outside the innermost loop; the others by their step through the
+ * output. */
 static int64_t loop_rank(const model *m, const candidate *c, int d) {
   bool vector = d == c->vector.dims[0] || d == c->vector.dims[1];
   if (m->nest->has_acc && m->rhs[d] != 0 && (m->lhs[d] == 0 || !vector)) return INT64_MAX;

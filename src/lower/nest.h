@@ -17,10 +17,10 @@
  *       }
  *     }
  *
- * Meaning of a nest: for every point of the independent dims that passes the guards, the sum over every point of the reduced dims
- * of lhs * rhs (a term whose access is absent contributes nothing), then the expression list, then the store. So the order and the
- * kind of the dims never change a result, but for the order of floating-point sums; that is what lets every pass be tested by
- * running the interpreter before and after. */
+ * Meaning of a nest: for every point of the independent dims that passes the guards, the sum over every point of the reduced
+ * dims of lhs * rhs (a term whose access is absent contributes nothing), then the expression list, then the store. So the
+ * order and the kind of the dims never change a result, but for the order of floating-point sums; that is what lets every
+ * pass be tested by running the interpreter before and after. */
 #ifndef ATR_LOWER_NEST_H
 #define ATR_LOWER_NEST_H
 
@@ -44,8 +44,8 @@ typedef struct atr_affine {
   int64_t coef[ATR_MAX_DIMS];
 } atr_affine;
 
-/* One array dimension whose index may need resolving. With t the value of `at`: if t is not a multiple of divisor the element is
- * absent; else i = t / divisor, and if i is outside [0, bound) the edge mode says which element is meant (ZERO: absent).
+/* One array dimension whose index may need resolving. With t the value of `at`: if t is not a multiple of divisor the element
+ * is absent; else i = t / divisor, and if i is outside [0, bound) the edge mode says which element is meant (ZERO: absent).
  * The element's address gains i * stride. */
 typedef struct atr_index {
   atr_affine at;
@@ -87,10 +87,10 @@ typedef struct atr_expr {
   atr_scalar constant;     /* CONST */
 } atr_expr;
 
-/* The loop tree that the regions pass makes of a scheduled nest: siblings run one after the other and cover the dim's range without
- * overlap; a missing part contributes nothing. Below the PARALLEL and LOOP dims of independent kind comes one TILE node: the
- * accumulators of the unrolled and vector dims start at zero there and are stored when its children (reduced LOOP dims) are done.
- * The lowest node of a nest with a sum is MAC: multiply-accumulate over all unrolled and vector dims. */
+/* The loop tree that the regions pass makes of a scheduled nest: siblings run one after the other and cover the dim's range
+ * without overlap; a missing part contributes nothing. Below the PARALLEL and LOOP dims of independent kind comes one TILE
+ * node: the accumulators of the unrolled and vector dims start at zero there and are stored when its children (reduced LOOP
+ * dims) are done. The lowest node of a nest with a sum is MAC: multiply-accumulate over all unrolled and vector dims. */
 enum { ATR_NODE_TILE = -1, ATR_NODE_MAC = -2 };
 typedef struct atr_node {
   int dim; /* or TILE, MAC */
@@ -178,16 +178,17 @@ double atr_nest_useful_macs(const atr_nest *nest);
 /* ---- nest_print.c, nest_read.c */
 void atr_program_print(atr_text *text, const atr_program *program);
 void atr_nest_print(atr_text *text, const atr_program *program, const atr_nest *nest, int indent);
-/* Reads work->source. print(read(print(p))) == print(p). Constants are printed as their buffer's line only, without data: a program
- * with constants that was read back verifies, but the interpreter refuses it. */
+/* Reads work->source. print(read(print(p))) == print(p). Constants are printed as their buffer's line only, without data: a
+ * program with constants that was read back verifies, but the interpreter refuses it. */
 ATR_CHECK_RESULT atr_status atr_program_read(atr_work *work, atr_program **out);
 
 /* ---- nest_verify.c: every access inside its buffer for every point that is computed; names unique; dims in a legal order of
- * kinds; exprs well-typed; the tree covers every independent point exactly once and every reduced point at most once, and leaves
- * out only points whose lhs is absent. */
+ * kinds; exprs well-typed; the tree covers every independent point exactly once and every reduced point at most once, and
+ * leaves out only points whose lhs is absent. */
 ATR_CHECK_RESULT atr_status atr_program_verify(atr_work *work, const atr_program *program);
 
-/* ---- nest_interpret.c: runs a program at any stage, following the tree where there is one. `packed` and TEMP memory are its own. */
+/* ---- nest_interpret.c: runs a program at any stage, following the tree where there is one. `packed` and TEMP memory are its
+ * own. */
 ATR_CHECK_RESULT atr_status atr_program_interpret(atr_work *work, const atr_program *program, const void *const *args,
                                                   void *const *results);
 

@@ -318,7 +318,6 @@ enum { MAX_POINTS = 10000 };
 static bool index_is_absent(const atr_nest *nest, const atr_index *index, const place *at) {
   int64_t min, max, point[ATR_MAX_DIMS] = {0}, points = 1;
   int dims[ATR_MAX_DIMS], count = 0;
-  if (index->edge != ATR_EDGE_ZERO && index->divisor == 1) return false;
   atr_affine_range(&index->at, at->lo, at->hi, nest->dim_count, &min, &max);
   if (index->edge == ATR_EDGE_ZERO && (max < 0 || min >= index->bound * index->divisor)) return true;
   for (int d = 0; d < nest->dim_count; d++) {
@@ -387,7 +386,6 @@ static atr_status check_tile(const tree *t, const atr_node *node, const place *a
     RULE(c, node->child == NULL, "%s", "a tile without a sum has loops in it");
     return ATR_OK;
   }
-  if (node->child == NULL && lhs_is_absent(c->nest, at)) return ATR_OK;
   return check_loops(t, t->independent, node->child, true, at);
 }
 

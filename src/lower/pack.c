@@ -1,8 +1,8 @@
 /* pack.c - weights in the order in which the nest reads them.
  *
- * In: a scheduled nest whose rhs is an array of any layout. Out: the nest reading a new buffer whose dimensions are the nest's own dims
- * that rhs depends on, in the nest's order (so the innermost vector is contiguous and the reduction streams), padded to whole tiles;
- * and the nest that fills it, with zeros where a guard fails. */
+ * In: a scheduled nest whose rhs is an array of any layout. Out: the nest reading a new buffer whose dimensions are the
+ * nest's own dims that rhs depends on, in the nest's order (so the innermost vector is contiguous and the reduction streams),
+ * padded to whole tiles; and the nest that fills it, with zeros where a guard fails. */
 #include "base/checked.h"
 #include "lower/schedule.h"
 

@@ -1,8 +1,8 @@
 /* pipeline.c - the passes, in reading order.
  *
- * In: a verified module, a target row, perhaps a schedule. Out: a program whose nests have schedules and loop trees, and whose buffers
- * have places: what codegen prints line by line. Passes do not call passes; each gives a program that the verifier accepts and that
- * the nest interpreter runs to the same result. */
+ * In: a verified module, a target row, perhaps a schedule. Out: a program whose nests have schedules and loop trees, and
+ * whose buffers have places: what codegen prints line by line. Passes do not call passes; each gives a program that the
+ * verifier accepts and that the nest interpreter runs to the same result. */
 #include "lower/pipeline.h"
 
 #include <string.h>

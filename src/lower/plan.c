@@ -1,7 +1,8 @@
 /* plan.c - where temporaries and packed weights live.
  *
- * In: a program whose nests are final. Out: byte offsets of TEMP buffers in one scratch block (first fit; buffers whose lifetimes, in
- * nests, do not overlap share bytes) and of PACKED buffers in the packed block; nests that read constants alone are marked prepack. */
+ * In: a program whose nests are final. Out: byte offsets of TEMP buffers in one scratch block (first fit; buffers whose
+ * lifetimes, in nests, do not overlap share bytes) and of PACKED buffers in the packed block; nests that read constants alone
+ * are marked prepack. */
 #include <stdlib.h>
 
 #include "base/checked.h"
@@ -34,8 +35,8 @@ static bool reads_constants_only(const atr_program *program, const atr_nest *nes
   return r.all_constant;
 }
 
-/* A temporary all of whose writers read constants only becomes packed; its readers may then follow. Nests are in order of execution,
- * so one pass over the buffers in the order of their last writer settles everything. */
+/* A temporary all of whose writers read constants only becomes packed; its readers may then follow. Nests are in order of
+ * execution, so one pass over the buffers in the order of their last writer settles everything. */
 static void find_prepacked(atr_program *program, uint64_t constant_parameters) {
   for (int n = 0; n < program->nest_count; n++) {
     int buffer = program->nests[n]->out.buffer;

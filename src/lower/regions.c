@@ -1,16 +1,17 @@
 /* regions.c - from a scheduled nest to its loop tree: padding, tails and edges without a test in the inner loop.
  *
- * In: a scheduled nest. Out: nest->tree. A bounds question is "0 <= t < bound" for an affine t: a tap inside the input, a pixel inside
- * the tile's dim. Questions are answered in one of three places:
+ * In: a scheduled nest. Out: nest->tree. A bounds question is "0 <= t < bound" for an affine t: a tap inside the input, a
+ * pixel inside the tile's dim. Questions are answered in one of three places:
  *
- *   cut    t depends on unrolled or vector dims, or belongs to a load or a guard: the looped dims that t depends on are cut into
+ * cut    t depends on unrolled or vector dims, or belongs to a load or a guard: the looped dims that t depends on are cut
+ * into
  *          ranges in which the answer is the same for every iteration (interior), and single iterations elsewhere (edges), in which each
  *          unrolled copy has its own constant answer. Neighbouring iterations with equal answers are one range again.
- *   clip   t depends on looped dims only and the last of them is reduced: the range of that loop is computed while running
- *   run    an edge mode on looped dims only: the index is resolved while running; and divisors that phases left
+ * clip   t depends on looped dims only and the last of them is reduced: the range of that loop is computed while running run
+ * an edge mode on looped dims only: the index is resolved while running; and divisors that phases left
  *
- * So a 3x3 layer on 28 columns in tiles of 14 gets, for its columns: range [0,1) with taps [0,1) on 13 pixels and [1,3) on 14, range [1,2)
- * with [0,2) on 14 and [2,3) on 13; its rows are clipped. */
+ * So a 3x3 layer on 28 columns in tiles of 14 gets, for its columns: range [0,1) with taps [0,1) on 13 pixels and [1,3) on
+ * 14, range [1,2) with [0,2) on 14 and [2,3) on 13; its rows are clipped. */
 #include "lower/regions.h"
 
 #include <stdlib.h>
@@ -147,7 +148,8 @@ static bool add_cut(cuts *c, int64_t at) {
   return true;
 }
 
-/* Cut points that one question makes in dim: ends of the interior and of the parts wholly outside, and every iteration between. */
+/* Cut points that one question makes in dim: ends of the interior and of the parts wholly outside, and every iteration
+ * between. */
 static bool question_cuts(const atr_nest *nest, const question *q, int dim, const atr_box *box, cuts *out) {
   const int64_t far = INT64_C(1) << 60;
   int64_t interior_lo, interior_hi, below_lo, below_hi, above_lo, above_hi;
@@ -193,9 +195,9 @@ static atr_status find_cuts(builder *b, int dim, const atr_box *box, cuts *out) 
   return ATR_OK;
 }
 
-/* Which of the unrolled and vector points answer question q with yes when the looped dims stand at box->lo: equal signatures mean
- * equal code. The values of t at looped dims are what differs, so it is enough to compare where the two bounds fall among the
- * values that the inner dims add. */
+/* Which of the unrolled and vector points answer question q with yes when the looped dims stand at box->lo: equal signatures
+ * mean equal code. The values of t at looped dims are what differs, so it is enough to compare where the two bounds fall
+ * among the values that the inner dims add. */
 static void inner_signature(const atr_nest *nest, const question *q, const atr_box *box, int64_t *below, int64_t *inside) {
   int64_t base = q->at->offset, point[ATR_MAX_DIMS] = {0};
   int dims[ATR_MAX_DIMS], count = 0;

@@ -1,11 +1,12 @@
-/* regions.h - bounds questions of a scheduled nest, shared by the pass that cuts loops and the code that is emitted below the cuts. */
+/* regions.h - bounds questions of a scheduled nest, shared by the pass that cuts loops and the code that is emitted below the
+ * cuts. */
 #ifndef ATR_LOWER_REGIONS_H
 #define ATR_LOWER_REGIONS_H
 
 #include "lower/nest.h"
 
-/* Ranges of the dims at one place of the loop tree: looped dims above it have the node's range (one iteration when hi - lo is 1),
- * all others their whole extent. */
+/* Ranges of the dims at one place of the loop tree: looped dims above it have the node's range (one iteration when hi - lo is
+ * 1), all others their whole extent. */
 typedef struct atr_box {
   int64_t lo[ATR_MAX_DIMS], hi[ATR_MAX_DIMS];
 } atr_box;

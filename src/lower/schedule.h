@@ -4,9 +4,10 @@
  *
  *     parallel oc oy; loop ox; reduce ky kx ic; unroll ox:6 oc:2; vector oc:8; pack rhs
  *
- * A dim without a number is its outermost piece, as many iterations as the inner pieces leave; numbers are extents of inner pieces.
- * Every order of one dim's pieces is from the outside in. A dim that is not mentioned gets its outermost piece in the first place
- * that its kind allows. Three sources: the cost model (atr_schedule_choose), a person (atr_schedule_read), and later a store. */
+ * A dim without a number is its outermost piece, as many iterations as the inner pieces leave; numbers are extents of inner
+ * pieces. Every order of one dim's pieces is from the outside in. A dim that is not mentioned gets its outermost piece in the
+ * first place that its kind allows. Three sources: the cost model (atr_schedule_choose), a person (atr_schedule_read), and
+ * later a store. */
 #ifndef ATR_LOWER_SCHEDULE_H
 #define ATR_LOWER_SCHEDULE_H
 
@@ -35,8 +36,8 @@ void atr_schedule_print(atr_text *text, const atr_nest *nest, const atr_schedule
 /* Reads the text above against the nest's dims; errors point into work->source, which must be the schedule's text. */
 ATR_CHECK_RESULT atr_status atr_schedule_read(atr_work *work, const atr_nest *nest, atr_schedule *out);
 
-/* Legality: kinds in order, reduced and independent dims in their places, unrolled reduced pieces divide their dim, limits. Illegal is
- * ATR_VERIFY_ERROR with the reason; slow is never illegal. */
+/* Legality: kinds in order, reduced and independent dims in their places, unrolled reduced pieces divide their dim, limits.
+ * Illegal is ATR_VERIFY_ERROR with the reason; slow is never illegal. */
 ATR_CHECK_RESULT atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_schedule *schedule);
 
 /* tile.c: the scheduled nest: one dim per piece, guards where pieces do not divide their dim. The schedule has been checked. */
@@ -46,8 +47,8 @@ atr_nest *atr_nest_tile(atr_arena *arena, const atr_nest *nest, const atr_schedu
 void atr_schedule_choose(atr_arena *arena, const atr_program *program, const atr_nest *nest, const atr_target *target,
                          atr_schedule *out, const char **why);
 
-/* pack.c: replaces rhs of a scheduled nest by a buffer laid out in the order in which the nest reads it; returns the nest that fills
- * the buffer, canonical and to be scheduled itself, or NULL when rhs is read only once anyway. */
+/* pack.c: replaces rhs of a scheduled nest by a buffer laid out in the order in which the nest reads it; returns the nest
+ * that fills the buffer, canonical and to be scheduled itself, or NULL when rhs is read only once anyway. */
 atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_nest *nest);
 
 /* regions.c: the loop tree, cut so that below every tile each bounds question on unrolled dims has one answer. ATR_UNSUPPORTED

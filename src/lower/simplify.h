@@ -4,8 +4,8 @@
 
 #include "lower/nest.h"
 
-/* phases.c: removes divisors (lhs_dilation, interior padding) by splitting each output dim into residue classes, one nest per class.
- * Appends the resulting nests to `out`, which receives the nest itself when it has no divisor. */
+/* phases.c: removes divisors (lhs_dilation, interior padding) by splitting each output dim into residue classes, one nest per
+ * class. Appends the resulting nests to `out`, which receives the nest itself when it has no divisor. */
 void atr_nest_split_phases(atr_arena *arena, const atr_nest *nest, atr_program *out);
 
 /* collapse.c: drops dims of extent 1 and merges pairs of dims that every access walks as one. */

@@ -30,8 +30,8 @@ typedef struct atr_target {
 int atr_target_row_count(void);
 const atr_target_row *atr_target_row_at(int i);
 
-/* Chooses the row: by the features where the string names them (a detected host), else by the CPU's name. A CPU that no table knows
- * is ATR_UNSUPPORTED, naming it. triple, cpu and features must not be NULL and are kept by reference. */
+/* Chooses the row: by the features where the string names them (a detected host), else by the CPU's name. A CPU that no table
+ * knows is ATR_UNSUPPORTED, naming it. triple, cpu and features must not be NULL and are kept by reference. */
 ATR_CHECK_RESULT atr_status atr_target_select(atr_work *work, const char *triple, const char *cpu, const char *features,
                                               atr_target *out);
 

@@ -1,8 +1,8 @@
 /* tile.c - a nest and a schedule make the scheduled nest.
  *
- * In: a canonical nest, a checked schedule. Out: a nest with one dim per piece, in the schedule's order and with its kinds. The index of
- * an old dim is the sum of its pieces' indices times the product of the extents inside them; where that can reach past the dim's
- * extent a guard says so. Accesses follow by substitution; nothing else changes. */
+ * In: a canonical nest, a checked schedule. Out: a nest with one dim per piece, in the schedule's order and with its kinds.
+ * The index of an old dim is the sum of its pieces' indices times the product of the extents inside them; where that can
+ * reach past the dim's extent a guard says so. Accesses follow by substitution; nothing else changes. */
 #include "base/checked.h"
 #include "lower/schedule.h"
 

@@ -1,7 +1,7 @@
 /* executable.c - running compiled modules (executable.h).
  *
- * In: an executable, the caller's arrays, perhaps scratch, a packed block and threads. Out: results written. A run with scratch given
- * allocates nothing; nothing in an executable changes after it was made, but for the reference count. */
+ * In: an executable, the caller's arrays, perhaps scratch, a packed block and threads. Out: results written. A run with
+ * scratch given allocates nothing; nothing in an executable changes after it was made, but for the reference count. */
 #include "runtime/executable.h"
 
 #include <string.h>

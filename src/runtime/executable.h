@@ -1,7 +1,7 @@
 /* executable.h - a compiled module ready to run: immutable, reference counted, callable from many threads.
  *
- * Made by compile.c; run by executable.c. Either code (kernel and, when something is packed, prepack) or, where no back end has code for
- * the module, the module itself for the interpreter. */
+ * Made by compile.c; run by executable.c. Either code (kernel and, when something is packed, prepack) or, where no back end
+ * has code for the module, the module itself for the interpreter. */
 #ifndef ATR_RUNTIME_EXECUTABLE_H
 #define ATR_RUNTIME_EXECUTABLE_H
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/explicit_pad.h"
 #include "lower/canonical.h"
 #include "lower/schedule.h"
 #include "lower/simplify.h"
@@ -88,9 +89,14 @@ static void draw_nest(rng *r, atr_arena *arena, atr_nest *nest, bool small, atr_
   atr_text_puts(text, "\n");
 }
 
-static atr_status draw_module(rng *r, atr_work *work, const atr_module *module, bool fold_padding, atr_text *text) {
+static atr_status draw_module(rng *r, atr_work *work, const atr_module *module, bool multiply_padding, atr_text *text) {
   atr_program *program;
-  ATR_TRY(atr_lower_canonical(work, module, fold_padding, &program));
+  atr_module *padded;
+  if (multiply_padding) {
+    ATR_TRY(atr_module_explicit_padding(work, module, &padded));
+    module = padded;
+  }
+  ATR_TRY(atr_lower_canonical(work, module, !multiply_padding, &program));
   for (int n = 0; n < program->nest_count; n++) {
     atr_program phases = *program;
     phases.nests = NULL;
@@ -102,7 +108,7 @@ static atr_status draw_module(rng *r, atr_work *work, const atr_module *module, 
   return ATR_OK;
 }
 
-char *schedules_random(rng *r, const atr_module *module, bool fold_padding) {
+char *schedules_random(rng *r, const atr_module *module, bool multiply_padding) {
   atr_arena arena;
   atr_arena_init(&arena, atr_default_realloc, NULL);
   if (setjmp(arena.guard) != 0) {
@@ -112,7 +118,7 @@ char *schedules_random(rng *r, const atr_module *module, bool fold_padding) {
   atr_work work = {.arena = &arena};
   atr_text text = atr_text_make(&arena);
   char *out = NULL;
-  if (draw_module(r, &work, module, fold_padding, &text) == ATR_OK && text.len > 0) out = strdup(text.data);
+  if (draw_module(r, &work, module, multiply_padding, &text) == ATR_OK && text.len > 0) out = strdup(text.data);
   atr_arena_fini(&arena);
   return out;
 }

@@ -9,6 +9,6 @@
 #include "rng.h"
 
 /* NULL when the module has no nests; else to be freed. */
-char *schedules_random(rng *r, const atr_module *module, bool fold_padding);
+char *schedules_random(rng *r, const atr_module *module, bool multiply_padding);
 
 #endif

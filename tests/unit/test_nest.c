@@ -600,6 +600,16 @@ START_TEST(test_sharing) {
 }
 END_TEST
 
+/* An empty nest may read what was never written. */
+START_TEST(test_empty) {
+  static const char text[] = "program p { buffer t temp s32 3 buffer u temp s32 0 buffer y result 0 s32 3"
+                             " nest y { dims loop i:0 %1 = load t[i] s32 %2 = load u[i] s32 store y[i] %2 } }";
+  const char *message;
+  must_verify(must_read(text));
+  ck_assert_int_eq(verify(must_read(replaced(text, "loop i:0", "loop i:1")), &message), ATR_INTERNAL);
+}
+END_TEST
+
 /* Left-out taps are right where lhs is absent: for one reason, for different reasons, and never for an edge mode. */
 START_TEST(test_gaps) {
   static const char text[] =
@@ -615,6 +625,12 @@ START_TEST(test_gaps) {
   ck_assert_int_eq(verify(must_read(replaced(text, "reduce k 2..3", "reduce k 3..4")), &message), ATR_INTERNAL);
   ck_assert_int_eq(verify(must_read(replaced(text, "else skip", "else reflect")), &message), ATR_INTERNAL);
   must_verify(must_read(replaced(text, "- 8) of 4", "- 100) of 4")));
+  /* the last pixel lacks its last tap, the one before does not */
+  const char *border = replaced(
+      replaced(text, "(o + 4*k - 8) of 4", "(o + k + 2) of 4"), "loop o 0..2 { tile { reduce k 2..3 { mac } } }",
+      "loop o 0..1 { tile { reduce k 0..2 { mac } } } loop o 1..2 { tile { reduce k 0..1 { mac } } }");
+  must_verify(must_read(border));
+  ck_assert_int_eq(verify(must_read(replaced(border, "reduce k 0..2", "reduce k 0..1")), &message), ATR_INTERNAL);
   /* holes of a divisor: k = 2 meets 0 and 2, which exist; every second tap of a step of 1 meets odd numbers only */
   const char *divided = replaced(replaced(text, "(o + 4*k - 8) of 4", "(2*o + k - 2) / 2 of 4"), "reduce k 2..3 { mac }",
                                  "reduce k 0..1 { mac } reduce k 2..3 { mac } reduce k 4..5 { mac }");
@@ -646,6 +662,8 @@ static const struct reach_row {
     {"loop a:10", "guard a - 3 < 10 guard -a + 6 < 10", "x[a - 3] s32", 4, 0, 3},
     /* only points tell: the guard is no multiple of the address */
     {"loop a:10 loop b:10", "guard 2*a + 3*b < 10", "x[a + b] s32", 5, 0, 4},
+    {"loop a:3 loop b:3 loop c:3", "guard b + c < 3 guard a + b < 3", "x[a + 3*b + 9*c] s32", 21, 0, 20},
+    {"loop a:2000000", "guard a < 3000000", "x[a] s32", 5, 0, 1999999},              /* a guard that says nothing */
     {"loop a:2000 loop b:2000", "guard 2*a + 3*b < 10", "x[a + b] s32", 5, 0, 3998}, /* too many of them */
     {"loop a:10 loop b:10 loop c:3", "guard 2*a + 3*b < 10", "x[a + b + 5*c] s32", 15, 0, 14},
     {"loop a:10 loop b:10", "guard 2*a + 3*b - 1 < 1", "x[a + b] s32", 5, 1, 0},
@@ -658,7 +676,9 @@ static const struct reach_row {
     {"loop a:9", "", "x[0] s32 index (2*a + 1) / 2 of 90 by 7 else skip else %1", 8, 1, 0},
     {"loop a:9", "", "x[a] s32 index (a) / 4 of 3 by -1 else skip else %1", 7, 0, 6},
     {"loop a:9", "", "x[0] s32 index (a) of 0 by 7 else skip else %1", 1, 1, 0},
+    {"loop a:20", "", "x[a] s32 index (a) / 4 of 3 by 0 else skip else %1", 12, 0, 11},
     /* edge modes always are inside */
+    {"loop a:2000000", "", "x[3] s32 index (a - 40) of 4 by 2 else reflect", 9, 3, 9},
     {"loop a:90", "", "x[3] s32 index (a - 40) of 4 by 2 else reflect", 10, 3, 9},
     {"loop a:90", "", "x[3] s32 index (a - 40) of 4 by -2 else circular", 4, -3, 3},
     {"loop a:2", "", "x[0] s32 index (a - 9) of 4 by 2 else replicate", 1, 0, 0},
@@ -1027,6 +1047,15 @@ START_TEST(test_loads) {
 }
 END_TEST
 
+/* Every step is rounded, not only the last: 2048 + 1 is 2048 in f16. */
+START_TEST(test_rounded_steps) {
+  static const char text[] = "program p { buffer x arg 0 f16 2 buffer y result 0 f16 1 nest y { dims %1 = load x[0] f16"
+                             " %2 = load x[1] f16 %3 = add f16 %1 %2 %4 = subtract f16 %3 %1 store y[0] %4 } }";
+  const char *args[3] = {"2048 1"};
+  run_text(text, args, "0");
+}
+END_TEST
+
 /* The same nest as a loop over everything, tiled with guards, and with a tree that skips what is absent. */
 START_TEST(test_trees) {
   atr_text x = atr_text_make(&arena), w = atr_text_make(&arena);
@@ -1070,7 +1099,7 @@ START_TEST(test_tree_is_followed) {
 }
 END_TEST
 
-/* Clipped iterations are not run: seen by their rhs, which is outside its buffer there. */
+/* Clipping changes no result, and where lhs is absent rhs is not read: there it is outside its buffer. */
 START_TEST(test_clip) {
   static const char text[] =
       "program p { buffer x arg 0 s32 2 buffer w arg 1 s32 4 buffer y result 0 s32 2"
@@ -1157,11 +1186,13 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_bad_program, 0, COUNT(bad_programs));
   tcase_add_test(tc, test_bad_structs);
   tcase_add_test(tc, test_sharing);
+  tcase_add_test(tc, test_empty);
   tcase_add_test(tc, test_gaps);
   tcase_add_loop_test(tc, test_reach, 0, COUNT(reach_rows));
   tcase_add_loop_test(tc, test_sums, 0, COUNT(sum_rows));
   tcase_add_loop_test(tc, test_ops, 0, COUNT(op_rows));
   tcase_add_test(tc, test_loads);
+  tcase_add_test(tc, test_rounded_steps);
   tcase_add_test(tc, test_trees);
   tcase_add_test(tc, test_tree_is_followed);
   tcase_add_test(tc, test_clip);

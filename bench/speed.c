@@ -1,4 +1,4 @@
-/* rows.c - speed of the layers in bench/rows as shares of the FMA peak, which is measured in the same run beside every row.
+/* speed.c - speed of the layers in bench/rows as shares of the FMA peak, which is measured in the same run beside every row.
  *
  * In: HLO files with parameters x and w (w constant, so packed once). Out: a table on stdout
  *
@@ -23,25 +23,25 @@ static double now(void) {
 
 /* ---- the peak: independent multiply-adds in registers, on the widest vectors of this machine */
 
-#define PEAK(NAME, TARGET, REGISTER, TYPE, LANES, BYTES, COUNT)                                    \
-  typedef float TYPE __attribute__((vector_size(BYTES)));                                          \
-  TARGET static double NAME(int64_t steps) {                                                       \
-    TYPE a[COUNT], b, c;                                                                           \
-    for (int l = 0; l < LANES; l++) b[l] = 0.999f, c[l] = 1e-3f;                                   \
-    for (int i = 0; i < COUNT; i++) a[i] = b;                                                      \
-    double start = now();                                                                          \
-    for (int64_t s = 0; s < steps; s++) {                                                          \
-      _Pragma("GCC unroll 24") for (int i = 0; i < COUNT; i++) a[i] = a[i] * b + c;                \
-      __asm__ volatile("" : "+" REGISTER(b)); /* b might have changed: the loop stays */           \
-    }                                                                                              \
-    double seconds = now() - start;                                                                \
-    float sum = 0;                                                                                 \
-    for (int i = 0; i < COUNT; i++) sum += a[i][0];                                                \
-    return sum > 1e30f ? 0 : 2.0 * LANES * COUNT * (double)steps / seconds / 1e9;                  \
+#define PEAK(NAME, TARGET, REGISTER, TYPE, LANES, BYTES, COUNT)                                                                \
+  typedef float TYPE __attribute__((vector_size(BYTES)));                                                                      \
+  TARGET static double NAME(int64_t steps) {                                                                                   \
+    TYPE a[COUNT], b, c;                                                                                                       \
+    for (int l = 0; l < LANES; l++) b[l] = 0.999f, c[l] = 1e-3f;                                                               \
+    for (int i = 0; i < COUNT; i++) a[i] = b;                                                                                  \
+    double start = now();                                                                                                      \
+    for (int64_t s = 0; s < steps; s++) {                                                                                      \
+      _Pragma("GCC unroll 24") for (int i = 0; i < COUNT; i++) a[i] = a[i] * b + c;                                            \
+      __asm__ volatile("" : "+" REGISTER(b)); /* b might have changed: the loop stays */                                       \
+    }                                                                                                                          \
+    double seconds = now() - start;                                                                                            \
+    float sum = 0;                                                                                                             \
+    for (int i = 0; i < COUNT; i++) sum += a[i][0];                                                                            \
+    return sum > 1e30f ? 0 : 2.0 * LANES * COUNT * (double)steps / seconds / 1e9;                                              \
   }
 
 #if defined(__x86_64__)
-PEAK(peak_avx512, __attribute__((target("avx512f,prefer-vector-width=512"))), "v", v16, 16, 64, 24)
+PEAK(peak_avx512, __attribute__((target("avx512f"))), "v", v16, 16, 64, 24)
 PEAK(peak_avx2, __attribute__((target("avx2,fma"))), "x", v8, 8, 32, 12)
 #endif
 #if defined(__x86_64__)
@@ -85,7 +85,8 @@ static void *filled(const atr_shape *shape) {
 }
 
 /* Least time of one run: as many as fit in about half a second, at least ten. */
-static double time_runs(const atr_executable *x, const void *const *args, void *const *results, const atr_run_options *options) {
+static double time_runs(const atr_executable *x, const void *const *args, void *const *results,
+                        const atr_run_options *options) {
   double best = 1e9, start = now();
   for (int i = 0; i < 10 || now() - start < 0.5; i++) {
     double t = now();
@@ -123,7 +124,8 @@ static int run_row(atr_context *context, const char *path, row *r) {
   void *args[2] = {filled(atr_module_parameter_shape(module, 0)), filled(atr_module_parameter_shape(module, 1))};
   void *results[1] = {filled(atr_module_result_shape(module, 0))};
   size_t packed = atr_executable_packed_size(x), scratch = atr_executable_scratch_size(x);
-  void *block = packed > 0 ? aligned_alloc(64, (packed + 63) / 64 * 64) : NULL, *work = scratch > 0 ? aligned_alloc(64, (scratch + 63) / 64 * 64) : NULL;
+  void *block = packed > 0 ? aligned_alloc(64, (packed + 63) / 64 * 64) : NULL,
+       *work = scratch > 0 ? aligned_alloc(64, (scratch + 63) / 64 * 64) : NULL;
   atr_run_options run = {.size = sizeof run, .packed = block, .scratch = work, .threads = 1};
   int failed = packed > 0 && atr_executable_prepack(x, (const void *const *)args, block) != ATR_OK;
   if (!failed) r->seconds = time_runs(x, (const void *const *)args, results, &run);
@@ -145,7 +147,8 @@ int main(int argc, char **argv) {
   row *rows = calloc((size_t)argc, sizeof *rows);
   double peak = 0;
   int bits = 0, failed = 0;
-  if (rows == NULL || argc < 2 || atr_context_create(&options, &context) != ATR_OK) return fprintf(stderr, "usage: rows FILE.hlo...\n"), 2;
+  if (rows == NULL || argc < 2 || atr_context_create(&options, &context) != ATR_OK)
+    return fprintf(stderr, "usage: speed FILE.hlo...\n"), 2;
   for (int i = 1; i < argc; i++) {
     for (int repeat = 0; repeat < 20; repeat++) {
       double p = measure_peak(&bits);
@@ -157,10 +160,12 @@ int main(int argc, char **argv) {
   }
   printf("%-28s %8s %8s %7s %11s\n", "row", "GFLOP/s", "useful", "share", "compile ms");
   for (int i = 0; i < argc - 1; i++)
-    printf("%-28.*s %8.1f %8.1f %7.3f %11.1f\n", (int)strcspn(rows[i].name, "."), rows[i].name, rows[i].counted / rows[i].seconds / 1e9,
-           rows[i].useful / rows[i].seconds / 1e9, rows[i].counted / rows[i].seconds / 1e9 / peak, rows[i].compile_ms);
+    printf("%-28.*s %8.1f %8.1f %7.3f %11.1f\n", (int)strcspn(rows[i].name, "."), rows[i].name,
+           rows[i].counted / rows[i].seconds / 1e9, rows[i].useful / rows[i].seconds / 1e9,
+           rows[i].counted / rows[i].seconds / 1e9 / peak, rows[i].compile_ms);
   qsort(rows, (size_t)argc - 1, sizeof *rows, compare_ms);
-  printf("peak %.1f GFLOP/s on %d-bit vectors, one thread; median compile %.1f ms, worst %.1f ms\n", peak, bits, rows[(argc - 1) / 2].compile_ms, rows[argc - 2].compile_ms);
+  printf("peak %.1f GFLOP/s on %d-bit vectors, one thread; median compile %.1f ms, worst %.1f ms\n", peak, bits,
+         rows[(argc - 1) / 2].compile_ms, rows[argc - 2].compile_ms);
   free(rows);
   atr_context_destroy(context);
   return failed;
