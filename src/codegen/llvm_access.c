@@ -317,6 +317,43 @@ static void load_parts(atr_emitter *e, int access_number, const atr_access *acce
   }
 }
 
+/* Element 2l (and 2l + 1) for lane l, all lanes there: the layout of packed weights. */
+static bool is_paired_run(const atr_lanes *first, const atr_lanes *second) {
+  for (int l = 0; l < first->count; l++)
+    if (!first->valid[l] || first->offset[l] != first->offset[0] + 2 * l || second->offset[l] != first->offset[l] + 1)
+      return false;
+  return true;
+}
+
+LLVMValueRef atr_llvm_load_pairs(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base,
+                                 const int64_t *point, atr_dtype as) {
+  atr_dtype dtype = e->program->buffers[access->buffer].dtype;
+  int64_t p[ATR_MAX_DIMS];
+  atr_lanes lanes[2];
+  LLVMTypeRef i32s = LLVMVectorType(e->i32, (unsigned)e->lanes);
+  memcpy(p, point, sizeof p);
+  for (int j = 0; j < 2; j++) {
+    p[e->dot] = j;
+    atr_llvm_lanes(e, access, access_number == ATR_ACCESS_LHS, p, &lanes[j]);
+  }
+  lane_span s = span_of(&lanes[0]);
+  if (dtype == ATR_S16 && is_paired_run(&lanes[0], &lanes[1]))
+    return LLVMBuildBitCast(e->b, load_span(e, access_number, access, base, s.min, 2 * lanes[0].count), i32s, "");
+  bool bytes = (dtype == ATR_S8 || dtype == ATR_U8) && dtype == as;
+  if (bytes && s.valid == lanes[0].count && s.min == s.max && lanes[1].offset[0] == s.min + 1) {
+    LLVMValueRef pair = load_span(e, access_number, access, base, s.min, 2);
+    LLVMTypeRef i16s = LLVMVectorType(e->i16, 2);
+    pair = dtype == ATR_S8 ? LLVMBuildSExt(e->b, pair, i16s, "") : LLVMBuildZExt(e->b, pair, i16s, "");
+    return atr_llvm_splat(e, LLVMBuildBitCast(e->b, pair, e->i32, ""));
+  }
+  LLVMValueRef low = atr_llvm_load(e, access_number, access, base, &lanes[0], point, as, ATR_S32).re;
+  LLVMValueRef high = atr_llvm_load(e, access_number, access, base, &lanes[1], point, as, ATR_S32).re;
+  LLVMValueRef mask[ATR_MAX_LANES], sixteen[ATR_MAX_LANES];
+  for (int l = 0; l < e->lanes; l++) mask[l] = LLVMConstInt(e->i32, 0xffff, 0), sixteen[l] = LLVMConstInt(e->i32, 16, 0);
+  low = LLVMBuildAnd(e->b, low, LLVMConstVector(mask, (unsigned)e->lanes), "");
+  return LLVMBuildOr(e->b, low, LLVMBuildShl(e->b, high, LLVMConstVector(sixteen, (unsigned)e->lanes), ""), "");
+}
+
 /* What was loaded before belongs to other values of the looped dims. */
 void atr_llvm_forget_loads(atr_emitter *e) { e->loaded_count = e->run_count = 0; }
 

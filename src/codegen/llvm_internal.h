@@ -65,6 +65,7 @@ typedef struct atr_emitter {
   int lanes;                                        /* of every vector in this nest */
   int unrolled[2][ATR_MAX_DIMS], unrolled_count[2]; /* [reduced] */
   int vector[ATR_MAX_DIMS], vector_count;
+  int dot;           /* DOT dim; -1: none */
   LLVMValueRef *acc; /* allocas: re, im of every unrolled independent point */
   atr_loaded *loaded;
   int loaded_count, loaded_capacity;
@@ -79,6 +80,8 @@ atr_vec atr_llvm_constant(atr_emitter *e, atr_dtype dtype, atr_scalar value);
 LLVMValueRef atr_llvm_splat(atr_emitter *e, LLVMValueRef scalar);
 atr_vec atr_llvm_convert(atr_emitter *e, atr_dtype from, atr_dtype to, atr_vec value);
 /* acc + a * b in dtype: fused where the target has it, OR of AND for pred, complex without conjugation. */
+/* acc + the sum of both products of 16-bit pairs, for vectors of i32 that hold two signed 16-bit numbers a lane. */
+atr_vec atr_llvm_dot_add(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, atr_vec acc);
 atr_vec atr_llvm_multiply_add(atr_emitter *e, atr_dtype dtype, atr_vec a, atr_vec b, atr_vec acc);
 /* An elementwise op of ops.def on operands of `operand_type`, rounded to `dtype` (compare: pred). */
 atr_vec atr_llvm_elementwise(atr_emitter *e, const atr_expr *expr, atr_dtype operand_type, const atr_vec *args);
@@ -114,6 +117,9 @@ LLVMValueRef atr_llvm_exists(atr_emitter *e, const atr_access *access);
 /* Absent lanes are zero. Converted from the buffer's dtype to `as` and then `to`. Equal loads of a block are done once. */
 atr_vec atr_llvm_load(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base, const atr_lanes *lanes,
                       const int64_t *point, atr_dtype as, atr_dtype to);
+/* Both elements of the dot dim for every lane, as signed 16-bit pairs in i32; `as` is their type in the product. */
+LLVMValueRef atr_llvm_load_pairs(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base,
+                                 const int64_t *point, atr_dtype as);
 void atr_llvm_forget_loads(atr_emitter *e);
 void atr_llvm_store(atr_emitter *e, const atr_access *access, LLVMValueRef base, const atr_lanes *lanes, atr_vec value);
 

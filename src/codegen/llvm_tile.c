@@ -85,10 +85,17 @@ static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *st
   set_point(e, 0, step->n, point);
   atr_llvm_lanes(e, &nest->out, false, point, &out);
   atr_llvm_lanes(e, &nest->lhs, true, point, &l);
-  atr_llvm_lanes(e, &nest->rhs, false, point, &r);
-  atr_vec a = atr_llvm_load(e, ATR_ACCESS_LHS, &nest->lhs, bases->lhs, &l, point, nest->lhs_dtype, nest->acc_dtype);
-  atr_vec b = atr_llvm_load(e, ATR_ACCESS_RHS, &nest->rhs, bases->rhs, &r, point, nest->rhs_dtype, nest->acc_dtype);
-  atr_vec before = load_acc(e, step->n), after = atr_llvm_multiply_add(e, nest->acc_dtype, a, b, before);
+  atr_vec before = load_acc(e, step->n), after;
+  if (e->dot >= 0) {
+    LLVMValueRef a = atr_llvm_load_pairs(e, ATR_ACCESS_LHS, &nest->lhs, bases->lhs, point, nest->lhs_dtype);
+    LLVMValueRef b = atr_llvm_load_pairs(e, ATR_ACCESS_RHS, &nest->rhs, bases->rhs, point, nest->rhs_dtype);
+    after = atr_llvm_dot_add(e, a, b, before);
+  } else {
+    atr_llvm_lanes(e, &nest->rhs, false, point, &r);
+    atr_vec a = atr_llvm_load(e, ATR_ACCESS_LHS, &nest->lhs, bases->lhs, &l, point, nest->lhs_dtype, nest->acc_dtype);
+    atr_vec b = atr_llvm_load(e, ATR_ACCESS_RHS, &nest->rhs, bases->rhs, &r, point, nest->rhs_dtype, nest->acc_dtype);
+    after = atr_llvm_multiply_add(e, nest->acc_dtype, a, b, before);
+  }
   /* An absent term contributes nothing, also where the other factor is not finite. Lanes that are never stored may hold
    * anything. */
   bool partial = false;

@@ -317,6 +317,30 @@ atr_vec atr_llvm_multiply_add(atr_emitter *e, atr_dtype dtype, atr_vec a, atr_ve
   return (atr_vec){LLVMBuildAdd(e->b, acc.re, LLVMBuildMul(e->b, a.re, b.re, ""), ""), NULL};
 }
 
+/* Low and high halves of each lane, sign-extended. */
+static LLVMValueRef low_half(atr_emitter *e, LLVMValueRef v) {
+  return LLVMBuildAShr(e->b, shift_left(e, v, 16), int_like(e, v, 16), "");
+}
+static LLVMValueRef high_half(atr_emitter *e, LLVMValueRef v) { return LLVMBuildAShr(e->b, v, int_like(e, v, 16), ""); }
+
+/* pmaddwd and an addition, which LLVM makes one vpdpwssd where the CPU has it; both wrap as the sum does. */
+atr_vec atr_llvm_dot_add(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, atr_vec acc) {
+  static const char *const NAMES[] = {"llvm.x86.sse2.pmadd.wd", "llvm.x86.avx2.pmadd.wd", "llvm.x86.avx512.pmaddw.d.512"};
+  int width = e->lanes == 4 ? 0 : e->lanes == 8 ? 1 : e->lanes == 16 ? 2 : -1;
+  bool has = width >= 0 && strcmp(e->target->row->arch, "x86_64") == 0 && e->lanes * 32 <= e->target->row->vector_bits;
+  LLVMTypeRef halves = LLVMVectorType(e->i16, 2 * (unsigned)e->lanes);
+  if (has) {
+    LLVMValueRef args[2] = {LLVMBuildBitCast(e->b, a, halves, ""), LLVMBuildBitCast(e->b, b, halves, "")};
+    unsigned id = LLVMLookupIntrinsicID(NAMES[width], strlen(NAMES[width]));
+    LLVMValueRef function = LLVMGetIntrinsicDeclaration(e->module, id, NULL, 0);
+    LLVMValueRef sum = LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->context, id, NULL, 0), function, args, 2, "");
+    return (atr_vec){LLVMBuildAdd(e->b, acc.re, sum, ""), NULL};
+  }
+  LLVMValueRef low = LLVMBuildMul(e->b, low_half(e, a), low_half(e, b), "");
+  LLVMValueRef high = LLVMBuildMul(e->b, high_half(e, a), high_half(e, b), "");
+  return (atr_vec){LLVMBuildAdd(e->b, LLVMBuildAdd(e->b, acc.re, low, ""), high, ""), NULL};
+}
+
 /* The larger (sign +1) or smaller (-1), NaN if either is NaN, and +0 above -0 as IEEE 754-2019's maximum and minimum. */
 static LLVMValueRef extremum(atr_emitter *e, atr_dtype dtype, int sign, LLVMValueRef a, LLVMValueRef b) {
   if (!is_float_held(dtype)) {

@@ -35,6 +35,7 @@ typedef struct candidate {
   int64_t copies;      /* U */
   uint64_t unrolled;   /* bit d: reduced dim d is unrolled whole */
   int64_t inner_steps; /* the innermost looped reduced dim is unrolled this many times */
+  int dot;             /* reduced dim whose elements are multiplied in pairs; -1: none */
 } candidate;
 
 typedef struct model {
@@ -48,6 +49,7 @@ typedef struct model {
   double acc_registers; /* registers per accumulator of `width` lanes */
   double convert_uops;  /* extra instructions per loaded vector */
   double step_uops;     /* instructions per vector of the epilogue */
+  bool vnni;            /* a pair's products and the addition are one instruction */
   bool rhs_packs;       /* weights are worth laying out anew */
 } model;
 
@@ -106,7 +108,7 @@ static void order_reduction(model *m) {
 }
 
 static model make_model(const atr_program *program, const atr_nest *nest, const atr_target *target) {
-  model m = {.program = program, .nest = nest, .row = target->row};
+  model m = {.program = program, .nest = nest, .row = target->row, .vnni = target->vnni};
   atr_dtype type = nest->has_acc ? nest->acc_dtype : nest->exprs[nest->root].dtype;
   if (!nest->has_acc && (type == ATR_F16 || type == ATR_BF16 || atr_dtype_size(type) == 1)) type = ATR_F32;
   bool complex_type = atr_dtype_class_of(type) == ATR_CLASS_COMPLEX;
@@ -322,8 +324,10 @@ static double step_cycles(const model *m, const candidate *c, int64_t copies, in
   if (l.shuffles > 0) l.loads = span_loads(m, c, &s);
   double lhs_vectors = distinct_in(s.lhs, &s.whole), rhs_vectors = distinct_in(s.rhs, &s.whole),
          lhs_loads = distinct_in(s.lhs, &s.loaded);
-  double arithmetic = accumulators * s.reduce_copies * m->mac_uops, loads = lhs_loads * l.loads + rhs_vectors * r.loads;
-  double others = lhs_vectors * (l.shuffles + m->convert_uops) + rhs_vectors * (r.shuffles + m->convert_uops);
+  double mac_uops = c->dot < 0 ? m->mac_uops : m->vnni ? 1 : 2, lhs_converts = c->dot < 0 ? m->convert_uops : 2;
+  double rhs_converts = c->dot < 0 ? m->convert_uops : 0;
+  double arithmetic = accumulators * s.reduce_copies * mac_uops, loads = lhs_loads * l.loads + rhs_vectors * r.loads;
+  double others = lhs_vectors * (l.shuffles + lhs_converts) + rhs_vectors * (r.shuffles + rhs_converts);
   double panel = panel_bytes(m, c), rate = panel > 700e3 ? 6 : panel > 20e3 ? 16 : 64;
   double streamed = rhs_vectors * (double)lanes * (double)atr_dtype_size(m->nest->rhs_dtype);
   double bounds[] = {arithmetic / m->row->fma_per_cycle,
@@ -363,6 +367,7 @@ static double tile_cycles(const model *m, const candidate *c, int64_t copies, in
     if ((c->unrolled >> d & 1) != 0) continue;
     double extent = (double)m->nest->dims[d].extent;
     if (d == loop) extent /= (double)c->inner_steps;
+    if (d == c->dot) extent /= 2;
     iterations *= extent;
     cycles += iterations * (d == loop ? 0 : 6);
   }
@@ -568,6 +573,7 @@ static void make_schedule(const model *m, const candidate *c, atr_schedule *s) {
   if (c->vectors > 1) add_piece(s, c->vector.dims[1], ATR_DIM_UNROLL, c->vectors);
   if (c->vector.dims[0] >= 0) add_piece(s, c->vector.dims[0], ATR_DIM_VECTOR, c->vector.lanes[0]);
   add_piece(s, c->vector.dims[1], ATR_DIM_VECTOR, c->vector.lanes[1]);
+  if (c->dot >= 0) add_piece(s, c->dot, ATR_DIM_DOT, 2);
 }
 
 static const char *reasons(atr_arena *arena, const model *m, const candidate *c, double cycles) {
@@ -588,25 +594,42 @@ static const char *reasons(atr_arena *arena, const model *m, const candidate *c,
   return t.data;
 }
 
+/* The reduced dim to take in pairs: the innermost one that allows it, on targets with an instruction for it; -1: none. */
+static int dot_choice(const model *m) {
+  for (int i = m->reduce_count - 1; i >= 0; i--) {
+    int d = m->reduce_order[i];
+    if (m->nest->dims[d].extent == 0 || m->nest->dims[d].extent % 2 != 0 || !atr_nest_can_dot(m->nest, d)) continue;
+    return m->rhs_packs && strcmp(m->row->arch, "x86_64") == 0 ? d : -1;
+  }
+  return -1;
+}
+
+/* Every tile for one choice of vector, unrolled taps and pairs, with and without more steps of the innermost loop. */
+static void try_steps(const model *m, candidate c, candidate *best, double *cycles) {
+  int loop = innermost_loop(m, c.unrolled);
+  for (c.inner_steps = 1; c.inner_steps <= 4; c.inner_steps *= 2) {
+    bool divides = loop >= 0 && c.dot < 0 && !has_run_time_divisor(m->nest, loop) &&
+                   m->nest->dims[loop].extent % c.inner_steps == 0 && m->nest->dims[loop].extent > c.inner_steps;
+    if (c.inner_steps == 1 || divides) try_tiles(m, &c, best, cycles);
+  }
+}
+
 void atr_schedule_choose(atr_arena *arena, const atr_program *program, const atr_nest *nest, const atr_target *target,
                          atr_schedule *out, const char **why) {
   model m = make_model(program, nest, target);
   vector_choice vectors[MAX_CANDIDATE_VECTORS];
   uint64_t unrolled[8];
   int vector_count = vector_choices(&m, vectors), unroll_count = unroll_choices(&m, unrolled);
-  candidate best = {.copies_dim = -1, .copies = 1, .vectors = 1, .inner_steps = 1};
+  int dot = dot_choice(&m);
+  candidate best = {.vector = vectors[0], .copies_dim = -1, .copies = 1, .vectors = 1, .inner_steps = 1, .dot = -1};
   double cycles = -1;
-  best.vector = vectors[0];
-  for (int v = 0; v < vector_count; v++) {
+  for (int v = 0; v < vector_count; v++)
     for (int u = 0; u < unroll_count; u++) {
-      candidate c = {.vector = vectors[v], .unrolled = unrolled[u], .inner_steps = 1};
-      int loop = innermost_loop(&m, c.unrolled);
-      for (c.inner_steps = 1; c.inner_steps <= 4; c.inner_steps *= 2)
-        if (c.inner_steps == 1 || (loop >= 0 && !has_run_time_divisor(nest, loop) &&
-                                   nest->dims[loop].extent % c.inner_steps == 0 && nest->dims[loop].extent > c.inner_steps))
-          try_tiles(&m, &c, &best, &cycles);
+      candidate c = {.vector = vectors[v], .unrolled = unrolled[u], .dot = -1};
+      try_steps(&m, c, &best, &cycles);
+      c.dot = dot;
+      if (dot >= 0 && (c.unrolled >> dot & 1) == 0) try_steps(&m, c, &best, &cycles);
     }
-  }
   make_schedule(&m, &best, out);
   *why = reasons(arena, &m, &best, cycles);
 }

@@ -145,6 +145,15 @@ void atr_nest_fold_indices(atr_nest *nest) {
   atr_nest_visit_access(nest, fold_access, &box);
 }
 
+static bool fits_16_bits(atr_dtype dtype) { return dtype == ATR_S8 || dtype == ATR_U8 || dtype == ATR_S16; }
+
+bool atr_nest_can_dot(const atr_nest *nest, int d) {
+  if (!nest->has_acc || !nest->dims[d].reduced || (nest->acc_dtype != ATR_S32 && nest->acc_dtype != ATR_U32)) return false;
+  for (int i = 0; i < nest->lhs.index_count; i++)
+    if (nest->lhs.index[i].at.coef[d] != 0) return false;
+  return nest->rhs.index_count == 0 && fits_16_bits(nest->lhs_dtype) && fits_16_bits(nest->rhs_dtype);
+}
+
 double atr_nest_macs(const atr_nest *nest) {
   double macs = nest->has_acc ? 1 : 0;
   for (int d = 0; d < nest->dim_count; d++) macs *= (double)nest->dims[d].extent;

@@ -28,8 +28,9 @@
 
 enum { ATR_MAX_DIMS = 48 };
 
-/* How a dim is executed. Order in a scheduled nest: PARALLEL, LOOP, then (for reduced dims) LOOP, then UNROLL, then VECTOR. */
-typedef enum atr_dim_kind { ATR_DIM_LOOP, ATR_DIM_PARALLEL, ATR_DIM_UNROLL, ATR_DIM_VECTOR } atr_dim_kind;
+/* How a dim is executed. Order in a scheduled nest: PARALLEL, LOOP, then (for reduced dims) LOOP, then UNROLL, VECTOR, DOT.
+ * DOT is a reduced dim of two 16-bit elements that one instruction multiplies and adds within a 32-bit lane. */
+typedef enum atr_dim_kind { ATR_DIM_LOOP, ATR_DIM_PARALLEL, ATR_DIM_UNROLL, ATR_DIM_VECTOR, ATR_DIM_DOT } atr_dim_kind;
 
 typedef struct atr_dim {
   const char *name; /* "oy", and after tiling "oy.1", "oy.0" from the outside in */
@@ -171,6 +172,9 @@ typedef void (*atr_access_visitor)(void *user, atr_access *access);
 void atr_nest_visit_access(atr_nest *nest, atr_access_visitor visit, void *user);
 /* Moves indices that can never leave their bounds over the dims' box into the affine part. */
 void atr_nest_fold_indices(atr_nest *nest);
+/* May reduced dim d be a DOT dim? The sum must be of 32-bit integers over factors that fit in 16 bits, and whether an element
+ * exists must not depend on d. */
+bool atr_nest_can_dot(const atr_nest *nest, int d);
 /* Multiply-accumulates over the whole box, and those whose lhs term exists (counted exactly, per dimension). */
 double atr_nest_macs(const atr_nest *nest);
 double atr_nest_useful_macs(const atr_nest *nest);

@@ -109,6 +109,7 @@ static const char *dim_words(const atr_dim *dim) {
   case ATR_DIM_PARALLEL: return dim->reduced ? "reduce parallel" : "parallel";
   case ATR_DIM_UNROLL: return dim->reduced ? "reduce unroll" : "unroll";
   case ATR_DIM_VECTOR: return dim->reduced ? "reduce vector" : "vector";
+  case ATR_DIM_DOT: return dim->reduced ? "reduce dot" : "dot";
   }
   return "?";
 }

@@ -402,6 +402,7 @@ static bool accept_kind(reader *r, bool *reduced, atr_dim_kind *kind) {
   if (accept_word(r, "parallel")) *kind = ATR_DIM_PARALLEL;
   else if (accept_word(r, "unroll")) *kind = ATR_DIM_UNROLL;
   else if (accept_word(r, "vector")) *kind = ATR_DIM_VECTOR;
+  else if (accept_word(r, "dot")) *kind = ATR_DIM_DOT;
   else return *reduced || accept_word(r, "loop");
   return true;
 }

@@ -33,13 +33,14 @@ static bool is_dtype(atr_dtype dtype) { return atr_dtype_class_of(dtype) != ATR_
 
 /* ---- dims, guards, the sum */
 
-/* Place in the order of a scheduled nest: parallel, loop, reduce, unroll, vector. */
+/* Place in the order of a scheduled nest: parallel, loop, reduce, unroll, vector, dot. */
 static int rank_of(const atr_dim *dim) {
   switch (dim->kind) {
   case ATR_DIM_PARALLEL: return 0;
   case ATR_DIM_LOOP: return dim->reduced ? 2 : 1;
   case ATR_DIM_UNROLL: return 3;
   case ATR_DIM_VECTOR: return 4;
+  case ATR_DIM_DOT: return 5;
   }
   return -1;
 }
@@ -65,10 +66,12 @@ static atr_status check_dims(checker *c) {
     RULE(c, dim->extent >= 0, "dim %s has the negative extent %lld", dim->name, (long long)dim->extent);
     int rank = rank_of(dim);
     RULE(c, rank >= 0, "dim %s is of no known kind", dim->name);
-    RULE(c, rank >= last, "dim %s comes too late: the order is parallel, loop, reduce, unroll, vector", dim->name);
+    RULE(c, rank >= last, "dim %s comes too late: the order is parallel, loop, reduce, unroll, vector, dot", dim->name);
     last = rank;
     RULE(c, !dim->reduced || (dim->kind != ATR_DIM_PARALLEL && dim->kind != ATR_DIM_VECTOR), "the reduced dim %s is %s",
          dim->name, dim->kind == ATR_DIM_PARALLEL ? "parallel" : "vector");
+    RULE(c, dim->kind != ATR_DIM_DOT || (dim->extent == 2 && atr_nest_can_dot(nest, d)),
+         "dot dim %s needs extent 2, an s32 or u32 sum of s8, u8 or s16, and no index that depends on it", dim->name);
     RULE(c, !dim->reduced || nest->has_acc, "dim %s is reduced but there is no sum", dim->name);
     c->empty = c->empty || (!dim->reduced && dim->extent == 0);
   }

@@ -20,6 +20,13 @@ static bool guard_applies(const atr_nest *nest, const atr_guard *guard, const at
   return true;
 }
 
+/* What the buffer holds: 16-bit elements where pairs of them are multiplied at once, else the convolution's own type. */
+static atr_dtype packed_dtype(const atr_nest *nest) {
+  for (int d = 0; d < nest->dim_count; d++)
+    if (nest->dims[d].kind == ATR_DIM_DOT) return ATR_S16;
+  return nest->rhs_dtype;
+}
+
 static atr_nest *fill_nest(atr_arena *arena, const atr_nest *nest, const int *from, int count, int buffer,
                            const atr_affine *packed) {
   atr_nest *fill = ATR_NEW(arena, atr_nest);
@@ -37,6 +44,8 @@ static atr_nest *fill_nest(atr_arena *arena, const atr_nest *nest, const int *fr
         .at = renumber(&nest->guards[g].at, from, count), .bound = nest->guards[g].bound, .divisor = 1};
   }
   fill->root = atr_nest_add_expr(arena, fill, &load);
+  atr_expr convert = {.kind = ATR_EXPR_OP, .op = ATR_OP_CONVERT, .dtype = packed_dtype(nest), .args = {fill->root}};
+  if (convert.dtype != load.dtype) fill->root = atr_nest_add_expr(arena, fill, &convert);
   fill->out = (atr_access){.buffer = buffer, .at = renumber(packed, from, count)};
   atr_nest_fold_indices(fill);
   return fill;
@@ -56,7 +65,7 @@ atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_nest *ne
   if (elements == 0) return NULL;
   atr_buffer buffer = {.name = atr_arena_printf(arena, "%s.%s", nest->name, "rhs"),
                        .kind = ATR_BUFFER_TEMP,
-                       .dtype = nest->rhs_dtype,
+                       .dtype = packed_dtype(nest),
                        .elements = elements};
   int number = atr_program_add_buffer(arena, program, &buffer);
   atr_nest *fill = fill_nest(arena, nest, from, count, number, &packed);

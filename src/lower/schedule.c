@@ -10,10 +10,18 @@
 #include "base/checked.h"
 
 /* Sections in their order; a piece belongs to one by its kind and by whether its dim is reduced. */
-typedef enum section { SECTION_PARALLEL, SECTION_LOOP, SECTION_REDUCE, SECTION_UNROLL, SECTION_VECTOR, SECTION_COUNT } section;
-static const char *const SECTION_NAMES[SECTION_COUNT] = {"parallel", "loop", "reduce", "unroll", "vector"};
-static const atr_dim_kind SECTION_KINDS[SECTION_COUNT] = {ATR_DIM_PARALLEL, ATR_DIM_LOOP, ATR_DIM_LOOP, ATR_DIM_UNROLL,
-                                                          ATR_DIM_VECTOR};
+typedef enum section {
+  SECTION_PARALLEL,
+  SECTION_LOOP,
+  SECTION_REDUCE,
+  SECTION_UNROLL,
+  SECTION_VECTOR,
+  SECTION_DOT,
+  SECTION_COUNT
+} section;
+static const char *const SECTION_NAMES[SECTION_COUNT] = {"parallel", "loop", "reduce", "unroll", "vector", "dot"};
+static const atr_dim_kind SECTION_KINDS[SECTION_COUNT] = {ATR_DIM_PARALLEL, ATR_DIM_LOOP,   ATR_DIM_LOOP,
+                                                          ATR_DIM_UNROLL,   ATR_DIM_VECTOR, ATR_DIM_DOT};
 
 static section section_of(const atr_nest *nest, const atr_piece *piece) {
   switch (piece->kind) {
@@ -21,6 +29,7 @@ static section section_of(const atr_nest *nest, const atr_piece *piece) {
   case ATR_DIM_LOOP: return nest->dims[piece->dim].reduced ? SECTION_REDUCE : SECTION_LOOP;
   case ATR_DIM_UNROLL: return SECTION_UNROLL;
   case ATR_DIM_VECTOR: return SECTION_VECTOR;
+  case ATR_DIM_DOT: return SECTION_DOT;
   }
   return SECTION_LOOP;
 }
@@ -94,7 +103,7 @@ static atr_status read_piece(reader *r, const char *word, size_t len, section s)
                       "extent of a schedule's piece must be a positive number, got \"%.*s\"", (int)len, word);
   }
   bool reduced = r->nest->dims[piece.dim].reduced;
-  if ((s == SECTION_REDUCE) != reduced && s != SECTION_UNROLL)
+  if ((s == SECTION_REDUCE || s == SECTION_DOT) != reduced && s != SECTION_UNROLL)
     return atr_fail(r->work, span_at(r, start), ATR_VERIFY_ERROR, "dim %s is %s and cannot stand in section %s",
                     r->nest->dims[piece.dim].name, reduced ? "reduced" : "independent", SECTION_NAMES[s]);
   if (r->out->count == ATR_MAX_DIMS)
@@ -147,7 +156,7 @@ atr_status atr_schedule_read(atr_work *work, const atr_nest *nest, atr_schedule 
         if (word_is(word, len, SECTION_NAMES[s])) current = s;
       if (current < 0)
         return atr_fail(work, span_at(&r, start), ATR_PARSE_ERROR,
-                        "expected parallel, loop, reduce, unroll, vector or pack, got \"%.*s\"", (int)len, word);
+                        "expected parallel, loop, reduce, unroll, vector, dot or pack, got \"%.*s\"", (int)len, word);
     }
   }
   complete(nest, out);
@@ -184,7 +193,7 @@ static atr_status check_dim(atr_work *work, const atr_nest *nest, const atr_sche
 
 atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_schedule *schedule) {
   int64_t unroll = 1, lanes = 1;
-  int last = 0;
+  int last = 0, dots = 0;
   for (int p = 0; p < schedule->count; p++) {
     const atr_piece *piece = &schedule->pieces[p];
     const atr_dim *dim = &nest->dims[piece->dim];
@@ -195,6 +204,11 @@ atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_sc
     last = s;
     if (dim->reduced && (piece->kind == ATR_DIM_PARALLEL || piece->kind == ATR_DIM_VECTOR))
       return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "dim %s is reduced and cannot be %s", dim->name, SECTION_NAMES[s]);
+    if (s == SECTION_DOT && (piece->extent != 2 || dots++ > 0 || !atr_nest_can_dot(nest, piece->dim)))
+      return atr_fail(
+          work, ATR_NOWHERE, ATR_VERIFY_ERROR,
+          "dot takes one piece of extent 2, of a sum in s32 or u32 over s8, u8 or s16 in which %s is in no bounds question",
+          dim->name);
     int64_t extent = piece->extent != 0 ? piece->extent : dim->extent; /* an upper bound for outermost pieces */
     if (s == SECTION_UNROLL)
       unroll = extent > ATR_MAX_UNROLL ? ATR_MAX_UNROLL + 1 : atr_min(unroll * extent, ATR_MAX_UNROLL + 1);

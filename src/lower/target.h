@@ -22,8 +22,7 @@ typedef struct atr_target_row {
 
 typedef struct atr_target {
   const atr_target_row *row;
-  bool vnni;                           /* 4-way u8*s8 dot product into s32 */
-  bool bf16_dot;                       /* 2-way bf16 dot product into f32 */
+  bool vnni;                           /* multiplies pairs of 16-bit integers and adds them to 32-bit sums in one instruction */
   const char *triple, *cpu, *features; /* as handed to LLVM */
 } atr_target;
 

@@ -636,7 +636,10 @@ START_TEST(test_gaps) {
                                  "reduce k 0..1 { mac } reduce k 2..3 { mac } reduce k 4..5 { mac }");
   must_verify(must_read(divided));
   must_verify(must_read(replaced(divided, "else skip", "else reflect")));
-  ck_assert_int_eq(verify(must_read(replaced(divided, "reduce k 4..5 { mac }", "")), &message), ATR_INTERNAL);
+  divided = replaced(divided, "reduce k 4..5 { mac }", "");
+  ck_assert_int_eq(verify(must_read(divided), &message), ATR_INTERNAL);
+  ck_assert_int_eq(verify(must_read(replaced(divided, "/ 2 of 4", "/ 2 of 2")), &message), ATR_INTERNAL);
+  must_verify(must_read(replaced(divided, "/ 2 of 4", "/ 2 of 1")));
   must_verify(must_read(replaced(replaced(text, "- 8) of 4", "- 100) of 4"), "reduce k 2..3 { mac }", "")));
 }
 END_TEST
