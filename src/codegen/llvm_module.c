@@ -8,6 +8,8 @@
  * here and not by the number of threads, and tasks write different elements, so the bits are the same for any threads. */
 #include <string.h>
 
+#include <llvm/Config/llvm-config.h>
+
 #include "base/checked.h"
 #include "codegen/llvm_internal.h"
 
@@ -112,8 +114,19 @@ static void task_body(atr_emitter *e, void *user, LLVMValueRef index) {
   atr_llvm_tree(e, e->nest->tree);
 }
 
+/* Callers built with clang's -fsanitize=function look for a signature in front of what they call: a function that comes first in its
+ * pages must have something there. */
+static void set_prefix(atr_emitter *e, LLVMValueRef function) {
+#if LLVM_VERSION_MAJOR >= 19
+  LLVMSetPrefixData(function, LLVMConstInt(e->i64, 0, 0));
+#else
+  (void)e, (void)function;
+#endif
+}
+
 static LLVMValueRef new_function(atr_emitter *e, const char *name, LLVMTypeRef type) {
   LLVMValueRef f = LLVMAddFunction(e->module, name, type);
+  set_prefix(e, f);
   LLVMAttributeRef nounwind = LLVMCreateEnumAttribute(e->context, LLVMGetEnumAttributeKindForName("nounwind", 8), 0);
   LLVMAddAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, nounwind);
   LLVMAttributeRef cpu = LLVMCreateStringAttribute(e->context, "target-cpu", 10, e->target->cpu,

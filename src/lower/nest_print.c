@@ -12,7 +12,7 @@
  *     index     index (AFFINE) [/ DIVISOR] of BOUND by STRIDE else (skip | reflect | replicate | circular)
  *     step      %N = acc DTYPE | const DTYPE VALUE | load access DTYPE index* [else %N] | OPCODE [DIRECTION] DTYPE %N ...
  *     node      ([reduce] KIND) DIM LO..HI [clip] { node* } | tile { node* } | mac
- *     KIND      loop | parallel | unroll | vector; after `reduce` the word loop is left out
+ *     KIND      loop | parallel | unroll | vector | dot; after `reduce` the word loop is left out
  *     AFFINE    oy + 2*ky - 1: terms in the order of the dims, the offset last; 0 when there is nothing else
  *
  * NAME is a word of letters, digits and "_.-$@", a dim's name one of letters, digits, "_" and "."; any other is a quoted

@@ -6,7 +6,7 @@
  *     internal error: nest y: lhs reaches elements -128..3455 of x, which has 3456
  *
  * Programs: names are unique words; a temporary is written before it is read; planned temporaries that live together share
- * no bytes. Dims: at most ATR_MAX_DIMS, in the order parallel, loop, reduce, unroll, vector; reduced dims are neither
+ * no bytes. Dims: at most ATR_MAX_DIMS, in the order parallel, loop, reduce, unroll, vector, dot; reduced dims are neither
  * parallel nor vector. Accesses: every element that is touched is inside its buffer (nest_bounds.c says how that is known).
  * Expressions: operands are earlier steps of fitting dtypes. Trees: every independent point exactly once, every reduced
  * point at most once, and what is left out is absent from lhs. */

@@ -5,6 +5,8 @@
  * leftover of the parent and is simply taken over. `pool` is touched by the owner only. */
 #include "runtime/threads.h"
 
+#include "runtime/jit.h"
+
 #include <pthread.h>
 #include <pthreadpool.h>
 #include <sched.h>
@@ -96,7 +98,7 @@ static bool claim(atr_threads *threads, int self) {
   return atomic_compare_exchange_strong_explicit(&threads->owner, &seen, self, memory_order_acquire, memory_order_relaxed);
 }
 
-static void run_tile(void *context, size_t start, size_t count) {
+ATR_CALLS_JIT static void run_tile(void *context, size_t start, size_t count) {
   loop *l = context;
   SHOW(l);
   for (size_t i = start; i < start + count; i++) l->body(l->arg, (int64_t)i);
@@ -114,7 +116,7 @@ static pthreadpool_t own_pool(atr_threads *threads, pid_t self) {
 
 /* atr_parallel_for_fn. With at most `limit` tiles at most `limit` threads find something to do; without a limit single
  * iterations are handed out, so that threads that finish early take over from others. */
-static void parallel_for(void *user, int64_t n, void (*body)(void *arg, int64_t i), void *arg) {
+ATR_CALLS_JIT static void parallel_for(void *user, int64_t n, void (*body)(void *arg, int64_t i), void *arg) {
   const atr_threads_run *run = user;
   atr_threads *threads = run->threads;
   pid_t self = getpid();

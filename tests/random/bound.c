@@ -15,27 +15,28 @@ typedef struct facts {
 
 static double epsilon(atr_dtype dtype) {
   switch (atr_dtype_real(dtype)) {
-    case ATR_BF16: return 0x1p-8;
-    case ATR_F16: return 0x1p-11;
-    case ATR_F32: return 0x1p-24;
-    default: return 0x1p-53;
+  case ATR_BF16: return 0x1p-8;
+  case ATR_F16: return 0x1p-11;
+  case ATR_F32: return 0x1p-24;
+  default: return 0x1p-53;
   }
 }
 
 static double smallest(atr_dtype dtype) {
   switch (atr_dtype_real(dtype)) {
-    case ATR_F16: return 0x1p-24;
-    case ATR_BF16: return 0x1p-133;
-    case ATR_F32: return 0x1p-149;
-    default: return 0x1p-1074;
+  case ATR_F16: return 0x1p-24;
+  case ATR_BF16: return 0x1p-133;
+  case ATR_F32: return 0x1p-149;
+  default: return 0x1p-1074;
   }
 }
 
 static double greatest(atr_dtype dtype) {
   switch (atr_dtype_real(dtype)) {
-    case ATR_F16: return 65504;
-    case ATR_BF16: case ATR_F32: return 0x1.fep127;
-    default: return 0x1.fffffffffffffp1023;
+  case ATR_F16: return 65504;
+  case ATR_BF16:
+  case ATR_F32: return 0x1.fep127;
+  default: return 0x1.fffffffffffffp1023;
   }
 }
 
@@ -58,7 +59,8 @@ static facts facts_of(const atr_shape *shape, const void *data) {
   size_t size = atr_dtype_size(shape->dtype);
   for (int64_t i = 0; i < n; i++) {
     atr_scalar x = atr_scalar_load(shape->dtype, (const char *)data + (size_t)i * size);
-    if (!is_floating(shape->dtype)) x.re = atr_dtype_class_of(shape->dtype) == ATR_CLASS_UINT ? (double)(uint64_t)x.i : (double)x.i;
+    if (!is_floating(shape->dtype))
+      x.re = atr_dtype_class_of(shape->dtype) == ATR_CLASS_UINT ? (double)(uint64_t)x.i : (double)x.i;
     look_at(&f, x.re);
     if (is_complex(shape->dtype)) look_at(&f, x.im);
   }
@@ -136,24 +138,46 @@ static bound of_convert(const step *s) {
 
 static bound of_op(const step *s) {
   switch (s->inst->op) {
-    case ATR_OP_PARAMETER: case ATR_OP_CONSTANT: case ATR_OP_IOTA: return EXACT;
-    case ATR_OP_CONVOLUTION: case ATR_OP_LOCAL_CONVOLUTION: return of_conv(s);
-    case ATR_OP_ADD: case ATR_OP_SUBTRACT: return rounded(s, s->error[0] + s->error[1]);
-    case ATR_OP_MULTIPLY: return of_multiply(s);
-    case ATR_OP_DIVIDE: return of_divide(s);
-    case ATR_OP_EXPONENTIAL: return of_function(s, 0, exp(s->error[0]) - 1);
-    case ATR_OP_TANH: return of_function(s, 1, 0);
-    case ATR_OP_LOGISTIC: return of_function(s, 1, 0);
-    case ATR_OP_CONVERT: return of_convert(s);
-    case ATR_OP_COMPARE: case ATR_OP_AND: case ATR_OP_OR: case ATR_OP_XOR: case ATR_OP_NOT: return s->exact ? EXACT : UNKNOWN;
-    case ATR_OP_COMPLEX: case ATR_OP_REAL: case ATR_OP_IMAG: return s->exact ? EXACT : (bound){true, 2 * (s->error[0] + s->error[1]), 0};
-    case ATR_OP_ABS:
-      if (!is_complex(s->operand[0]->shape.dtype)) return s->worst;
-      return s->in[0].finite ? (bound){true, 2 * s->error[0] + smallest(s->inst->shape.dtype), 8 * epsilon(s->inst->shape.dtype)} : UNKNOWN;
-    case ATR_OP_PAD: case ATR_OP_REVERSE: case ATR_OP_BROADCAST: case ATR_OP_RESHAPE: case ATR_OP_TRANSPOSE: case ATR_OP_SLICE:
-    case ATR_OP_CONCATENATE: case ATR_OP_COPY: case ATR_OP_MAXIMUM: case ATR_OP_MINIMUM: case ATR_OP_NEGATE: case ATR_OP_CLAMP:
-    case ATR_OP_SELECT: return s->worst;
-    case ATR_OP_NONE: case ATR_OP_COUNT: break;
+  case ATR_OP_PARAMETER:
+  case ATR_OP_CONSTANT:
+  case ATR_OP_IOTA: return EXACT;
+  case ATR_OP_CONVOLUTION:
+  case ATR_OP_LOCAL_CONVOLUTION: return of_conv(s);
+  case ATR_OP_ADD:
+  case ATR_OP_SUBTRACT: return rounded(s, s->error[0] + s->error[1]);
+  case ATR_OP_MULTIPLY: return of_multiply(s);
+  case ATR_OP_DIVIDE: return of_divide(s);
+  case ATR_OP_EXPONENTIAL: return of_function(s, 0, exp(s->error[0]) - 1);
+  case ATR_OP_TANH: return of_function(s, 1, 0);
+  case ATR_OP_LOGISTIC: return of_function(s, 1, 0);
+  case ATR_OP_CONVERT: return of_convert(s);
+  case ATR_OP_COMPARE:
+  case ATR_OP_AND:
+  case ATR_OP_OR:
+  case ATR_OP_XOR:
+  case ATR_OP_NOT: return s->exact ? EXACT : UNKNOWN;
+  case ATR_OP_COMPLEX:
+  case ATR_OP_REAL:
+  case ATR_OP_IMAG: return s->exact ? EXACT : (bound){true, 2 * (s->error[0] + s->error[1]), 0};
+  case ATR_OP_ABS:
+    if (!is_complex(s->operand[0]->shape.dtype)) return s->worst;
+    return s->in[0].finite ? (bound){true, 2 * s->error[0] + smallest(s->inst->shape.dtype), 8 * epsilon(s->inst->shape.dtype)}
+                           : UNKNOWN;
+  case ATR_OP_PAD:
+  case ATR_OP_REVERSE:
+  case ATR_OP_BROADCAST:
+  case ATR_OP_RESHAPE:
+  case ATR_OP_TRANSPOSE:
+  case ATR_OP_SLICE:
+  case ATR_OP_CONCATENATE:
+  case ATR_OP_COPY:
+  case ATR_OP_MAXIMUM:
+  case ATR_OP_MINIMUM:
+  case ATR_OP_NEGATE:
+  case ATR_OP_CLAMP:
+  case ATR_OP_SELECT: return s->worst;
+  case ATR_OP_NONE:
+  case ATR_OP_COUNT: break;
   }
   return UNKNOWN;
 }
@@ -163,7 +187,8 @@ static bool near_overflow(const step *s, const bound *b) {
   atr_dtype dtype = s->inst->shape.dtype;
   if (!is_floating(dtype) || (b->absolute == 0 && b->relative == 0)) return false;
   if (s->inst->op == ATR_OP_CONVOLUTION || s->inst->op == ATR_OP_LOCAL_CONVOLUTION)
-    if (terms_of(s->inst->u.conv, &s->operand[0]->shape) * s->in[0].largest * s->in[1].largest > greatest(ATR_F32) / 4) return true;
+    if (terms_of(s->inst->u.conv, &s->operand[0]->shape) * s->in[0].largest * s->in[1].largest > greatest(ATR_F32) / 4)
+      return true;
   return s->out.largest + b->absolute > greatest(dtype) * 0.98 || !s->out.finite;
 }
 

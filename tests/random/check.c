@@ -24,7 +24,7 @@ typedef struct problem {
   const check_options *options;
   tally *tally;
   int64_t number;
-  rng r;               /* for everything but the module */
+  rng r; /* for everything but the module */
   atr_context *context;
   atr_module *module;
   char *text;
@@ -51,15 +51,19 @@ static problem *under_way; /* for the report of a crash */
 static void report_head(problem *p, const variant *v, const char *message) {
   printf("problem %lld of seed %llu: %s\n", (long long)p->number, (unsigned long long)p->options->seed, message);
   if (v != NULL)
-    printf("  %s, cpu %s, constant parameters 0x%llx%s%s\n", v->what, v->cpu != NULL ? v->cpu : "of this machine", (unsigned long long)v->constants,
-           p->multiply_padding ? ", padding multiplied" : "", p->fill == FILL_WIDE ? ", wide data" : p->fill == FILL_SPECIAL ? ", with infinities" : ", small integers");
+    printf("  %s, cpu %s, constant parameters 0x%llx%s%s\n", v->what, v->cpu != NULL ? v->cpu : "of this machine",
+           (unsigned long long)v->constants, p->multiply_padding ? ", padding multiplied" : "",
+           p->fill == FILL_WIDE      ? ", wide data"
+           : p->fill == FILL_SPECIAL ? ", with infinities"
+                                     : ", small integers");
   if (v != NULL && v->schedule != NULL) printf("  schedule:\n%s\n", v->schedule);
 }
 
 static void fail(problem *p, const variant *v, const char *message) {
   if (!p->failed) {
     report_head(p, v, message);
-    printf("%s\n  again: random_problems --seed=%llu --only=%lld\n\n", p->text != NULL ? p->text : "", (unsigned long long)p->options->seed, (long long)p->number);
+    printf("%s\n  again: random_problems --seed=%llu --only=%lld\n\n", p->text != NULL ? p->text : "",
+           (unsigned long long)p->options->seed, (long long)p->number);
     p->tally->wrong++;
   }
   p->failed = true;
@@ -99,7 +103,8 @@ static void element_text(char *out, size_t size, atr_dtype dtype, const void *at
 }
 
 /* "result 0 at [1,2,3]: 4 instead of 5" */
-static void describe_element(char *out, size_t size, int result, const atr_shape *shape, int64_t element, const void *got, const void *want, const bound *b) {
+static void describe_element(char *out, size_t size, int result, const atr_shape *shape, int64_t element, const void *got,
+                             const void *want, const bound *b) {
   char a[96], c[96], place[ATR_MAX_RANK * 21 + 2] = "";
   int64_t index[ATR_MAX_RANK] = {0}, rest = element;
   size_t bytes = atr_dtype_size(shape->dtype), len = 0;
@@ -108,10 +113,12 @@ static void describe_element(char *out, size_t size, int result, const atr_shape
     index[d] = rest % shape->dims[d];
     rest /= shape->dims[d];
   }
-  for (int d = 0; d < shape->rank; d++) len += (size_t)snprintf(place + len, sizeof place - len, "%s%lld", d > 0 ? "," : "", (long long)index[d]);
+  for (int d = 0; d < shape->rank; d++)
+    len += (size_t)snprintf(place + len, sizeof place - len, "%s%lld", d > 0 ? "," : "", (long long)index[d]);
   element_text(a, sizeof a, shape->dtype, (const char *)got + (size_t)element * bytes);
   element_text(c, sizeof c, shape->dtype, (const char *)want + (size_t)element * bytes);
-  snprintf(out, size, "result %d at [%s]: %s instead of %s (allowed %.3g + %.3g of it)", result, place, a, c, b->absolute, b->relative);
+  snprintf(out, size, "result %d at [%s]: %s instead of %s (allowed %.3g + %.3g of it)", result, place, a, c, b->absolute,
+           b->relative);
 }
 
 /* ---- the module and its arguments */
@@ -174,7 +181,8 @@ static bool make_module(problem *p) {
   p->r = rng_make(p->options->seed, ~(uint64_t)p->number);
   change_layouts(&g.r, built);
   if (atr_module_print(p->context, built, &p->text) != ATR_OK) fail(p, NULL, atr_context_message(p->context));
-  else if (atr_module_parse(p->context, "random", p->text, -1, &p->module) != ATR_OK) fail(p, NULL, atr_context_message(p->context));
+  else if (atr_module_parse(p->context, "random", p->text, -1, &p->module) != ATR_OK)
+    fail(p, NULL, atr_context_message(p->context));
   else ok = true;
   atr_module_destroy(built);
   return ok;
@@ -188,7 +196,8 @@ static bool make_arguments(problem *p) {
     const atr_shape *shape = atr_module_parameter_shape(p->module, i);
     size_t size = (size_t)atr_shape_bytes(shape), alignment = atr_dtype_size(atr_dtype_real(shape->dtype));
     p->copies[i] = malloc(size + 1);
-    if (p->copies[i] == NULL || !memory_init(&p->args[i], size, alignment, RNG_PICK(&p->r, places))) return fail(p, NULL, "no memory"), false;
+    if (p->copies[i] == NULL || !memory_init(&p->args[i], size, alignment, RNG_PICK(&p->r, places)))
+      return fail(p, NULL, "no memory"), false;
     fill_array(&p->r, p->fill, shape, p->args[i].data);
     memcpy(p->copies[i], p->args[i].data, size);
   }
@@ -213,7 +222,8 @@ static bool interpret(problem *p) {
   all.result_count = (int)all.count;
   atr_work work = {.arena = &arena};
   atr_status status = ATR_OUT_OF_MEMORY;
-  if (setjmp(arena.guard) == 0) status = atr_interpret(&work, &all, &(atr_interpret_options){p->multiply_padding}, args, p->values + 1);
+  if (setjmp(arena.guard) == 0)
+    status = atr_interpret(&work, &all, &(atr_interpret_options){p->multiply_padding}, args, p->values + 1);
   if (status != ATR_OK) fail(p, NULL, work.message != NULL ? work.message : "no memory to interpret");
   else bound_values(p->module, (const void *const *)p->values, p->bounds);
   atr_arena_fini(&arena);
@@ -251,7 +261,9 @@ static bool make_run_arrays(problem *p, const variant *v, run_arrays *a) {
   *a = (run_arrays){0};
   for (int i = 0; i < p->module->result_count; i++) {
     const atr_shape *shape = atr_module_result_shape(p->module, i);
-    if (!memory_init(&a->results[i], (size_t)atr_shape_bytes(shape), atr_dtype_size(atr_dtype_real(shape->dtype)), RNG_PICK(&p->r, places))) return false;
+    if (!memory_init(&a->results[i], (size_t)atr_shape_bytes(shape), atr_dtype_size(atr_dtype_real(shape->dtype)),
+                     RNG_PICK(&p->r, places)))
+      return false;
   }
   size_t alignment = atr_executable_scratch_alignment(v->executable);
   return memory_init(&a->scratch, atr_executable_scratch_size(v->executable), alignment, MEMORY_END) &&
@@ -267,7 +279,8 @@ static void free_run_arrays(run_arrays *a) {
 static void check_surroundings(problem *p, const variant *v, const run_arrays *a, const char *what) {
   char message[200];
   for (int i = 0; i < p->module->result_count; i++)
-    if (!memory_intact(&a->results[i])) fail(p, v, (snprintf(message, sizeof message, "%s: bytes around result %d were written", what, i), message));
+    if (!memory_intact(&a->results[i]))
+      fail(p, v, (snprintf(message, sizeof message, "%s: bytes around result %d were written", what, i), message));
   if (!memory_intact(&a->scratch)) fail(p, v, "bytes around the scratch block were written");
   if (!memory_intact(&a->packed)) fail(p, v, "bytes around the packed block were written");
   for (int i = 0; i < p->module->parameter_count; i++)
@@ -279,7 +292,10 @@ static bool run_once(problem *p, const variant *v, const run_kind *kind, run_arr
   const void *args[MAX_ARRAYS];
   void *results[MAX_RESULTS];
   atr_host shuffled = {&p->r, shuffled_for};
-  atr_run_options options = {.size = sizeof options, .threads = kind->threads, .host = kind->own_loop ? &shuffled : NULL, .scratch = kind->own_scratch ? a->scratch.data : NULL};
+  atr_run_options options = {.size = sizeof options,
+                             .threads = kind->threads,
+                             .host = kind->own_loop ? &shuffled : NULL,
+                             .scratch = kind->own_scratch ? a->scratch.data : NULL};
   char label[TALLY_MESSAGE];
   snprintf(label, sizeof label, "%s, cpu %s, running %s", v->what, v->cpu != NULL ? v->cpu : "of this machine", kind->what);
   stage(p, label);
@@ -328,7 +344,10 @@ static void compare_runs(problem *p, const variant *v, const run_arrays *first, 
 }
 
 static void run_variant(problem *p, const variant *v) {
-  static const run_kind kinds[] = {{"in one thread", 1, false, true, false}, {"in random order", 0, true, true, true}, {"in 7 threads", 7, false, false, true}, {"in 2 threads", 2, false, true, false}};
+  static const run_kind kinds[] = {{"in one thread", 1, false, true, false},
+                                   {"in random order", 0, true, true, true},
+                                   {"in 7 threads", 7, false, false, true},
+                                   {"in 2 threads", 2, false, true, false}};
   run_arrays first, other;
   bool ok = make_run_arrays(p, v, &first);
   ok = make_run_arrays(p, v, &other) && ok;
@@ -350,8 +369,13 @@ static bool is_refusal(atr_status status) { return status == ATR_UNSUPPORTED || 
 /* True when there is an executable. What was chosen by this test may be refused, the default may not. */
 static bool compile(problem *p, variant *v) {
   char label[TALLY_MESSAGE];
-  atr_compile_options options = {.size = sizeof options, .cpu = v->cpu, .schedule = v->schedule, .constant_parameters = v->constants, .multiply_padding = p->multiply_padding};
-  snprintf(label, sizeof label, "%s, cpu %s, compiling; schedule:\n%s", v->what, v->cpu != NULL ? v->cpu : "of this machine", v->schedule != NULL ? v->schedule : "chosen");
+  atr_compile_options options = {.size = sizeof options,
+                                 .cpu = v->cpu,
+                                 .schedule = v->schedule,
+                                 .constant_parameters = v->constants,
+                                 .multiply_padding = p->multiply_padding};
+  snprintf(label, sizeof label, "%s, cpu %s, compiling; schedule:\n%s", v->what, v->cpu != NULL ? v->cpu : "of this machine",
+           v->schedule != NULL ? v->schedule : "chosen");
   stage(p, label);
   atr_status status = atr_compile(p->context, p->module, &options, &v->executable);
   if (status == ATR_OK && v->executable->kernel == NULL) {
@@ -366,7 +390,8 @@ static bool compile(problem *p, variant *v) {
     fail(p, v, atr_context_message(p->context));
   }
   if (p->options->verbose)
-    printf("%lld %s, cpu %s: %s\n%s", (long long)p->number, v->what, v->cpu != NULL ? v->cpu : "of this machine", status == ATR_OK ? "compiled" : atr_context_message(p->context), v->schedule != NULL ? v->schedule : "");
+    printf("%lld %s, cpu %s: %s\n%s", (long long)p->number, v->what, v->cpu != NULL ? v->cpu : "of this machine",
+           status == ATR_OK ? "compiled" : atr_context_message(p->context), v->schedule != NULL ? v->schedule : "");
   return status == ATR_OK;
 }
 
@@ -385,7 +410,8 @@ static const char *other_cpu(rng *r) {
   const char *cpu = RNG_PICK(r, cpus);
   __builtin_cpu_init();
   bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+  bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+                __builtin_cpu_supports("avx512dq");
   if (strcmp(cpu, "x86-64-v4") == 0) return avx512 ? cpu : "x86-64-v2";
   if (strcmp(cpu, "x86-64-v3") == 0 || strcmp(cpu, "haswell") == 0) return avx2 ? cpu : "x86-64-v2";
   return cpu;
@@ -467,12 +493,16 @@ static void on_signal(int number, siginfo_t *info, void *context) {
   problem *p = under_way;
   if (p != NULL) {
     bool before = false;
-    printf("problem %lld of seed %llu: signal %d (%s) while %s\n", (long long)p->number, (unsigned long long)p->options->seed, number, strsignal(number), p->tally->stage);
+    printf("problem %lld of seed %llu: signal %d (%s) while %s\n", (long long)p->number, (unsigned long long)p->options->seed,
+           number, strsignal(number), p->tally->stage);
     for (int i = 0; i < MAX_ARRAYS; i++)
       if (memory_faults_at(&p->args[i], info->si_addr, &before))
-        printf("  touched %lld bytes %s argument %d\n", (long long)(before ? p->args[i].data - (char *)info->si_addr : (char *)info->si_addr - p->args[i].data - (long long)p->args[i].size),
+        printf("  touched %lld bytes %s argument %d\n",
+               (long long)(before ? p->args[i].data - (char *)info->si_addr
+                                  : (char *)info->si_addr - p->args[i].data - (long long)p->args[i].size),
                before ? "before" : "behind the end of", i);
-    printf("%s\n  again: random_problems --seed=%llu --only=%lld\n\n", p->text != NULL ? p->text : "", (unsigned long long)p->options->seed, (long long)p->number);
+    printf("%s\n  again: random_problems --seed=%llu --only=%lld\n\n", p->text != NULL ? p->text : "",
+           (unsigned long long)p->options->seed, (long long)p->number);
     p->tally->wrong++;
     p->tally->checked++;
     fflush(stdout);
@@ -503,7 +533,8 @@ void tally_add(tally *sum, const tally *part) {
   sum->cpus += part->cpus;
   for (int i = 0; i < TALLY_REASONS; i++)
     for (int j = 0; part->reasons[i].count > 0 && j < TALLY_REASONS; j++) {
-      if (sum->reasons[j].count > 0 && j < TALLY_REASONS - 1 && strcmp(sum->reasons[j].text, part->reasons[i].text) != 0) continue;
+      if (sum->reasons[j].count > 0 && j < TALLY_REASONS - 1 && strcmp(sum->reasons[j].text, part->reasons[i].text) != 0)
+        continue;
       if (sum->reasons[j].count == 0) sum->reasons[j] = part->reasons[i];
       else sum->reasons[j].count += part->reasons[i].count;
       break;

@@ -10,7 +10,13 @@
 
 #include "atrous/atrous.h"
 
-enum { TALLY_DTYPES = ATR_C128 + 1, TALLY_RANKS = ATR_MAX_SPATIAL + 2, TALLY_REASONS = 24, TALLY_REASON = 120, TALLY_MESSAGE = 1024 };
+enum {
+  TALLY_DTYPES = ATR_C128 + 1,
+  TALLY_RANKS = ATR_MAX_SPATIAL + 2,
+  TALLY_REASONS = 24,
+  TALLY_REASON = 120,
+  TALLY_MESSAGE = 1024
+};
 
 typedef struct reason {
   char text[TALLY_REASON];
@@ -18,7 +24,7 @@ typedef struct reason {
 } reason;
 
 typedef struct tally {
-  long problems[TALLY_DTYPES][TALLY_RANKS]; /* by dtype and by spatial rank + 1 */
+  long problems[TALLY_DTYPES][TALLY_RANKS];        /* by dtype and by spatial rank + 1 */
   long checked, wrong, exact, bounded, undemanded; /* problems; results compared bit by bit, within a bound, not at all */
   long kernels, interpreted;                       /* executables by how they run */
   long schedules, accepted;                        /* random ones: tried, compiled */

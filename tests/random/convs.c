@@ -60,7 +60,11 @@ static void draw_window(gen *g, const plan *p, int64_t input, atr_window_dim *w)
   if (rng_chance(r, 1, 2)) w->pad_hi = rng_chance(r, 1, 2) ? w->pad_lo : padding(g);
   if (rng_chance(r, 1, 8)) w->pad_lo = w->pad_hi = (w->size - 1) * w->rhs_dilation; /* full */
   w->reversal = rng_chance(r, 1, 4);
-  if (input > 0 && w->lhs_dilation == 1 && rng_chance(r, 1, 8)) w->edge = (atr_edge_mode)rng_range(r, ATR_EDGE_REFLECT, ATR_EDGE_CIRCULAR);
+  if (input > 0 && w->lhs_dilation == 1 && rng_chance(r, 1, 7)) {
+    w->edge = (atr_edge_mode)rng_range(r, ATR_EDGE_REFLECT, ATR_EDGE_CIRCULAR);
+    if (rng_chance(r, 3, 4)) w->pad_lo += rng_range(r, 0, 4);
+    if (rng_chance(r, 3, 4)) w->pad_hi += rng_range(r, 0, 4);
+  }
   if (w->edge == ATR_EDGE_REFLECT) {
     w->pad_lo = atr_min(w->pad_lo, input - 1);
     w->pad_hi = atr_min(w->pad_hi, input - 1);
@@ -153,7 +157,8 @@ static void draw_roles(gen *g, int spatial, int *roles) {
   for (int d = 0; d < spatial; d++) roles[2 + d] = last ? 1 + d : 2 + d;
 }
 
-static atr_shape shape_from(atr_dtype dtype, const plan *p, const int *roles, int64_t first, int64_t second, const int64_t *spatial) {
+static atr_shape shape_from(atr_dtype dtype, const plan *p, const int *roles, int64_t first, int64_t second,
+                            const int64_t *spatial) {
   int64_t dims[ATR_MAX_RANK];
   dims[roles[0]] = first;
   dims[roles[1]] = second;
@@ -171,7 +176,8 @@ static atr_shape rhs_shape(const plan *p) {
 }
 
 static atr_value build(gen *g, const plan *p, atr_value lhs, atr_value rhs) {
-  int64_t strides[ATR_MAX_SPATIAL], pads[ATR_MAX_SPATIAL][2], lhs_dilation[ATR_MAX_SPATIAL], rhs_dilation[ATR_MAX_SPATIAL], filter[ATR_MAX_SPATIAL];
+  int64_t strides[ATR_MAX_SPATIAL], pads[ATR_MAX_SPATIAL][2], lhs_dilation[ATR_MAX_SPATIAL], rhs_dilation[ATR_MAX_SPATIAL],
+      filter[ATR_MAX_SPATIAL];
   int64_t lhs_dims[ATR_MAX_RANK], rhs_dims[ATR_MAX_RANK], out_dims[ATR_MAX_RANK];
   int32_t reversal[ATR_MAX_SPATIAL];
   atr_edge_mode edges[ATR_MAX_SPATIAL];
@@ -191,9 +197,20 @@ static atr_value build(gen *g, const plan *p, atr_value lhs, atr_value rhs) {
     rhs_dims[i] = p->rhs[i];
     out_dims[i] = p->out[i];
   }
-  atr_conv_options options = {.size = sizeof options, .lhs_dims = lhs_dims, .rhs_dims = rhs_dims, .out_dims = out_dims, .window_strides = strides, .padding = (const int64_t(*)[2])pads,
-                              .lhs_dilation = lhs_dilation, .rhs_dilation = rhs_dilation, .window_reversal = reversal, .feature_group_count = p->groups, .batch_group_count = p->batch_groups,
-                              .preferred_element_type = p->result_dtype, .edge_mode = p->has_edge ? edges : NULL, .filter_shape = p->local ? filter : NULL};
+  atr_conv_options options = {.size = sizeof options,
+                              .lhs_dims = lhs_dims,
+                              .rhs_dims = rhs_dims,
+                              .out_dims = out_dims,
+                              .window_strides = strides,
+                              .padding = (const int64_t(*)[2])pads,
+                              .lhs_dilation = lhs_dilation,
+                              .rhs_dilation = rhs_dilation,
+                              .window_reversal = reversal,
+                              .feature_group_count = p->groups,
+                              .batch_group_count = p->batch_groups,
+                              .preferred_element_type = p->result_dtype,
+                              .edge_mode = p->has_edge ? edges : NULL,
+                              .filter_shape = p->local ? filter : NULL};
   return p->local ? atr_build_conv_local(g->b, lhs, rhs, &options) : atr_build_conv(g->b, lhs, rhs, &options);
 }
 

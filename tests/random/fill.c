@@ -28,5 +28,6 @@ void fill_array(rng *r, fill kind, const atr_shape *shape, void *out) {
   int64_t n = atr_shape_elements(shape);
   size_t size = atr_dtype_size(shape->dtype);
   bool with_special = kind == FILL_SPECIAL && rng_chance(r, 1, 2);
-  for (int64_t i = 0; i < n; i++) atr_scalar_store(shape->dtype, (char *)out + (size_t)i * size, element(r, kind, shape->dtype, with_special));
+  for (int64_t i = 0; i < n; i++)
+    atr_scalar_store(shape->dtype, (char *)out + (size_t)i * size, element(r, kind, shape->dtype, with_special));
 }

@@ -26,7 +26,7 @@ typedef struct gen {
   int only_rank;    /* spatial rank; -1: any */
   /* What the table at the end counts by. */
   atr_dtype dtype;
-  int rank;         /* spatial rank of the first convolution; -1: none */
+  int rank; /* spatial rank of the first convolution; -1: none */
 } gen;
 
 /* Builds values and names the results; returns their number. After it the builder may be finished. */

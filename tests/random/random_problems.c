@@ -94,7 +94,8 @@ static int run_jobs(const arguments *a, tally *tallies) {
         left--;
       } else {
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 3) { /* it could not even report */
-          printf("problem %lld of seed %llu: the process ended while %s\n\n", tallies[j].number, (unsigned long long)a->check.seed, tallies[j].stage);
+          printf("problem %lld of seed %llu: the process ended while %s\n\n", tallies[j].number,
+                 (unsigned long long)a->check.seed, tallies[j].stage);
           tallies[j].wrong++;
         }
         children[j] = start(a, &tallies[j], tallies[j].number + a->jobs);
@@ -119,8 +120,8 @@ static void print_table(const tally *t) {
     for (int r = 0; r < TALLY_RANKS; r++) printf(r == 0 ? "%6ld" : "%7ld", t->problems[d][r]);
     printf("\n");
   }
-  printf("problems %ld, wrong %ld; kernels %ld (%ld for another CPU), interpreted %ld; random schedules %ld, accepted %ld\n", t->checked, t->wrong, t->kernels, t->cpus, t->interpreted,
-         t->schedules, t->accepted);
+  printf("problems %ld, wrong %ld; kernels %ld (%ld for another CPU), interpreted %ld; random schedules %ld, accepted %ld\n",
+         t->checked, t->wrong, t->kernels, t->cpus, t->interpreted, t->schedules, t->accepted);
   printf("results compared exactly %ld, within a bound %ld, not at all %ld\n", t->exact, t->bounded, t->undemanded);
   for (int i = 0; i < TALLY_REASONS; i++)
     if (t->reasons[i].count > 0) printf("  refused %ld: %s\n", t->reasons[i].count, t->reasons[i].text);

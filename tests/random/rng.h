@@ -20,7 +20,9 @@ static inline uint64_t rng_mix(uint64_t x) {
 
 static inline uint64_t rng_next(rng *r) { return rng_mix(r->state += UINT64_C(0x9e3779b97f4a7c15)); }
 
-static inline rng rng_make(uint64_t seed, uint64_t stream) { return (rng){rng_mix(rng_mix(seed + 1) ^ (stream * UINT64_C(0xd6e8feb86659fd93) + 1))}; }
+static inline rng rng_make(uint64_t seed, uint64_t stream) {
+  return (rng){rng_mix(rng_mix(seed + 1) ^ (stream * UINT64_C(0xd6e8feb86659fd93) + 1))};
+}
 
 /* Uniform in [0, n), n > 0; in [lo, hi]; true in `a` of `b` cases. */
 static inline int64_t rng_below(rng *r, int64_t n) { return (int64_t)((rng_next(r) >> 11) % (uint64_t)n); }

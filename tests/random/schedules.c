@@ -69,7 +69,8 @@ static void cache_tiles(drawing *d, atr_text *text, bool reduced) {
 
 /* Inner sections are drawn first, because outer pieces are what they leave, and written last. */
 static void draw_schedule(drawing *d, atr_arena *arena, atr_text *text) {
-  atr_text inner = atr_text_make(arena), vector = atr_text_make(arena), loops = atr_text_make(arena), reduced = atr_text_make(arena), none = atr_text_make(arena);
+  atr_text inner = atr_text_make(arena), vector = atr_text_make(arena), loops = atr_text_make(arena),
+           reduced = atr_text_make(arena), none = atr_text_make(arena);
   if (rng_chance(d->r, 4, 5)) inner_pieces(d, &vector, "vector", d->small ? 16 : rng_chance(d->r, 1, 30) ? 256 : 64, true);
   if (rng_chance(d->r, 4, 5)) inner_pieces(d, &inner, "unroll", d->small ? 8 : 24, false);
   cache_tiles(d, &loops, false);
@@ -77,7 +78,8 @@ static void draw_schedule(drawing *d, atr_arena *arena, atr_text *text) {
   outer_pieces(d, text, "parallel", false, &none);
   outer_pieces(d, text, "loop", false, &loops);
   outer_pieces(d, text, "reduce", true, &reduced);
-  atr_text_printf(text, "%s%s%s", inner.data != NULL ? inner.data : "", vector.data != NULL ? vector.data : "", d->nest->has_acc && rng_chance(d->r, 1, 2) ? "pack rhs" : "");
+  atr_text_printf(text, "%s%s%s", inner.data != NULL ? inner.data : "", vector.data != NULL ? vector.data : "",
+                  d->nest->has_acc && rng_chance(d->r, 1, 2) ? "pack rhs" : "");
 }
 
 static void draw_nest(rng *r, atr_arena *arena, atr_nest *nest, bool small, atr_text *text) {
@@ -103,7 +105,8 @@ static atr_status draw_module(rng *r, atr_work *work, const atr_module *module, 
     phases.nest_count = phases.nest_capacity = 0;
     atr_nest_split_phases(work->arena, program->nests[n], &phases);
     for (int p = 0; p < phases.nest_count; p++)
-      if (phases.nests[p]->has_acc || rng_chance(r, 1, 3)) draw_nest(r, work->arena, phases.nests[p], phases.nest_count > 6, text);
+      if (phases.nests[p]->has_acc || rng_chance(r, 1, 3))
+        draw_nest(r, work->arena, phases.nests[p], phases.nest_count > 6, text);
   }
   return ATR_OK;
 }

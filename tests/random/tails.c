@@ -12,7 +12,8 @@ static atr_value unary(gen *g, const char *opcode, atr_value v) { return atr_bui
 
 static atr_value binary(gen *g, const char *opcode, atr_value a, atr_value b) {
   atr_value v[2] = {a, b};
-  return rng_chance(&g->r, 3, 4) ? atr_build_elementwise(g->b, opcode, v, 2) : atr_build_elementwise(g->b, opcode, (atr_value[]){b, a}, 2);
+  return rng_chance(&g->r, 3, 4) ? atr_build_elementwise(g->b, opcode, v, 2)
+                                 : atr_build_elementwise(g->b, opcode, (atr_value[]){b, a}, 2);
 }
 
 /* One number per output feature (or a scalar) in v's shape. */
@@ -20,11 +21,14 @@ static atr_value per_feature(gen *g, const atr_shape *shape, int feature) {
   atr_shape scalar = atr_shape_make(shape->dtype, 0, NULL);
   if (feature < 0 || rng_chance(&g->r, 1, 6)) return gen_broadcast_scalar(g, gen_leaf(g, &scalar), shape);
   int64_t dim = feature;
-  atr_shape row = atr_shape_make(shape->dtype, 1, &shape->dims[feature]), to = atr_shape_make(shape->dtype, shape->rank, shape->dims);
+  atr_shape row = atr_shape_make(shape->dtype, 1, &shape->dims[feature]),
+            to = atr_shape_make(shape->dtype, shape->rank, shape->dims);
   return atr_build_broadcast(g->b, gen_value(g, &row, 1), &to, &dim, 1);
 }
 
-static atr_value number(gen *g, const atr_shape *shape, double value) { return gen_broadcast_scalar(g, gen_scalar(g, shape->dtype, value), shape); }
+static atr_value number(gen *g, const atr_shape *shape, double value) {
+  return gen_broadcast_scalar(g, gen_scalar(g, shape->dtype, value), shape);
+}
 
 /* ---- operations by what dtypes they take */
 
@@ -32,16 +36,19 @@ static atr_value arithmetic(gen *g, atr_value v, const atr_shape *shape, int fea
   static const char *const opcodes[] = {"add", "add", "subtract", "multiply"};
   const char *opcode = RNG_PICK(&g->r, opcodes);
   switch (rng_below(&g->r, 7)) {
-    case 0: case 1: return binary(g, "add", v, per_feature(g, shape, feature));
-    case 2: return binary(g, "multiply", v, per_feature(g, shape, feature));
-    case 3: case 4: return binary(g, opcode, v, gen_value(g, shape, 1));
-    case 5: return unary(g, "negate", v);
-    default: return binary(g, "divide", v, number(g, shape, (double)rng_range(&g->r, 2, 5)));
+  case 0:
+  case 1: return binary(g, "add", v, per_feature(g, shape, feature));
+  case 2: return binary(g, "multiply", v, per_feature(g, shape, feature));
+  case 3:
+  case 4: return binary(g, opcode, v, gen_value(g, shape, 1));
+  case 5: return unary(g, "negate", v);
+  default: return binary(g, "divide", v, number(g, shape, (double)rng_range(&g->r, 2, 5)));
   }
 }
 
 static atr_value clamp(gen *g, atr_value v, const atr_shape *shape) {
-  atr_value low = gen_scalar(g, shape->dtype, (double)rng_range(&g->r, 0, 3)), high = gen_scalar(g, shape->dtype, (double)rng_range(&g->r, 4, 40));
+  atr_value low = gen_scalar(g, shape->dtype, (double)rng_range(&g->r, 0, 3)),
+            high = gen_scalar(g, shape->dtype, (double)rng_range(&g->r, 4, 40));
   if (rng_chance(&g->r, 1, 3)) low = gen_broadcast_scalar(g, low, shape);
   if (rng_chance(&g->r, 1, 3)) high = gen_value(g, shape, 1);
   return atr_build_elementwise(g->b, "clamp", (atr_value[]){low, v, high}, 3);
@@ -78,29 +85,29 @@ static atr_value view(gen *g, atr_value v, const atr_shape *shape) {
   rng_permutation(&g->r, shape->rank, order);
   for (int i = 0; i < shape->rank; i++) list[i] = order[i];
   switch (rng_below(&g->r, 5)) {
-    case 0: return atr_build_transpose(g->b, v, list, shape->rank);
-    case 1: return atr_build_reverse(g->b, v, list, shape->rank / 2);
-    case 2:
-      for (int i = 0; i < shape->rank; i++) {
-        triples[i][0] = rng_range(&g->r, 0, shape->dims[i] < 2 ? shape->dims[i] : 2);
-        triples[i][1] = rng_range(&g->r, triples[i][0], shape->dims[i]);
-        triples[i][2] = rng_range(&g->r, 1, 2);
-      }
-      return atr_build_slice(g->b, v, (const int64_t(*)[3])triples);
-    case 3:
-      for (int i = 0; i < shape->rank; i++) {
-        bool wide = shape->dims[i] > 3;
-        triples[i][0] = rng_range(&g->r, wide ? -1 : 0, 2);
-        triples[i][1] = rng_range(&g->r, wide ? -1 : 0, 2);
-        triples[i][2] = rng_chance(&g->r, 1, 6) ? 1 : 0;
-      }
-      if (shape->rank > 4 || atr_shape_elements(shape) > 5000) return v;
-      return atr_build_pad(g->b, v, gen_scalar(g, shape->dtype, 1), (const int64_t(*)[3])triples);
-    default: {
-      int64_t all = atr_shape_elements(shape);
-      atr_shape flat = atr_shape_make(shape->dtype, 1, &all);
-      return atr_build_reshape(g->b, v, &flat);
+  case 0: return atr_build_transpose(g->b, v, list, shape->rank);
+  case 1: return atr_build_reverse(g->b, v, list, shape->rank / 2);
+  case 2:
+    for (int i = 0; i < shape->rank; i++) {
+      triples[i][0] = rng_range(&g->r, 0, shape->dims[i] < 2 ? shape->dims[i] : 2);
+      triples[i][1] = rng_range(&g->r, triples[i][0], shape->dims[i]);
+      triples[i][2] = rng_range(&g->r, 1, 2);
     }
+    return atr_build_slice(g->b, v, (const int64_t(*)[3])triples);
+  case 3:
+    for (int i = 0; i < shape->rank; i++) {
+      bool wide = shape->dims[i] > 3;
+      triples[i][0] = rng_range(&g->r, wide ? -1 : 0, 2);
+      triples[i][1] = rng_range(&g->r, wide ? -1 : 0, 2);
+      triples[i][2] = rng_chance(&g->r, 1, 6) ? 1 : 0;
+    }
+    if (shape->rank > 4 || atr_shape_elements(shape) > 5000) return v;
+    return atr_build_pad(g->b, v, gen_scalar(g, shape->dtype, 1), (const int64_t(*)[3])triples);
+  default: {
+    int64_t all = atr_shape_elements(shape);
+    atr_shape flat = atr_shape_make(shape->dtype, 1, &all);
+    return atr_build_reshape(g->b, v, &flat);
+  }
   }
 }
 
@@ -118,7 +125,9 @@ atr_value gen_tail(gen *g, atr_value v, int feature, int count) {
     if (what < 8 && is_number) v = arithmetic(g, v, &shape, feature);
     else if (what < 11 && has_order) v = ordered(g, v, &shape);
     else if (what < 12 && is_number && has_order) v = clamp(g, v, &shape);
-    else if (what < 13 && (class == ATR_CLASS_SINT || is_float || rng_chance(&g->r, 1, 8)) && class != ATR_CLASS_UINT && is_number) v = unary(g, "abs", v);
+    else if (what < 13 && (class == ATR_CLASS_SINT || is_float || rng_chance(&g->r, 1, 8)) && class != ATR_CLASS_UINT &&
+             is_number)
+      v = unary(g, "abs", v);
     else if (what < 15 && (is_float || (!has_order && rng_chance(&g->r, 1, 8)))) v = transcendental(g, v);
     else if (what < 17) v = select_by(g, v, &shape, has_order);
     else if (what < 19) v = atr_build_convert(g->b, v, rng_chance(&g->r, 1, 2) ? gen_dtype_like(g, shape.dtype) : gen_dtype(g));
@@ -157,6 +166,7 @@ int gen_module(gen *g, atr_value *results, int max_results) {
   }
   if (convs == 0) v = gen_tail(g, v, -1, (int)rng_range(&g->r, 0, 4));
   results[count++] = v;
-  while (count < max_results && g->made_count > 0 && rng_chance(&g->r, 1, 7)) results[count++] = g->made[rng_below(&g->r, g->made_count)];
+  while (count < max_results && g->made_count > 0 && rng_chance(&g->r, 1, 7))
+    results[count++] = g->made[rng_below(&g->r, g->made_count)];
   return count;
 }

@@ -23,8 +23,8 @@ atr_value gen_keep(gen *g, atr_value v) {
 
 atr_dtype gen_dtype(gen *g) {
   static const atr_dtype common[] = {ATR_F32, ATR_F32, ATR_F32, ATR_F64, ATR_F16, ATR_BF16, ATR_S8, ATR_S32};
-  static const atr_dtype all[] = {ATR_PRED, ATR_S8, ATR_S16, ATR_S32, ATR_S64, ATR_U8, ATR_U16, ATR_U32, ATR_U64,
-                                  ATR_F16, ATR_BF16, ATR_F32, ATR_F64, ATR_C64, ATR_C128};
+  static const atr_dtype all[] = {ATR_PRED, ATR_S8,  ATR_S16,  ATR_S32, ATR_S64, ATR_U8,  ATR_U16, ATR_U32,
+                                  ATR_U64,  ATR_F16, ATR_BF16, ATR_F32, ATR_F64, ATR_C64, ATR_C128};
   return rng_chance(&g->r, 2, 5) ? RNG_PICK(&g->r, common) : RNG_PICK(&g->r, all);
 }
 
@@ -33,10 +33,12 @@ atr_dtype gen_dtype_like(gen *g, atr_dtype dtype) {
   static const atr_dtype floats[] = {ATR_F16, ATR_BF16, ATR_F32, ATR_F64};
   static const atr_dtype complexes[] = {ATR_C64, ATR_C128};
   switch (atr_dtype_class_of(dtype)) {
-    case ATR_CLASS_NONE: case ATR_CLASS_PRED: break;
-    case ATR_CLASS_SINT: case ATR_CLASS_UINT: return RNG_PICK(&g->r, integers);
-    case ATR_CLASS_FLOAT: return RNG_PICK(&g->r, floats);
-    case ATR_CLASS_COMPLEX: return RNG_PICK(&g->r, complexes);
+  case ATR_CLASS_NONE:
+  case ATR_CLASS_PRED: break;
+  case ATR_CLASS_SINT:
+  case ATR_CLASS_UINT: return RNG_PICK(&g->r, integers);
+  case ATR_CLASS_FLOAT: return RNG_PICK(&g->r, floats);
+  case ATR_CLASS_COMPLEX: return RNG_PICK(&g->r, complexes);
   }
   return dtype;
 }
@@ -82,7 +84,8 @@ static atr_value constant(gen *g, const atr_shape *shape) {
 }
 
 static bool same_type(const atr_shape *a, const atr_shape *b) {
-  return a->dtype == b->dtype && a->rank == b->rank && (a->rank == 0 || memcmp(a->dims, b->dims, sizeof a->dims[0] * (size_t)a->rank) == 0);
+  return a->dtype == b->dtype && a->rank == b->rank &&
+         (a->rank == 0 || memcmp(a->dims, b->dims, sizeof a->dims[0] * (size_t)a->rank) == 0);
 }
 
 atr_value gen_leaf(gen *g, const atr_shape *shape) {
@@ -132,7 +135,8 @@ static atr_value slice_to(gen *g, const atr_shape *shape, int depth) {
   int64_t slice[ATR_MAX_RANK][3];
   atr_shape from = atr_shape_make(shape->dtype, shape->rank, shape->dims);
   for (int i = 0; i < shape->rank; i++) {
-    int64_t n = shape->dims[i], stride = rng_chance(&g->r, 1, 3) ? rng_range(&g->r, 1, 3) : 1, start = rng_chance(&g->r, 1, 3) ? rng_range(&g->r, 0, 3) : 0;
+    int64_t n = shape->dims[i], stride = rng_chance(&g->r, 1, 3) ? rng_range(&g->r, 1, 3) : 1,
+            start = rng_chance(&g->r, 1, 3) ? rng_range(&g->r, 0, 3) : 0;
     int64_t limit = n == 0 ? start : start + (n - 1) * stride + 1;
     if (n > 0) limit += rng_range(&g->r, 0, stride - 1);
     slice[i][0] = start;
@@ -150,7 +154,8 @@ static atr_value pad_to(gen *g, const atr_shape *shape, int depth) {
   atr_shape from = atr_shape_make(shape->dtype, shape->rank, shape->dims);
   for (int i = 0; i < shape->rank; i++) {
     int64_t interior = rng_chance(&g->r, 1, 5) ? rng_range(&g->r, 1, 3) : 0;
-    int64_t low = rng_chance(&g->r, 1, 2) ? rng_range(&g->r, -2, 3) : 0, high = rng_chance(&g->r, 1, 2) ? rng_range(&g->r, -2, 3) : 0;
+    int64_t low = rng_chance(&g->r, 1, 2) ? rng_range(&g->r, -2, 3) : 0,
+            high = rng_chance(&g->r, 1, 2) ? rng_range(&g->r, -2, 3) : 0;
     int64_t inside = shape->dims[i] - low - high, e = inside <= 0 ? 0 : (inside - 1) / (interior + 1) + 1;
     int64_t covered = e == 0 ? 0 : (e - 1) * (interior + 1) + 1;
     pad[i][0] = low;
@@ -159,7 +164,8 @@ static atr_value pad_to(gen *g, const atr_shape *shape, int depth) {
     from.dims[i] = e;
   }
   atr_shape scalar = atr_shape_make(shape->dtype, 0, NULL);
-  atr_value value = rng_chance(&g->r, 1, 4) ? gen_leaf(g, &scalar) : gen_scalar(g, shape->dtype, rng_chance(&g->r, 1, 3) ? 2 : 0);
+  atr_value value = rng_chance(&g->r, 1, 4) ? gen_leaf(g, &scalar)
+                                            : gen_scalar(g, shape->dtype, rng_chance(&g->r, 1, 3) ? 2 : 0);
   return atr_build_pad(g->b, gen_value(g, &from, depth), value, (const int64_t(*)[3])pad);
 }
 
@@ -214,7 +220,8 @@ static atr_value concatenate_to(gen *g, const atr_shape *shape, int depth) {
 /* ---- operations on elements */
 
 static atr_value convert_to(gen *g, const atr_shape *shape, int depth) {
-  atr_shape from = atr_shape_make(rng_chance(&g->r, 1, 2) ? gen_dtype_like(g, shape->dtype) : gen_dtype(g), shape->rank, shape->dims);
+  atr_shape from = atr_shape_make(rng_chance(&g->r, 1, 2) ? gen_dtype_like(g, shape->dtype) : gen_dtype(g), shape->rank,
+                                  shape->dims);
   return atr_build_convert(g->b, gen_value(g, &from, depth), shape->dtype);
 }
 
@@ -232,8 +239,9 @@ static atr_value elementwise_to(gen *g, const atr_shape *shape, int depth) {
 }
 
 atr_value gen_value(gen *g, const atr_shape *shape, int depth) {
-  typedef atr_value (*maker)(gen *g, const atr_shape *shape, int depth);
-  static const maker makers[] = {transpose_to, reverse_to, slice_to, pad_to, pad_to, reshape_to, broadcast_to, concatenate_to, convert_to, elementwise_to};
+  typedef atr_value (*maker)(gen * g, const atr_shape *shape, int depth);
+  static const maker makers[] = {transpose_to, reverse_to,   slice_to,       pad_to,     pad_to,
+                                 reshape_to,   broadcast_to, concatenate_to, convert_to, elementwise_to};
   bool plain = depth <= 0 || g->elements > MANY_ELEMENTS || atr_shape_elements(shape) > BIG_OPERAND;
   if (plain || rng_chance(&g->r, 3, 5)) return gen_leaf(g, shape);
   return gen_keep(g, RNG_PICK(&g->r, makers)(g, shape, depth - 1));

@@ -172,7 +172,31 @@ static char *replaced(const char *text, const char *from, const char *to) {
   "  }\n"                                                                                                                      \
   "}\n"
 
+/* Pairs of s8 products. */
+#define PAIRS                                                                                                                  \
+  "program d {\n"                                                                                                              \
+  "  buffer x arg 0 s8 12\n"                                                                                                   \
+  "  buffer w arg 1 s8 12\n"                                                                                                   \
+  "  buffer y result 0 s32 6\n"                                                                                                \
+  "  nest y {\n"                                                                                                               \
+  "    dims loop o:3 reduce k:2 vector v:2 reduce dot p:2\n"                                                                   \
+  "    lhs x[4*o + 2*k + p] as s8\n"                                                                                           \
+  "    rhs w[4*k + 2*v + p] as s8\n"                                                                                           \
+  "    acc s32\n"                                                                                                              \
+  "    %1 = acc s32\n"                                                                                                         \
+  "    store y[2*o + v] %1\n"                                                                                                  \
+  "    loop o 0..3 {\n"                                                                                                        \
+  "      tile {\n"                                                                                                             \
+  "        reduce k 0..2 {\n"                                                                                                  \
+  "          mac\n"                                                                                                            \
+  "        }\n"                                                                                                                \
+  "      }\n"                                                                                                                  \
+  "    }\n"                                                                                                                    \
+  "  }\n"                                                                                                                      \
+  "}\n"
+
 static const char *const good_texts[] = {
+    PAIRS,
     DENSE,
     SCHEDULED,
     STEPS,
@@ -273,7 +297,7 @@ START_TEST(test_what_is_not_printed) {
 END_TEST
 
 START_TEST(test_print_one_nest) {
-  atr_program *program = must_read(good_texts[6]);
+  atr_program *program = must_read(good_texts[7]);
   atr_text text = atr_text_make(&arena);
   atr_nest_print(&text, program, program->nests[0], 4);
   ck_assert_str_eq(text.data, "    nest y {\n      dims\n      %1 = const f32 2\n      store y[0] %1\n      tile {}\n    }\n");
@@ -439,6 +463,11 @@ static const struct bad_program {
     {SCHEDULED, "4*ox.1 + ox.0 < 10", "4*ox.1 + ox.0 < 36028797018963968", "guard 0 overflows"},
     {SCHEDULED, "4*ox.1 + ox.0 < 10", "4*ox.1 + ox.0 < -1", "guard 0 has the negative bound -1"},
     {SCHEDULED, "4*ox.1 + ox.0 < 10", "4*ox.1 + ox.0 + ky < 10", "guard 0 depends on a reduced dim"},
+    {PAIRS, "reduce dot p:2", "reduce dot p:1", "dot dim p needs extent 2"},
+    {PAIRS, "reduce dot p:2", "dot p:2", "dot dim p needs extent 2"},
+    {PAIRS, "vector v:2 reduce dot p:2", "reduce dot p:2 vector v:2", "dim v comes too late"},
+    {PAIRS, "+ p] as s8\n    rhs", "+ p] as s32\n    rhs", "dot dim p needs extent 2, an s32 or u32 sum of s8, u8 or s16"},
+    {PAIRS, "+ p] as s8\n    rhs", "] as s8 index (p) of 2 by 1 else skip\n    rhs", "and no index that depends on it"},
     /* the sum */
     {DENSE, "ic - 128] as f32", "ic - 128] as s8", "lhs as s8 and rhs as f32 are of different classes"},
     {DENSE, "acc f32\n    %1", "acc s32\n    %1", "products of f32 cannot be summed in s32"},
@@ -1050,6 +1079,12 @@ START_TEST(test_loads) {
 }
 END_TEST
 
+START_TEST(test_pairs) {
+  const char *args[3] = {"1 2 3 4 5 6 7 8 9 10 11 12", "1 0 0 1 2 0 0 2 9 9 9 9"};
+  run_text(PAIRS, args, "7 10 19 22 31 34");
+}
+END_TEST
+
 /* Every step is rounded, not only the last: 2048 + 1 is 2048 in f16. */
 START_TEST(test_rounded_steps) {
   static const char text[] = "program p { buffer x arg 0 f16 2 buffer y result 0 f16 1 nest y { dims %1 = load x[0] f16"
@@ -1195,6 +1230,7 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_sums, 0, COUNT(sum_rows));
   tcase_add_loop_test(tc, test_ops, 0, COUNT(op_rows));
   tcase_add_test(tc, test_loads);
+  tcase_add_test(tc, test_pairs);
   tcase_add_test(tc, test_rounded_steps);
   tcase_add_test(tc, test_trees);
   tcase_add_test(tc, test_tree_is_followed);
