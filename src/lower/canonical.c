@@ -314,7 +314,7 @@ static int buffer_of(lowering *l, uint32_t base) {
   } else {
     b.kind = ATR_BUFFER_TEMP;
   }
-  int number = atr_program_add_buffer(l->work->arena, l->program, &b);
+  int number = atr_program_new_buffer(l->work->arena, l->program, &b);
   l->buffer[base] = number + 1;
   return number;
 }
@@ -478,7 +478,7 @@ static atr_nest *new_nest(lowering *l, const char *name) {
 
 static void finish_nest(lowering *l, atr_nest *nest) {
   atr_nest_fold_indices(nest);
-  atr_program_add_nest(l->work->arena, l->program, nest);
+  atr_program_new_nest(l->work->arena, l->program, nest);
 }
 
 static void lower_group(lowering *l, uint32_t root) {
@@ -562,7 +562,7 @@ static void lower_result_copy(lowering *l, int number) {
   atr_affine coords[ATR_MAX_RANK] = {{0}};
   map_domain(l, nest, &inst->shape, coords);
   view v = own_view(id, &inst->shape, false);
-  atr_access in = access_of(l, id, coords), out = {.buffer = atr_program_add_buffer(l->work->arena, l->program, &b)};
+  atr_access in = access_of(l, id, coords), out = {.buffer = atr_program_new_buffer(l->work->arena, l->program, &b)};
   for (int d = 0; d < inst->shape.rank; d++) add_scaled(&out.at, &coords[d], v.stride[d]);
   copy_nest(l, nest, inst->shape.dtype, in, 0, out);
 }

@@ -7,6 +7,26 @@
 
 #include "base/checked.h"
 
+static bool has_buffer(const atr_program *program, const char *name) {
+  for (int b = 0; b < program->buffer_count; b++)
+    if (strcmp(program->buffers[b].name, name) == 0) return true;
+  return false;
+}
+
+static bool has_nest(const atr_program *program, const char *name) {
+  for (int n = 0; n < program->nest_count; n++)
+    if (strcmp(program->nests[n]->name, name) == 0) return true;
+  return false;
+}
+
+/* `name`, or with the first number behind it that makes it new: a parameter may be called "y.rhs" already. */
+static const char *new_name(atr_arena *arena, const atr_program *program, const char *name,
+                            bool (*taken)(const atr_program *program, const char *name)) {
+  const char *unique = name;
+  for (int i = 2; taken(program, unique); i++) unique = atr_arena_printf(arena, "%s.%d", name, i);
+  return unique;
+}
+
 int atr_program_add_buffer(atr_arena *arena, atr_program *program, const atr_buffer *buffer) {
   ATR_RESERVE(arena, program->buffers, program->buffer_count, program->buffer_capacity);
   program->buffers[program->buffer_count] = *buffer;
@@ -16,6 +36,17 @@ int atr_program_add_buffer(atr_arena *arena, atr_program *program, const atr_buf
 void atr_program_add_nest(atr_arena *arena, atr_program *program, atr_nest *nest) {
   ATR_RESERVE(arena, program->nests, program->nest_count, program->nest_capacity);
   program->nests[program->nest_count++] = nest;
+}
+
+int atr_program_new_buffer(atr_arena *arena, atr_program *program, const atr_buffer *buffer) {
+  atr_buffer named = *buffer;
+  named.name = new_name(arena, program, buffer->name, has_buffer);
+  return atr_program_add_buffer(arena, program, &named);
+}
+
+void atr_program_new_nest(atr_arena *arena, atr_program *program, atr_nest *nest) {
+  nest->name = new_name(arena, program, nest->name, has_nest);
+  atr_program_add_nest(arena, program, nest);
 }
 
 static void copy_access(atr_arena *arena, atr_access *access) {

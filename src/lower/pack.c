@@ -67,7 +67,7 @@ atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_nest *ne
                        .kind = ATR_BUFFER_TEMP,
                        .dtype = packed_dtype(nest),
                        .elements = elements};
-  int number = atr_program_add_buffer(arena, program, &buffer);
+  int number = atr_program_new_buffer(arena, program, &buffer);
   atr_nest *fill = fill_nest(arena, nest, from, count, number, &packed);
   nest->rhs = (atr_access){.buffer = number, .at = packed, .padded = true};
   return fill;

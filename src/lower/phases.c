@@ -108,7 +108,7 @@ static void split(atr_arena *arena, const atr_nest *nest, int64_t phases, atr_pr
   bool found = find_divided((atr_nest *)nest, &d);
   if (found && d.o >= 0) P = d.index->divisor / atr_gcd(d.index->at.coef[d.o], d.index->divisor);
   if (!found || phases * P > MAX_PHASES) {
-    atr_program_add_nest(arena, out, (atr_nest *)nest);
+    atr_program_new_nest(arena, out, (atr_nest *)nest);
     return;
   }
   for (int64_t r = 0; r < P; r++) {

@@ -86,7 +86,7 @@ static atr_status schedule_nest(state *s, const atr_nest *nest, atr_program *out
     atr_nest_collapse(s->work->arena, fill);
     ATR_TRY(schedule_nest(s, fill, out));
   }
-  atr_program_add_nest(s->work->arena, out, tiled);
+  atr_program_new_nest(s->work->arena, out, tiled);
   return ATR_OK;
 }
 

@@ -1,0 +1,128 @@
+/* lower_fixture.h - what the unit tests of lowering share: an arena per test, modules from text, nests as text.
+ *
+ * In: the instructions of an HLO module, without the lines around them; result shapes may be left out where they follow:
+ *
+ *     "x = f32[1,8,2] parameter(0) w = f32[3,2,4] parameter(1) "
+ *     "ROOT y = convolution(x, w), window={size=3 pad=1_1}, dim_labels=b0f_0io->b0f"
+ *
+ * Out: the module, its program after each of the first passes, and the text of programs, nests and schedules. */
+#ifndef TESTS_UNIT_LOWER_FIXTURE_H
+#define TESTS_UNIT_LOWER_FIXTURE_H
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lower/canonical.h"
+#include "lower/pipeline.h"
+#include "lower/simplify.h"
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
+
+static atr_arena arena;
+static atr_work work;
+
+static inline void setup(void) {
+  atr_arena_init(&arena, atr_default_realloc, NULL);
+  work = (atr_work){.arena = &arena};
+  if (setjmp(arena.guard) != 0) ck_abort_msg("out of memory");
+}
+static inline void teardown(void) { atr_arena_fini(&arena); }
+
+/* A row of the target table as a target; the words for LLVM are not looked at by lowering. */
+static inline atr_target target_of_row(int row, bool vnni) {
+  return (atr_target){.row = atr_target_row_at(row), .vnni = vnni, .triple = "", .cpu = "", .features = ""};
+}
+enum { ROW_AVX512, ROW_AVX2, ROW_SSE2, ROW_NEON, ROW_VECTOR128, ROW_COUNT }; /* ORDER rows: src/lower/target.c */
+
+/* The module of these instructions, verified. */
+static inline const atr_module *module_of(const char *instructions) {
+  char *text = atr_arena_printf(&arena, "HloModule m\n\nENTRY main {\n  %s\n}\n", instructions);
+  atr_source *source = ATR_NEW(&arena, atr_source);
+  *source = (atr_source){.name = "m", .text = text, .len = strlen(text)};
+  atr_work reading = {.arena = &arena, .source = source};
+  atr_module *module = NULL;
+  ck_assert_msg(atr_hlo_read(&reading, &module) == ATR_OK, "%s\n%s", reading.message, text);
+  ck_assert_msg(atr_verify_module(&reading, module) == ATR_OK, "%s\n%s", reading.message, text);
+  return module;
+}
+
+static inline atr_program *canonical_of(const char *instructions) {
+  atr_program *program = NULL;
+  ck_assert_msg(atr_lower_canonical(&work, module_of(instructions), true, &program) == ATR_OK, "%s", work.message);
+  return program;
+}
+
+/* The same program with the nests that a nest becomes. */
+static inline atr_program *phases_of(const atr_program *program) {
+  atr_program *p = ATR_NEW(&arena, atr_program);
+  *p = *program;
+  p->nests = NULL;
+  p->nest_count = p->nest_capacity = 0;
+  for (int n = 0; n < program->nest_count; n++) atr_nest_split_phases(&arena, program->nests[n], p);
+  return p;
+}
+
+/* Ready to be scheduled. */
+static inline atr_program *collapsed_of(const char *instructions) {
+  atr_program *program = phases_of(canonical_of(instructions));
+  for (int n = 0; n < program->nest_count; n++) atr_nest_collapse(&arena, program->nests[n]);
+  return program;
+}
+
+static inline const atr_nest *nest_named(const atr_program *program, const char *name) {
+  for (int n = 0; n < program->nest_count; n++)
+    if (strcmp(program->nests[n]->name, name) == 0) return program->nests[n];
+  ck_abort_msg("there is no nest %s", name);
+  return NULL;
+}
+
+static inline const atr_buffer *buffer_named(const atr_program *program, const char *name) {
+  for (int b = 0; b < program->buffer_count; b++)
+    if (strcmp(program->buffers[b].name, name) == 0) return &program->buffers[b];
+  ck_abort_msg("there is no buffer %s", name);
+  return NULL;
+}
+
+static inline const char *program_text(const atr_program *program) {
+  atr_text text = atr_text_make(&arena);
+  atr_program_print(&text, program);
+  return text.data;
+}
+
+static inline const char *nest_text(const atr_program *program, const atr_nest *nest) {
+  atr_text text = atr_text_make(&arena);
+  atr_nest_print(&text, program, nest, 0);
+  return text.data;
+}
+
+static inline const char *schedule_text(const atr_nest *nest, const atr_schedule *schedule) {
+  atr_text text = atr_text_make(&arena);
+  atr_schedule_print(&text, nest, schedule);
+  return text.data != NULL ? text.data : "";
+}
+
+/* Reads a schedule; on failure `reading` holds the message and its place. */
+static inline atr_status read_schedule(const atr_nest *nest, const char *text, atr_work *reading, atr_schedule *out) {
+  atr_source *source = ATR_NEW(&arena, atr_source);
+  *source = (atr_source){.name = "schedule", .text = text, .len = strlen(text)};
+  *reading = (atr_work){.arena = &arena, .source = source};
+  return atr_schedule_read(reading, nest, out);
+}
+
+static inline atr_schedule schedule_of(const atr_nest *nest, const char *text) {
+  atr_work reading;
+  atr_schedule schedule;
+  ck_assert_msg(read_schedule(nest, text, &reading, &schedule) == ATR_OK, "%s: %s", text, reading.message);
+  return schedule;
+}
+
+static inline int run_suite(Suite *suite) {
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_NORMAL);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed != 0;
+}
+
+#endif
