@@ -19,9 +19,10 @@
 
 enum { MAX_CANDIDATE_VECTORS = 24 };
 
-static const double ISSUE_WIDTH = 5;    /* instructions per cycle, somewhat below what the front end can do */
-static const double MAX_CODE = 4000;    /* instructions of a nest's body with all its variants */
-static const double CODE_SCALE = 12000; /* instructions that weigh as much as doubling the time */
+static const double ISSUE_WIDTH = 5;        /* instructions per cycle, somewhat below what the front end can do */
+static const double MAX_CODE = 4000;        /* instructions of a nest's body with all its variants */
+static const double CODE_SCALE = 12000;     /* instructions that weigh as much as doubling the time */
+static const double PARALLEL_CYCLES = 30e3; /* work below which waking threads costs more than it gives */
 
 typedef struct vector_choice {
   int dims[2]; /* outer, inner; dims[0] -1 when there is one */
@@ -547,7 +548,7 @@ static int64_t inner_extent(const candidate *c, int d) {
   return e;
 }
 
-static void make_schedule(const model *m, const candidate *c, atr_schedule *s) {
+static void make_schedule(const model *m, const candidate *c, double cycles, atr_schedule *s) {
   const atr_nest *nest = m->nest;
   int order[ATR_MAX_DIMS], count = order_loops(m, c, order), looped = 0;
   *s = (atr_schedule){.pack_rhs = m->rhs_packs};
@@ -557,7 +558,8 @@ static void make_schedule(const model *m, const candidate *c, atr_schedule *s) {
   for (int i = 0, seen = 0; i < count; i++) {
     int64_t extent = nest->dims[order[i]].extent, inner = inner_extent(c, order[i]);
     if (inner >= extent && extent > 0) continue;
-    bool parallel = ++seen < looped || tasks < 16; /* the last loop stays whole unless there is little else to share out */
+    /* the last loop stays whole unless there is little else to share out */
+    bool parallel = cycles >= PARALLEL_CYCLES && (++seen < looped || tasks < 16);
     add_piece(s, order[i], parallel ? ATR_DIM_PARALLEL : ATR_DIM_LOOP, 0);
     tasks *= (double)atr_ceil_div(extent, inner);
   }
@@ -630,6 +632,6 @@ void atr_schedule_choose(atr_arena *arena, const atr_program *program, const atr
       c.dot = dot;
       if (dot >= 0 && (c.unrolled >> dot & 1) == 0) try_steps(&m, c, &best, &cycles);
     }
-  make_schedule(&m, &best, out);
+  make_schedule(&m, &best, cycles, out);
   *why = reasons(arena, &m, &best, cycles);
 }
