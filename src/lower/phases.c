@@ -62,10 +62,10 @@ static bool find_divided(const atr_nest *nest, divided_index *out) {
   return false;
 }
 
-/* Least k0 in [0, L/gcd(D, L)) with D*k0 + rest a multiple of L; -1 if there is none. */
-static int64_t first_tap(int64_t D, int64_t rest, int64_t L) {
-  for (int64_t k = 0; k < L / atr_gcd(D, L); k++)
-    if (atr_mod(D * k + rest, L) == 0) return k;
+/* Least k0 in [0, L/gcd(D, L)) with D*k0 + rest a multiple of L, among the `taps` that there are; -1 if there is none. */
+static int64_t first_tap(int64_t D, int64_t rest, int64_t L, int64_t taps) {
+  for (int64_t k = 0; k < atr_min(L / atr_gcd(D, L), taps); k++)
+    if (atr_mod(atr_mod(D, L) * k + atr_mod(rest, L), L) == 0) return k;
   return -1;
 }
 
@@ -89,7 +89,7 @@ static atr_nest *residue_nest(atr_arena *arena, const atr_nest *nest, int64_t P,
   if (!find_divided(phase, &d)) return phase;
   int64_t L = d.index->divisor, D = d.k >= 0 ? d.index->at.coef[d.k] : 0;
   if (d.o >= 0) substitute(phase, d.o, P, r);
-  int64_t rest = d.index->at.offset, k0 = first_tap(d.k >= 0 ? D : L, rest, L);
+  int64_t rest = d.index->at.offset, k0 = first_tap(d.k >= 0 ? D : L, rest, L, d.k >= 0 ? phase->dims[d.k].extent : 1);
   if (P > 1) phase->name = atr_arena_printf(arena, "%s.%s%lld", nest->name, d.o >= 0 ? nest->dims[d.o].name : "", (long long)r);
   if (k0 < 0) {
     make_absent(phase, &d);
