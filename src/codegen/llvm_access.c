@@ -107,7 +107,8 @@ LLVMValueRef atr_llvm_exists(atr_emitter *e, const atr_access *access) {
     LLVMValueRef rest = LLVMBuildSRem(e->b, t, atr_llvm_i64(e, index->divisor), "");
     LLVMValueRef divides = LLVMBuildICmp(e->b, LLVMIntEQ, rest, atr_llvm_i64(e, 0), "");
     /* one unsigned comparison asks both bounds: a negative t is a large number */
-    LLVMValueRef inside = LLVMBuildICmp(e->b, LLVMIntULT, t, atr_llvm_i64(e, (index->bound - 1) * index->divisor + 1), "");
+    int64_t end = index->bound > 0 ? (index->bound - 1) * index->divisor + 1 : 0;
+    LLVMValueRef inside = LLVMBuildICmp(e->b, LLVMIntULT, t, atr_llvm_i64(e, end), "");
     LLVMValueRef exists = LLVMBuildAnd(e->b, divides, inside, "");
     all = all == NULL ? exists : LLVMBuildAnd(e->b, all, exists, "");
   }
