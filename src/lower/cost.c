@@ -490,6 +490,7 @@ static void try_tiles(const model *m, candidate *c, candidate *best, double *bes
   const atr_nest *nest = m->nest;
   double limit = (double)m->row->registers / m->acc_registers;
   int64_t most = atr_max(atr_ceil_div(nest->dims[c->vector.dims[1]].extent, c->vector.lanes[1]), 1);
+  if (has_run_time_divisor(nest, c->vector.dims[1])) most = 1;
   for (size_t r = 0; r < sizeof R / sizeof R[0]; r++) {
     if (R[r] > most && r > 0) break;
     c->vectors = atr_min(R[r], most);
@@ -574,7 +575,7 @@ static void make_schedule(const model *m, const candidate *c, double cycles, atr
   if (c->copies > 1) add_piece(s, c->copies_dim, ATR_DIM_UNROLL, c->copies);
   if (c->vectors > 1) add_piece(s, c->vector.dims[1], ATR_DIM_UNROLL, c->vectors);
   if (c->vector.dims[0] >= 0) add_piece(s, c->vector.dims[0], ATR_DIM_VECTOR, c->vector.lanes[0]);
-  add_piece(s, c->vector.dims[1], ATR_DIM_VECTOR, c->vector.lanes[1]);
+  if (c->vector.lanes[1] > 1) add_piece(s, c->vector.dims[1], ATR_DIM_VECTOR, c->vector.lanes[1]);
   if (c->dot >= 0) add_piece(s, c->dot, ATR_DIM_DOT, 2);
 }
 
