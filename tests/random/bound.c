@@ -95,7 +95,7 @@ static bound of_conv(const step *s) {
   bool integral = s->in[0].integral && s->in[1].integral;
   if (s->exact && integral && total * epsilon(sum) < 1) return EXACT;
   double passed = n * (s->in[0].largest * s->error[1] + s->error[0] * s->in[1].largest + s->error[0] * s->error[1]);
-  return (bound){true, 2 * (n + 4) * epsilon(sum) * total + passed + smallest(result), epsilon(result) * 2};
+  return (bound){true, 2 * (n + 4) * (epsilon(sum) * total + smallest(sum)) + passed + smallest(result), epsilon(result) * 2};
 }
 
 /* An operation that rounds once: exact of exact operands, else `error` and the rounding. */

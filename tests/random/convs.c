@@ -47,6 +47,30 @@ static int64_t padding(gen *g) {
   return RNG_PICK(&g->r, usual);
 }
 
+/* Strides and dilations far beyond the extents, with padding that leaves a small result: products of 2^40 and more. */
+static void draw_huge(gen *g, int64_t input, atr_window_dim *w) {
+  static const int64_t scales[] = {1048583, INT64_C(1) << 33, INT64_C(1) << 40};
+  rng *r = &g->r;
+  int64_t scale = RNG_PICK(r, scales), few = rng_range(r, 0, 6);
+  switch (rng_below(r, 3)) {
+  case 0: /* some results, far apart */
+    w->stride = scale;
+    w->pad_hi = rng_range(r, 0, 3) * scale + few;
+    return;
+  case 1: /* taps far apart, in padding but for one or two */
+    w->rhs_dilation = scale;
+    w->pad_lo = rng_chance(r, 1, 2) ? (w->size - 1) * scale : few;
+    w->pad_hi = (w->size - 1) * scale - input + 1 + few - w->pad_lo;
+    return;
+  default:
+    w->lhs_dilation = scale;
+    w->stride = rng_chance(r, 1, 2) ? scale : scale - 1;
+    w->rhs_dilation = rng_chance(r, 1, 2) ? rng_range(r, 1, 3) : scale;
+    w->pad_lo = rng_range(r, 0, 2) * w->rhs_dilation + few;
+    w->pad_hi = (w->size - 1) * w->rhs_dilation;
+  }
+}
+
 static void draw_window(gen *g, const plan *p, int64_t input, atr_window_dim *w) {
   static const int64_t odd_dilations[] = {5, 7, 9, 16, 25, 70};
   rng *r = &g->r;
@@ -60,6 +84,10 @@ static void draw_window(gen *g, const plan *p, int64_t input, atr_window_dim *w)
   if (rng_chance(r, 1, 2)) w->pad_hi = rng_chance(r, 1, 2) ? w->pad_lo : padding(g);
   if (rng_chance(r, 1, 8)) w->pad_lo = w->pad_hi = (w->size - 1) * w->rhs_dilation; /* full */
   w->reversal = rng_chance(r, 1, 4);
+  if (!tiny && rng_chance(r, 1, 60)) {
+    draw_huge(g, input, w);
+    return;
+  }
   if (input > 0 && w->lhs_dilation == 1 && rng_chance(r, 1, 7)) {
     w->edge = (atr_edge_mode)rng_range(r, ATR_EDGE_REFLECT, ATR_EDGE_CIRCULAR);
     if (rng_chance(r, 3, 4)) w->pad_lo += rng_range(r, 0, 4);
@@ -140,6 +168,10 @@ static void draw_dtypes(gen *g, plan *p, atr_dtype lhs) {
   p->rhs_dtype = rng_chance(r, 1, 5) ? gen_dtype_like(g, p->lhs_dtype) : p->lhs_dtype;
   p->result_dtype = ATR_DTYPE_NONE;
   atr_dtype_class class = atr_dtype_class_of(p->lhs_dtype);
+  if (atr_dtype_is_integer(p->lhs_dtype) && atr_dtype_size(p->lhs_dtype) <= 2 && rng_chance(r, 1, 2)) {
+    p->result_dtype = rng_chance(r, 1, 5) ? ATR_U32 : ATR_S32; /* what quantized layers want */
+    return;
+  }
   if (!rng_chance(r, 1, 3)) return;
   p->result_dtype = gen_dtype_like(g, p->lhs_dtype);
   if (class <= ATR_CLASS_UINT && rng_chance(r, 1, 3)) p->result_dtype = gen_dtype_like(g, ATR_F32);

@@ -3,7 +3,7 @@
  * In: a dtype and a kind of data. Out: elements.
  *     FILL_SMALL    integers from -4 to 4 (0 to 4 where unsigned) in every dtype: sums of their products are exact
  *     FILL_SPECIAL  the same, with a few infinities and NaNs in float arrays
- *     FILL_WIDE     floats in [-1, 1), integers of any value */
+ *     FILL_WIDE     floats in [-1, 1), in some arrays times a power of two; integers of any value and the ends of their range */
 #ifndef TESTS_RANDOM_FILL_H
 #define TESTS_RANDOM_FILL_H
 

@@ -67,10 +67,23 @@ static void cache_tiles(drawing *d, atr_text *text, bool reduced) {
   }
 }
 
+/* A pair of a reduced dim in one instruction, where the nest allows it, and seldom where it does not. */
+static void dot_piece(drawing *d, atr_text *text) {
+  for (int i = 0; i < d->nest->dim_count; i++) {
+    const atr_dim *dim = &d->nest->dims[i];
+    bool legal = dim->reduced && dim->extent % 2 == 0 && dim->extent > 0 && atr_nest_can_dot(d->nest, i);
+    if (!rng_chance(d->r, legal ? 20 : 1, legal ? 30 : 600)) continue;
+    atr_text_printf(text, "dot %s:2; ", dim->name);
+    d->outer[i] /= 2;
+    return;
+  }
+}
+
 /* Inner sections are drawn first, because outer pieces are what they leave, and written last. */
 static void draw_schedule(drawing *d, atr_arena *arena, atr_text *text) {
   atr_text inner = atr_text_make(arena), vector = atr_text_make(arena), loops = atr_text_make(arena),
-           reduced = atr_text_make(arena), none = atr_text_make(arena);
+           reduced = atr_text_make(arena), none = atr_text_make(arena), dot = atr_text_make(arena);
+  if (d->nest->has_acc) dot_piece(d, &dot);
   if (rng_chance(d->r, 4, 5)) inner_pieces(d, &vector, "vector", d->small ? 16 : rng_chance(d->r, 1, 30) ? 256 : 64, true);
   if (rng_chance(d->r, 4, 5)) inner_pieces(d, &inner, "unroll", d->small ? 8 : 24, false);
   cache_tiles(d, &loops, false);
@@ -78,8 +91,10 @@ static void draw_schedule(drawing *d, atr_arena *arena, atr_text *text) {
   outer_pieces(d, text, "parallel", false, &none);
   outer_pieces(d, text, "loop", false, &loops);
   outer_pieces(d, text, "reduce", true, &reduced);
-  atr_text_printf(text, "%s%s%s", inner.data != NULL ? inner.data : "", vector.data != NULL ? vector.data : "",
-                  d->nest->has_acc && rng_chance(d->r, 1, 2) ? "pack rhs" : "");
+  const atr_text *last[] = {&inner, &vector, &dot};
+  for (int i = 0; i < 3; i++)
+    if (last[i]->len > 0) atr_text_puts(text, last[i]->data);
+  if (d->nest->has_acc && rng_chance(d->r, 1, 2)) atr_text_puts(text, "pack rhs");
 }
 
 static void draw_nest(rng *r, atr_arena *arena, atr_nest *nest, bool small, atr_text *text) {

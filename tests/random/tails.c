@@ -35,18 +35,36 @@ static atr_value number(gen *g, const atr_shape *shape, double value) {
 static atr_value arithmetic(gen *g, atr_value v, const atr_shape *shape, int feature) {
   static const char *const opcodes[] = {"add", "add", "subtract", "multiply"};
   const char *opcode = RNG_PICK(&g->r, opcodes);
-  switch (rng_below(&g->r, 7)) {
+  switch (rng_below(&g->r, 8)) {
   case 0:
   case 1: return binary(g, "add", v, per_feature(g, shape, feature));
   case 2: return binary(g, "multiply", v, per_feature(g, shape, feature));
   case 3:
   case 4: return binary(g, opcode, v, gen_value(g, shape, 1));
   case 5: return unary(g, "negate", v);
+  case 6:
+    if (atr_dtype_is_integer(shape->dtype)) return binary(g, "divide", v, gen_value(g, shape, 1));
+    return binary(g, "subtract", v, per_feature(g, shape, feature));
   default: return binary(g, "divide", v, number(g, shape, (double)rng_range(&g->r, 2, 5)));
   }
 }
 
-static atr_value clamp(gen *g, atr_value v, const atr_shape *shape) {
+static atr_value bitwise(gen *g, atr_value v, const atr_shape *shape, int feature) {
+  (void)feature;
+  static const char *const opcodes[] = {"and", "or", "xor"};
+  const char *opcode = RNG_PICK(&g->r, opcodes);
+  return rng_chance(&g->r, 1, 4) ? unary(g, "not", v) : binary(g, opcode, v, gen_value(g, shape, 1));
+}
+
+/* From a float to a complex number or from that to a part of it. */
+static atr_value parts(gen *g, atr_value v, const atr_shape *shape, int feature) {
+  (void)feature;
+  if (shape->dtype == ATR_F32 || shape->dtype == ATR_F64) return binary(g, "complex", v, gen_value(g, shape, 1));
+  return unary(g, rng_chance(&g->r, 1, 2) ? "real" : "imag", v);
+}
+
+static atr_value clamp(gen *g, atr_value v, const atr_shape *shape, int feature) {
+  (void)feature;
   atr_value low = gen_scalar(g, shape->dtype, (double)rng_range(&g->r, 0, 3)),
             high = gen_scalar(g, shape->dtype, (double)rng_range(&g->r, 4, 40));
   if (rng_chance(&g->r, 1, 3)) low = gen_broadcast_scalar(g, low, shape);
@@ -54,8 +72,10 @@ static atr_value clamp(gen *g, atr_value v, const atr_shape *shape) {
   return atr_build_elementwise(g->b, "clamp", (atr_value[]){low, v, high}, 3);
 }
 
-static atr_value select_by(gen *g, atr_value v, const atr_shape *shape, bool has_order) {
+static atr_value select_by(gen *g, atr_value v, const atr_shape *shape, int feature) {
+  (void)feature;
   static const char *const directions[] = {"EQ", "NE", "LT", "LE", "GT", "GE"};
+  bool has_order = atr_dtype_class_of(shape->dtype) != ATR_CLASS_COMPLEX;
   const char *direction = has_order ? RNG_PICK(&g->r, directions) : directions[rng_below(&g->r, 2)];
   atr_value other = gen_value(g, shape, 1), condition;
   atr_shape scalar = atr_shape_make(ATR_PRED, 0, NULL);
@@ -65,21 +85,24 @@ static atr_value select_by(gen *g, atr_value v, const atr_shape *shape, bool has
   return atr_build_elementwise(g->b, "select", (atr_value[]){condition, v, other}, 3);
 }
 
-static atr_value ordered(gen *g, atr_value v, const atr_shape *shape) {
+static atr_value ordered(gen *g, atr_value v, const atr_shape *shape, int feature) {
+  (void)feature;
   static const char *const opcodes[] = {"maximum", "minimum"};
   const char *opcode = RNG_PICK(&g->r, opcodes);
   if (rng_chance(&g->r, 1, 2)) return binary(g, "maximum", v, number(g, shape, 0));
   return binary(g, opcode, v, gen_value(g, shape, 1));
 }
 
-static atr_value transcendental(gen *g, atr_value v) {
+static atr_value transcendental(gen *g, atr_value v, const atr_shape *shape, int feature) {
+  (void)shape, (void)feature;
   static const char *const opcodes[] = {"exponential", "tanh", "logistic"};
   return unary(g, RNG_PICK(&g->r, opcodes), v);
 }
 
 /* ---- views behind the value */
 
-static atr_value view(gen *g, atr_value v, const atr_shape *shape) {
+static atr_value view(gen *g, atr_value v, const atr_shape *shape, int feature) {
+  (void)feature;
   int order[ATR_MAX_RANK];
   int64_t list[ATR_MAX_RANK], triples[ATR_MAX_RANK][3];
   rng_permutation(&g->r, shape->rank, order);
@@ -115,25 +138,67 @@ static bool same_dims(const atr_shape *a, const atr_shape *b) {
   return a->rank == b->rank && (a->rank == 0 || memcmp(a->dims, b->dims, (size_t)a->rank * sizeof a->dims[0]) == 0);
 }
 
+static atr_value absolute(gen *g, atr_value v, const atr_shape *shape, int feature) {
+  (void)shape, (void)feature;
+  return unary(g, "abs", v);
+}
+
+static atr_value convert(gen *g, atr_value v, const atr_shape *shape, int feature) {
+  (void)feature;
+  return atr_build_convert(g->b, v, rng_chance(&g->r, 1, 2) ? gen_dtype_like(g, shape->dtype) : gen_dtype(g));
+}
+
+/* ---- which operation for which class of dtypes, how often */
+
+enum {
+  PRED = 1 << ATR_CLASS_PRED,
+  SINT = 1 << ATR_CLASS_SINT,
+  INTEGER = 1 << ATR_CLASS_SINT | 1 << ATR_CLASS_UINT,
+  FLOAT = 1 << ATR_CLASS_FLOAT,
+  COMPLEX = 1 << ATR_CLASS_COMPLEX,
+  ANY = PRED | INTEGER | FLOAT | COMPLEX
+};
+
+typedef struct tail_row {
+  int weight;
+  unsigned classes;
+  atr_value (*make)(gen *g, atr_value v, const atr_shape *shape, int feature);
+} tail_row;
+
+static const tail_row tail_rows[] = {
+    {80, INTEGER | FLOAT | COMPLEX, arithmetic},
+    {30, PRED | INTEGER | FLOAT, ordered},
+    {12, INTEGER | FLOAT, clamp},
+    {12, SINT | FLOAT, absolute},
+    {20, FLOAT, transcendental},
+    {20, ANY, select_by},
+    {20, ANY, convert},
+    {10, ANY, view},
+    {10, PRED | INTEGER, bitwise},
+    {8, FLOAT | COMPLEX, parts},
+    {1, COMPLEX, absolute},
+    {1, COMPLEX, transcendental},
+};
+enum { TAIL_ROWS = sizeof tail_rows / sizeof *tail_rows };
+
+static const tail_row *draw_row(gen *g, atr_dtype_class class) {
+  int total = 0, row = 0;
+  for (int i = 0; i < TAIL_ROWS; i++) total += (tail_rows[i].classes & 1u << class) != 0 ? tail_rows[i].weight : 0;
+  int64_t at = rng_below(&g->r, total);
+  for (;; row++) {
+    if ((tail_rows[row].classes & 1u << class) == 0) continue;
+    at -= tail_rows[row].weight;
+    if (at < 0) return &tail_rows[row];
+  }
+}
+
 atr_value gen_tail(gen *g, atr_value v, int feature, int count) {
   for (int i = 0; i < count; i++) {
-    atr_shape shape = gen_shape(g, v), after;
+    atr_shape shape = gen_shape(g, v);
     atr_dtype_class class = atr_dtype_class_of(shape.dtype);
     if (class == ATR_CLASS_NONE) return v;
-    bool is_number = class != ATR_CLASS_PRED, has_order = class != ATR_CLASS_COMPLEX, is_float = class == ATR_CLASS_FLOAT;
-    int64_t what = rng_below(&g->r, 20);
-    if (what < 8 && is_number) v = arithmetic(g, v, &shape, feature);
-    else if (what < 11 && has_order) v = ordered(g, v, &shape);
-    else if (what < 12 && is_number && has_order) v = clamp(g, v, &shape);
-    else if (what < 13 && (class == ATR_CLASS_SINT || is_float || rng_chance(&g->r, 1, 8)) && class != ATR_CLASS_UINT &&
-             is_number)
-      v = unary(g, "abs", v);
-    else if (what < 15 && (is_float || (!has_order && rng_chance(&g->r, 1, 8)))) v = transcendental(g, v);
-    else if (what < 17) v = select_by(g, v, &shape, has_order);
-    else if (what < 19) v = atr_build_convert(g->b, v, rng_chance(&g->r, 1, 2) ? gen_dtype_like(g, shape.dtype) : gen_dtype(g));
-    else v = view(g, v, &shape);
-    gen_keep(g, v);
-    after = gen_shape(g, v);
+    v = gen_keep(g, draw_row(g, class)->make(g, v, &shape, feature));
+    atr_shape after = gen_shape(g, v);
     if (!same_dims(&shape, &after)) feature = -1;
   }
   return v;

@@ -325,7 +325,7 @@ END_TEST
 
 /* Schedules from a caller: lines that name a nest, and lines for every nest with a sum. */
 static const row schedule_rows[] = {
-    {"no vectors at all", "loop ic"},
+    {"no vectors at all", "reduce ic"},
     {"one line for all", "vector oc:8"},
     {"tails in two dims", "unroll ox:3 oc:2; vector oc:4; pack rhs"},
     {"over columns", "parallel oy; loop oc; unroll kx:3; vector ox:8"},

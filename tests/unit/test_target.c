@@ -1,0 +1,311 @@
+/* test_target.c - the choice of a target's row, and the cost model's choice of a schedule.
+ *
+ * In: CPU names and feature strings; nests, a few by hand and many at random, on every row. Out: the row, or the message; a
+ * schedule that is legal, the same each time, within the registers, and of the kind that is known to be good:
+ *
+ *     dense NHWC      vector over output channels        NCHW, one channel   vector over columns
+ *     depthwise       vector over channels               groups of 4         vector over groups and channels at once */
+#include "lower_fixture.h"
+
+#include "../random/rng.h"
+#include "base/checked.h"
+
+#define X86 "x86_64-unknown-linux-gnu"
+#define ARM "aarch64-unknown-linux-gnu"
+
+typedef struct target_row {
+  const char *triple, *cpu, *features, *row;
+  bool vnni;
+} target_row;
+
+static const target_row target_rows[] = {
+    /* by name */
+    {X86, "x86-64", "", "sse2", false},
+    {X86, "x86-64-v2", "", "sse2", false},
+    {X86, "x86-64-v3", "", "avx2", false},
+    {X86, "x86-64-v4", "", "avx512", false},
+    {X86, "nehalem", "", "sse2", false},
+    {X86, "haswell", "", "avx2", false},
+    {X86, "znver3", "", "avx2", false},
+    {X86, "znver4", "", "avx512", true},
+    {X86, "skylake-avx512", "", "avx512", false},
+    {X86, "cascadelake", "", "avx512", true},
+    {X86, "sapphirerapids", "", "avx512", true},
+    {ARM, "cortex-a72", "", "neon", false},
+    {ARM, "neoverse-n1", "", "neon", false},
+    {"arm64-apple-macosx", "apple-m1", "", "neon", false},
+    {X86, "generic", "", "sse2", false},
+    {ARM, "generic", "", "neon", false},
+    {"arm64-apple-macosx", "generic", "", "neon", false},
+    {"riscv64-unknown-linux-gnu", "generic", "", "vector128", false},
+    {"powerpc64le-unknown-linux-gnu", "generic", "", "vector128", false},
+    /* features on top of a name */
+    {X86, "x86-64", "+avx2,+fma", "avx2", false},
+    {X86, "x86-64", "+avx2", "sse2", false}, /* rows of 256 bits multiply and add in one */
+    {X86, "x86-64", "+fma", "sse2", false},
+    {X86, "x86-64", "+avx2,-fma", "sse2", false},
+    {X86, "x86-64", "+avx2,+fma,+avx512f", "avx512", false},
+    {X86, "x86-64", "+avx512f", "sse2", false},
+    {X86, "haswell", "-avx2", "sse2", false},
+    {X86, "haswell", "-fma", "sse2", false},
+    {X86, "haswell", "+avx512f", "avx512", false},
+    {X86, "haswell", "+sse4.2", "avx2", false},
+    {X86, "haswell", "-avx512f", "avx2", false},
+    {X86, "skylake-avx512", "-avx512f", "avx2", false},
+    {X86, "skylake-avx512", "-avx2", "sse2", false},
+    {X86, "skylake-avx512", "+avx512vnni", "avx512", true},
+    {X86, "cascadelake", "-avx512vnni", "avx512", false},
+    {X86, "haswell", "-avx2,+avx2", "avx2", false}, /* the last word counts */
+    {X86, "haswell", "+avx2,-avx2", "sse2", false},
+    {X86, "haswell", "+avx2x,-avx", "avx2", false}, /* whole words only */
+    {ARM, "neoverse-n1", "+avx2,+fma", "neon", false},
+    /* a detected machine: a name that the table does not know, with the list of all it has */
+    {X86, "zen9", "+sse2,+avx2,+fma,-avx512f", "avx2", false},
+    {X86, "zen9", "+sse2,+avx2,+fma,+avx512f,+avx512vnni", "avx512", true},
+    {X86, "zen9", "+sse2,-avx2", "sse2", false},
+    {ARM, "neoverse-x9", "+neon", "neon", false},
+};
+
+START_TEST(test_select) {
+  const target_row *r = &target_rows[_i];
+  atr_target target;
+  ck_assert_msg(atr_target_select(&work, r->triple, r->cpu, r->features, &target) == ATR_OK, "%s", work.message);
+  ck_assert_msg(strcmp(target.row->name, r->row) == 0, "%s %s: %s", r->cpu, r->features, target.row->name);
+  ck_assert_msg(target.vnni == r->vnni, "%s %s: vnni %d", r->cpu, r->features, target.vnni);
+  ck_assert_ptr_eq(target.triple, r->triple);
+  ck_assert_ptr_eq(target.cpu, r->cpu);
+  ck_assert_ptr_eq(target.features, r->features);
+}
+END_TEST
+
+static const struct {
+  const char *triple, *cpu, *features, *message;
+} refused_rows[] = {
+    {X86, "pentium-mmx", "", "unknown CPU \"pentium-mmx\"; `atrousc targets` lists those that are known"},
+    {X86, "", "", "unknown CPU \"\""},
+    {X86, "Haswell", "", "unknown CPU \"Haswell\""},
+    {X86, "zen9", "-avx2", "unknown CPU \"zen9\""},
+    {ARM, "haswell", "", "CPU \"haswell\" is not one of target " ARM},
+    {X86, "neoverse-n1", "", "CPU \"neoverse-n1\" is not one of target " X86},
+    {X86, "apple-m1", "+avx2,+fma", "CPU \"apple-m1\" is not one of target " X86},
+    {"riscv64-unknown-linux-gnu", "haswell", "", "CPU \"haswell\" is not one of target riscv64-unknown-linux-gnu"},
+};
+
+START_TEST(test_refused) {
+  atr_target target;
+  ck_assert_int_eq(atr_target_select(&work, refused_rows[_i].triple, refused_rows[_i].cpu, refused_rows[_i].features, &target),
+                   ATR_UNSUPPORTED);
+  ck_assert_msg(strstr(work.message, refused_rows[_i].message) != NULL, "%s", work.message);
+}
+END_TEST
+
+START_TEST(test_rows) {
+  static const char *const names[ROW_COUNT] = {"avx512", "avx2", "sse2", "neon", "vector128"};
+  ck_assert_int_eq(atr_target_row_count(), ROW_COUNT);
+  for (int i = 0; i < ROW_COUNT; i++) {
+    const atr_target_row *row = atr_target_row_at(i);
+    ck_assert_str_eq(row->name, names[i]);
+    ck_assert_int_ge(row->registers, 16);
+    ck_assert(row->fma_per_cycle > 0 && row->loads_per_cycle > 0 && row->fma_latency > 0);
+  }
+  ck_assert_ptr_null(atr_target_row_at(-1));
+  ck_assert_ptr_null(atr_target_row_at(ROW_COUNT));
+}
+END_TEST
+
+/* ---- the cost model: known choices */
+
+typedef struct choice_row {
+  const char *instructions;
+  uint32_t rows; /* bit i: row i of the target table */
+  const char *vector; /* by row from the first bit on, up to a blank line: what the schedule's text must hold */
+} choice_row;
+
+enum { ALL = 31, WIDE = 1 << ROW_AVX512 | 1 << ROW_AVX2 };
+#define CONV(lhs, rhs, attributes) "x = " lhs " parameter(0) w = " rhs " parameter(1) ROOT y = convolution(x, w), " attributes
+
+static const choice_row choice_rows[] = {
+    /* %L is the number of f32 lanes of the row */
+    {CONV("f32[1,28,28,128]", "f32[3,3,128,128]", "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f"), ALL,
+     "; vector oc:%L; pack rhs"},
+    {CONV("f32[1,56,56,64]", "f32[1,1,64,256]", "window={size=1x1}, dim_labels=b01f_01io->b01f"), ALL, "; vector oc:%L; pack rhs"},
+    {CONV("f32[1,32,32,128]", "f32[4,4,128,64]", "window={size=4x4 pad=2_2x2_2 lhs_dilate=2x2}, dim_labels=b01f_01io->b01f"), ALL,
+     "; vector oc:%L; pack rhs"},
+    {CONV("f32[1,56,56,192]", "f32[3,3,1,192]",
+          "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f, feature_group_count=192"), ALL, "; vector g:%L"},
+    {CONV("f32[1,512,512,1]", "f32[5,5,1,1]", "window={size=5x5 pad=2_2x2_2}, dim_labels=b01f_01io->b01f"), ALL, "; vector ox:%L"},
+    {CONV("f32[1,64,64,64]", "f32[64,64,3,3]", "window={size=3x3 pad=1_1x1_1}, dim_labels=bf01_oi01->bf01"), ALL, "vector o"},
+    {CONV("f32[1,3,64,512]", "f32[2,3,3,3]", "window={size=3x3 pad=1_1x1_1}, dim_labels=bf01_oi01->bf01"), ALL, "; vector ox:%L"},
+    {CONV("f32[1,56,56,128]", "f32[3,3,4,128]",
+          "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f, feature_group_count=32"), WIDE, "; vector g:%G oc:4; pack rhs"},
+    {"x = f32[1000] parameter(0) ROOT y = negate(x)", ALL, "vector d0:%L"},
+};
+
+/* %L and %G (lanes / 4) of the pattern as numbers. */
+static const char *with_lanes(const char *pattern, int lanes) {
+  atr_text text = atr_text_make(&arena);
+  atr_text_puts(&text, "");
+  for (const char *at = pattern; *at != '\0'; at++) {
+    if (*at == '%') atr_text_printf(&text, "%d", *++at == 'L' ? lanes : lanes / 4);
+    else atr_text_append(&text, at, 1);
+  }
+  return text.data;
+}
+
+START_TEST(test_known_choices) {
+  const choice_row *r = &choice_rows[_i];
+  const atr_program *program = collapsed_of(r->instructions);
+  for (int i = 0; i < ROW_COUNT; i++) {
+    if ((r->rows >> i & 1) == 0) continue;
+    atr_target target = target_of_row(i, false);
+    const char *wanted = with_lanes(r->vector, target.row->vector_bits / 32);
+    for (int n = 0; n < program->nest_count; n++) {
+      atr_schedule schedule;
+      const char *why;
+      atr_schedule_choose(&arena, program, program->nests[n], &target, &schedule, &why);
+      const char *text = schedule_text(program->nests[n], &schedule);
+      ck_assert_msg(strstr(text, wanted) != NULL, "%s: '%s' is not in '%s' (%s)", target.row->name, wanted, text, why);
+    }
+  }
+}
+END_TEST
+
+/* Pairs of narrow integers are multiplied at once on x86, and nowhere else. */
+START_TEST(test_dot_choice) {
+  const char *const convs[] = {"x = s8[1,28,28,64] parameter(0) w = s8[3,3,64,64] parameter(1) ROOT y = s32[1,28,28,64] ",
+                               "x = s8[1,28,28,63] parameter(0) w = s8[3,3,63,64] parameter(1) ROOT y = s32[1,28,28,64] ",
+                               "x = s8[1,28,28,64] parameter(0) w = s8[3,3,64,64] parameter(1) ROOT y = s16[1,28,28,64] "};
+  for (int c = 0; c < COUNT(convs); c++) {
+    const atr_program *program = collapsed_of(atr_arena_printf(
+        &arena, "%sconvolution(x, w), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f", convs[c]));
+    for (int i = 0; i < ROW_COUNT; i++) {
+      atr_target target = target_of_row(i, i == ROW_AVX512);
+      atr_schedule schedule;
+      const char *why;
+      atr_schedule_choose(&arena, program, program->nests[0], &target, &schedule, &why);
+      const char *text = schedule_text(program->nests[0], &schedule);
+      bool dot = strstr(text, "; dot ic:2; pack rhs") != NULL;
+      ck_assert_msg(dot == (c == 0 && strcmp(target.row->arch, "x86_64") == 0), "%s: %s", target.row->name, text);
+    }
+  }
+}
+END_TEST
+
+/* ---- the cost model: random nests */
+
+typedef struct random_window {
+  int64_t size, stride, lo, hi, lhs_dilation, rhs_dilation;
+} random_window;
+
+static random_window draw_window(rng *r) {
+  static const int64_t holes[] = {1, 1, 1, 2, 3, 9};
+  return (random_window){rng_range(r, 1, 6), rng_range(r, 1, 3), rng_range(r, -1, 4), rng_range(r, 0, 3), RNG_PICK(r, holes),
+                         rng_range(r, 1, 2)};
+}
+
+/* Rule 1. */
+static int64_t output_extent(int64_t input, const random_window *w) {
+  int64_t padded = w->lo + w->hi + (input - 1) * w->lhs_dilation + 1, window = (w->size - 1) * w->rhs_dilation + 1;
+  return padded <= 0 || window > padded ? 0 : (padded - window) / w->stride + 1;
+}
+
+/* A convolution of two spatial dimensions: types, groups, both layouts, all of the window, now and then nothing to do. */
+static const char *random_conv(rng *r) {
+  static const struct {
+    const char *in, *out;
+  } types[] = {{"f32", "f32"}, {"f32", "f32"}, {"f64", "f64"},   {"s8", "s32"},     {"u8", "s32"}, {"s8", "s8"},
+               {"f16", "f16"}, {"bf16", "f32"}, {"s64", "s64"}, {"pred", "pred"}, {"c64", "c64"}, {"c128", "c128"}};
+  static const int64_t extents[] = {1, 2, 3, 4, 5, 7, 8, 13, 14, 16, 28, 33, 64, 100};
+  static const int64_t features[] = {1, 2, 3, 4, 8, 12, 16, 31, 64, 128};
+  int type = (int)rng_below(r, COUNT(types));
+  bool grouped = rng_chance(r, 1, 3), nchw = rng_chance(r, 1, 3);
+  int64_t groups = grouped ? RNG_PICK(r, features) : 1, n = rng_chance(r, 1, 3) ? 3 : 1;
+  int64_t ic = grouped ? rng_range(r, 1, 4) : RNG_PICK(r, features), oc = grouped ? rng_range(r, 1, 4) : RNG_PICK(r, features);
+  if (rng_chance(r, 1, 20)) ic = 0;
+  int64_t h = RNG_PICK(r, extents), w = RNG_PICK(r, extents);
+  random_window y = draw_window(r), x = draw_window(r);
+  int64_t dims[3][4] = {{n, h, w, ic * groups}, {y.size, x.size, ic, oc * groups}, {n, output_extent(h, &y), output_extent(w, &x), oc * groups}};
+  static const int nchw_order[3][4] = {{0, 3, 1, 2}, {3, 2, 0, 1}, {0, 3, 1, 2}}, plain[4] = {0, 1, 2, 3};
+  const char *shapes[3];
+  for (int s = 0; s < 3; s++) {
+    const int *o = nchw ? nchw_order[s] : plain;
+    shapes[s] = atr_arena_printf(&arena, "%s[%d,%d,%d,%d]", s == 2 ? types[type].out : types[type].in, (int)dims[s][o[0]],
+                                 (int)dims[s][o[1]], (int)dims[s][o[2]], (int)dims[s][o[3]]);
+  }
+  return atr_arena_printf(&arena,
+                          "x = %s parameter(0) w = %s parameter(1) ROOT y = %s convolution(x, w), window={size=%dx%d stride=%dx%d "
+                          "pad=%d_%dx%d_%d lhs_dilate=%dx%d rhs_dilate=%dx%d}, dim_labels=%s, feature_group_count=%d",
+                          shapes[0], shapes[1], shapes[2], (int)y.size, (int)x.size, (int)y.stride, (int)x.stride, (int)y.lo,
+                          (int)y.hi, (int)x.lo, (int)x.hi, (int)y.lhs_dilation, (int)x.lhs_dilation, (int)y.rhs_dilation,
+                          (int)x.rhs_dilation, nchw ? "bf01_oi01->bf01" : "b01f_01io->b01f", (int)groups);
+}
+
+/* Vector registers that the sums of one tile take: unrolled independent copies times the registers of a vector. */
+static int64_t accumulator_registers(const atr_nest *nest, const atr_schedule *schedule, const atr_target_row *row) {
+  int64_t copies = 1, lanes = 1;
+  for (int p = 0; p < schedule->count; p++) {
+    const atr_piece *piece = &schedule->pieces[p];
+    if (piece->kind == ATR_DIM_UNROLL && !nest->dims[piece->dim].reduced) copies *= piece->extent;
+    if (piece->kind == ATR_DIM_VECTOR) lanes *= piece->extent;
+  }
+  int64_t bits = lanes * (int64_t)atr_dtype_size(atr_dtype_real(nest->acc_dtype)) * 8;
+  int64_t parts = atr_dtype_class_of(nest->acc_dtype) == ATR_CLASS_COMPLEX ? 2 : 1;
+  return copies * parts * atr_ceil_div(bits, row->vector_bits);
+}
+
+/* What the model sees is the nest and the target: asked again, after other questions and with other memory, it answers the
+ * same. */
+static void check_choice(const atr_program *program, const atr_nest *nest, int row, bool twice) {
+  atr_target target = target_of_row(row, false);
+  atr_schedule schedule, again;
+  const char *why, *why_again;
+  atr_schedule_choose(&arena, program, nest, &target, &schedule, &why);
+  const char *text = schedule_text(nest, &schedule);
+  atr_work checking = {.arena = &arena};
+  ck_assert_msg(atr_schedule_check(&checking, nest, &schedule) == ATR_OK, "%s: %s\n%s", text, checking.message,
+                nest_text(program, nest));
+  if (atr_nest_macs(nest) > 0) {
+    int64_t registers = accumulator_registers(nest, &schedule, target.row);
+    ck_assert_msg(registers <= target.row->registers, "%d registers on %s: %s\n%s", (int)registers, target.row->name, text,
+                  nest_text(program, nest));
+  }
+  if (twice) {
+    memset(&again, 0x5a, sizeof again);
+    atr_schedule_choose(&arena, program, atr_nest_copy(&arena, nest), &target, &again, &why_again);
+    ck_assert_str_eq(schedule_text(nest, &again), text);
+    ck_assert_str_eq(why_again, why);
+  }
+  atr_nest *tiled = atr_nest_tile(&arena, nest, &schedule);
+  atr_work building = {.arena = &arena};
+  atr_status built = atr_nest_build_tree(&building, tiled);
+  ck_assert_msg(built == ATR_OK, "%s: %s\n%s", text, building.message, nest_text(program, nest));
+}
+
+enum { RANDOM_BATCHES = 24, RANDOM_CONVS = 10 };
+
+START_TEST(test_random_choices) {
+  rng r = rng_make(14, (uint64_t)_i);
+  for (int c = 0; c < RANDOM_CONVS; c++) {
+    const atr_program *program = collapsed_of(random_conv(&r));
+    /* Phases are alike: the first few stand for all. */
+    for (int n = 0; n < program->nest_count && n < 4; n++)
+      for (int row = 0; row < ROW_COUNT; row++) check_choice(program, program->nests[n], row, row == c % ROW_COUNT);
+  }
+}
+END_TEST
+
+static Suite *suite(void) {
+  Suite *s = suite_create("target");
+  TCase *tc = tcase_create("target");
+  tcase_add_checked_fixture(tc, setup, teardown);
+  tcase_add_loop_test(tc, test_select, 0, COUNT(target_rows));
+  tcase_add_loop_test(tc, test_refused, 0, COUNT(refused_rows));
+  tcase_add_test(tc, test_rows);
+  tcase_add_loop_test(tc, test_known_choices, 0, COUNT(choice_rows));
+  tcase_add_test(tc, test_dot_choice);
+  tcase_add_loop_test(tc, test_random_choices, 0, RANDOM_BATCHES);
+  suite_add_tcase(s, tc);
+  return s;
+}
+
+int main(void) { return run_suite(suite()); }
