@@ -131,7 +131,10 @@ static void complete(const atr_nest *nest, atr_schedule *schedule) {
            section_of(nest, &schedule->pieces[at]) < (mine == SECTION_LOOP ? SECTION_REDUCE : mine))
       at++;
     memmove(&schedule->pieces[at + 1], &schedule->pieces[at], sizeof(atr_piece) * (size_t)(schedule->count - at));
-    schedule->pieces[at] = (atr_piece){.dim = d, .kind = ATR_DIM_LOOP};
+    /* in front of a numbered piece of its own it is executed as that is */
+    bool parallel = at < schedule->count && schedule->pieces[at + 1].dim == d &&
+                    schedule->pieces[at + 1].kind == ATR_DIM_PARALLEL;
+    schedule->pieces[at] = (atr_piece){.dim = d, .kind = parallel ? ATR_DIM_PARALLEL : ATR_DIM_LOOP};
     schedule->count++;
   }
 }

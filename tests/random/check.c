@@ -367,16 +367,34 @@ static void run_variant(problem *p, const variant *v) {
 
 /* ---- executables */
 
+static atr_compile_options options_of(const problem *p, const variant *v) {
+  return (atr_compile_options){.size = sizeof(atr_compile_options),
+                               .cpu = v->cpu,
+                               .schedule = v->schedule,
+                               .constant_parameters = v->constants,
+                               .multiply_padding = p->multiply_padding};
+}
+
+/* The lowered program as text must satisfy the verifier and read back as itself. */
+static void check_nest_text(problem *p, const variant *v) {
+  atr_compile_options options = options_of(p, v);
+  char *text = NULL, *again = NULL;
+  size_t len;
+  stage(p, "reading nests back");
+  if (atr_emit(p->context, p->module, &options, ATR_EMIT_NEST, &text, &len) != ATR_OK ||
+      atr_nest_check(p->context, "nest", text, (int64_t)len, &again) != ATR_OK)
+    fail(p, v, atr_context_message(p->context));
+  else if (strcmp(text, again) != 0) fail(p, v, "the text of the nests does not read back as itself");
+  atr_string_free(p->context, text);
+  atr_string_free(p->context, again);
+}
+
 static bool is_refusal(atr_status status) { return status == ATR_UNSUPPORTED || status == ATR_VERIFY_ERROR; }
 
 /* True when there is an executable. What was chosen by this test may be refused, the default may not. */
 static bool compile(problem *p, variant *v) {
   char label[TALLY_MESSAGE];
-  atr_compile_options options = {.size = sizeof options,
-                                 .cpu = v->cpu,
-                                 .schedule = v->schedule,
-                                 .constant_parameters = v->constants,
-                                 .multiply_padding = p->multiply_padding};
+  atr_compile_options options = options_of(p, v);
   snprintf(label, sizeof label, "%s, cpu %s, compiling; schedule:\n%s", v->what, v->cpu != NULL ? v->cpu : "of this machine",
            v->schedule != NULL ? v->schedule : "chosen");
   stage(p, label);
@@ -403,6 +421,7 @@ static void try_variant(problem *p, variant *v) {
   if (v->schedule != NULL) p->tally->accepted++;
   if (v->cpu != NULL) p->tally->cpus++;
   run_variant(p, v);
+  if (!p->failed && v->executable->kernel != NULL && (v->schedule != NULL || rng_chance(&p->r, 1, 3))) check_nest_text(p, v);
   atr_executable_release(v->executable);
 }
 

@@ -145,11 +145,12 @@ static int64_t largest_array(const plan *p) {
 
 /* True when the drawn problem is small enough and its extents can be had. */
 static bool draw(gen *g, plan *p, bool have_lhs, bool tiny) {
-  static const int64_t limits[] = {3000, 20000, 20000, 100000, 100000, 400000};
+  static const int64_t limits[] = {3000, 20000, 100000, 400000, 400000, 3000000};
   p->local = !tiny && rng_chance(&g->r, 1, 10);
   draw_features(g, p, have_lhs);
   if (tiny) p->outputs = p->groups * p->batch_groups;
   int64_t largest = p->spatial > 4 ? 3 : p->spatial > 2 ? 6 : p->spatial == 2 ? 14 : 40;
+  if (p->spatial <= 4 && rng_chance(&g->r, 1, 4)) largest *= p->spatial < 3 ? 3 : 2;
   for (int d = 0; d < p->spatial; d++) {
     if (!have_lhs) p->input[d] = gen_extent(g, largest);
     if (tiny) p->window[d] = (atr_window_dim){.size = 1, .stride = 1, .lhs_dilation = 1, .rhs_dilation = 1};
@@ -159,7 +160,7 @@ static bool draw(gen *g, plan *p, bool have_lhs, bool tiny) {
     if (p->output[d] > 3000) return false;
     p->has_edge |= p->window[d].edge != ATR_EDGE_ZERO;
   }
-  return tiny || (work_of(p) <= RNG_PICK(&g->r, limits) && largest_array(p) <= 30000);
+  return tiny || (work_of(p) <= RNG_PICK(&g->r, limits) && largest_array(p) <= 200000);
 }
 
 static void draw_dtypes(gen *g, plan *p, atr_dtype lhs) {

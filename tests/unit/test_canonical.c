@@ -27,50 +27,66 @@ static const decision decisions[] = {
     {"used twice by one expression", XW "c = convolution(x, w)" SAME "n = negate(c) ROOT y = add(c, n)", "y ", ""},
     {"used by two expressions",
      XW "c = convolution(x, w)" SAME "a = negate(c) b = abs(c) ROOT t = (f32[1,9,8], f32[1,9,8]) tuple(a, b)", "c a b ", "c "},
-    {"used, and a result", XW "c = convolution(x, w)" SAME "a = negate(c) ROOT t = (f32[1,9,8], f32[1,9,8]) tuple(c, a)", "c a ", ""},
+    {"used, and a result", XW "c = convolution(x, w)" SAME "a = negate(c) ROOT t = (f32[1,9,8], f32[1,9,8]) tuple(c, a)",
+     "c a ", ""},
     {"two convolutions in one expression: the later one is fused",
-     XW "v = f32[3,4,8] parameter(2) c = convolution(x, w)" SAME "d = convolution(x, v)" SAME "ROOT y = add(c, d)", "c y ", "c "},
+     XW "v = f32[3,4,8] parameter(2) c = convolution(x, w)" SAME "d = convolution(x, v)" SAME "ROOT y = add(c, d)", "c y ",
+     "c "},
     {"a residual computed elementwise is fused",
      XW "r = f32[1,9,8] parameter(2) c = convolution(x, w)" SAME "s = abs(r) ROOT y = add(c, s)", "y ", ""},
-    {"a chain", XW "v = f32[3,8,8] parameter(2) c = convolution(x, w)" SAME "n = negate(c) ROOT y = convolution(n, v)" SAME, "n y ",
-     "n "},
+    {"a chain", XW "v = f32[3,8,8] parameter(2) c = convolution(x, w)" SAME "n = negate(c) ROOT y = convolution(n, v)" SAME,
+     "n y ", "n "},
     {"an expression before a convolution is stored", XW "n = negate(x) ROOT y = convolution(n, w)" SAME, "n y ", "n "},
     {"views in front",
-     "x = f32[4,9,1] parameter(0) w = f32[8,3,4] parameter(1) t = transpose(x), dimensions={2,1,0} r = reverse(t), dimensions={1} "
+     "x = f32[4,9,1] parameter(0) w = f32[8,3,4] parameter(1) t = transpose(x), dimensions={2,1,0} r = reverse(t), "
+     "dimensions={1} "
      "s = f32[1,4,4] slice(r), slice={[0:1], [1:9:2], [0:4]} wt = transpose(w), dimensions={1,2,0} "
      "wr = reverse(wt), dimensions={0} ROOT y = convolution(s, wr)" SAME,
      "y ", ""},
-    {"a broadcast in front", "x = f32[9] parameter(0) w = f32[3,4,8] parameter(1) b = f32[1,9,4] broadcast(x), dimensions={1} "
-                             "ROOT y = convolution(b, w)" SAME, "y ", ""},
-    {"a reshape that names the same elements", "x = f32[3,3,4] parameter(0) w = f32[3,4,8] parameter(1) k = f32[1,9,4] reshape(x) "
-                                               "ROOT y = convolution(k, w)" SAME, "y ", ""},
+    {"a broadcast in front",
+     "x = f32[9] parameter(0) w = f32[3,4,8] parameter(1) b = f32[1,9,4] broadcast(x), dimensions={1} "
+     "ROOT y = convolution(b, w)" SAME,
+     "y ", ""},
+    {"a reshape that names the same elements",
+     "x = f32[3,3,4] parameter(0) w = f32[3,4,8] parameter(1) k = f32[1,9,4] reshape(x) "
+     "ROOT y = convolution(k, w)" SAME,
+     "y ", ""},
     {"a reshape that cuts up a transposed dim",
      "x = f32[4,9] parameter(0) w = f32[3,3,4,8] parameter(1) t = transpose(x), dimensions={1,0} k = f32[1,3,3,4] reshape(t) "
      "ROOT y = convolution(k, w), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f",
      "y ", ""},
-    {"a reshape across a transpose", "x = f32[4,9] parameter(0) w = f32[3,4,8] parameter(1) t = transpose(x), dimensions={1,0} "
-                                     "k = f32[1,12,3] reshape(t) v = f32[3,3,8] slice(w), slice={[0:3], [0:3], [0:8]} "
-                                     "ROOT y = convolution(k, v)" SAME, "k y ", "k "},
-    {"concatenate", "x = f32[1,4,4] parameter(0) z = f32[1,5,4] parameter(1) w = f32[3,4,8] parameter(2) "
-                    "c = f32[1,9,4] concatenate(x, z), dimensions={1} ROOT y = convolution(c, w)" SAME, "c.0 c.1 y ", "c "},
+    {"a reshape across a transpose",
+     "x = f32[4,9] parameter(0) w = f32[3,4,8] parameter(1) t = transpose(x), dimensions={1,0} "
+     "k = f32[1,12,3] reshape(t) v = f32[3,3,8] slice(w), slice={[0:3], [0:3], [0:8]} "
+     "ROOT y = convolution(k, v)" SAME,
+     "k y ", "k "},
+    {"concatenate",
+     "x = f32[1,4,4] parameter(0) z = f32[1,5,4] parameter(1) w = f32[3,4,8] parameter(2) "
+     "c = f32[1,9,4] concatenate(x, z), dimensions={1} ROOT y = convolution(c, w)" SAME,
+     "c.0 c.1 y ", "c "},
     {"converts in front",
      "x = s8[1,9,4] parameter(0) w = s8[3,4,8] parameter(1) a = f32[1,9,4] convert(x) b = f32[3,4,8] convert(w) "
-     "ROOT y = convolution(a, b)" SAME, "y ", ""},
+     "ROOT y = convolution(a, b)" SAME,
+     "y ", ""},
     {"a convert in front that is also a result",
      "x = s8[1,9,4] parameter(0) w = f32[3,4,8] parameter(1) a = f32[1,9,4] convert(x) c = convolution(a, w)" SAME
-     "ROOT t = (f32[1,9,8], f32[1,9,4]) tuple(c, a)", "a c ", ""},
+     "ROOT t = (f32[1,9,8], f32[1,9,4]) tuple(c, a)",
+     "a c ", ""},
     {"a transposed result", XW "c = convolution(x, w)" SAME "ROOT y = transpose(c), dimensions={2,0,1}", "c ", ""},
-    {"a result in another layout", XW "c = convolution(x, w)" SAME "n = negate(c) ROOT y = f32[1,9,8]{0,1,2} copy(n)", "n ", ""},
+    {"a result in another layout", XW "c = convolution(x, w)" SAME "n = negate(c) ROOT y = f32[1,9,8]{0,1,2} copy(n)", "n ",
+     ""},
     {"a transposed result of a value used twice",
-     XW "c = convolution(x, w)" SAME "t = transpose(c), dimensions={2,0,1} n = negate(c) ROOT r = (f32[8,1,9], f32[1,9,8]) tuple(t, n)",
+     XW "c = convolution(x, w)" SAME
+        "t = transpose(c), dimensions={2,0,1} n = negate(c) ROOT r = (f32[8,1,9], f32[1,9,8]) tuple(t, n)",
      "c n result.0 ", "c "},
-    {"a sliced result", XW "c = convolution(x, w)" SAME "ROOT y = f32[1,4,8] slice(c), slice={[0:1], [2:6], [0:8]}", "c result.0 ",
-     "c "},
-    {"a value that is two results", XW "c = convolution(x, w)" SAME "ROOT t = (f32[1,9,8], f32[1,9,8]) tuple(c, c)", "c result.1 ", ""},
-    {"a parameter and a constant as results", "x = f32[5] parameter(0) k = f32[2] constant({1,2}) ROOT t = (f32[5], f32[2]) tuple(x, k)",
-     "result.0 result.1 ", ""},
-    {"dead values", XW "c = convolution(x, w)" SAME "d = negate(c) p = f32[1,12,4] pad(x, k), padding=0_0x1_2x0_0 ROOT y = abs(x)",
-     "y ", ""},
+    {"a sliced result", XW "c = convolution(x, w)" SAME "ROOT y = f32[1,4,8] slice(c), slice={[0:1], [2:6], [0:8]}",
+     "c result.0 ", "c "},
+    {"a value that is two results", XW "c = convolution(x, w)" SAME "ROOT t = (f32[1,9,8], f32[1,9,8]) tuple(c, c)",
+     "c result.1 ", ""},
+    {"a parameter and a constant as results",
+     "x = f32[5] parameter(0) k = f32[2] constant({1,2}) ROOT t = (f32[5], f32[2]) tuple(x, k)", "result.0 result.1 ", ""},
+    {"dead values",
+     XW "c = convolution(x, w)" SAME "d = negate(c) p = f32[1,12,4] pad(x, k), padding=0_0x1_2x0_0 ROOT y = abs(x)", "y ", ""},
     {"an iota is a list", "x = f32[3,5] parameter(0) i = f32[3,5] iota(), iota_dimension=1 ROOT y = add(x, i)", "y ", ""},
     {"no convolution", "x = f32[3,5] parameter(0) a = negate(x) b = abs(a) ROOT y = add(a, b)", "y ", ""},
 };
@@ -153,12 +169,13 @@ END_TEST
 
 /* A pad of which one dimension may be folded and the next may not leaves the window as it was. */
 START_TEST(test_fold_all_or_nothing) {
-  const atr_program *program =
-      canonical_of("x = f32[1,6,6,2] parameter(0) w = f32[3,3,2,8] parameter(1) v = f32[] constant(0) "
-                   "p = pad(x, v), padding=0_0x1_1x-1_0x0_0 "
-                   "ROOT y = convolution(p, w), window={size=3x3 pad=0_0x1_1}, dim_labels=b01f_01io->b01f");
+  const atr_program *program = canonical_of(
+      "x = f32[1,6,6,2] parameter(0) w = f32[3,3,2,8] parameter(1) v = f32[] constant(0) "
+      "p = pad(x, v), padding=0_0x1_1x-1_0x0_0 "
+      "ROOT y = convolution(p, w), window={size=3x3 pad=0_0x1_1}, dim_labels=b01f_01io->b01f");
   const char *nest = nest_text(program, nest_named(program, "y"));
-  ck_assert_msg(strstr(nest, "lhs p[80*n + 2*g + 10*oy + 10*ky + ic] as f32 index (ox + kx - 1) of 5 by 2 else skip\n") != NULL, "%s", nest);
+  ck_assert_msg(strstr(nest, "lhs p[80*n + 2*g + 10*oy + 10*ky + ic] as f32 index (ox + kx - 1) of 5 by 2 else skip\n") != NULL,
+                "%s", nest);
 }
 END_TEST
 
@@ -195,10 +212,12 @@ static const access_row access_rows[] = {
      {"dims loop n:1 loop g:1 loop oc:3 loop oy:3 loop ox:4 reduce ky:2 reduce kx:3 reduce ic:2\n",
       "    rhs u[3*g + oc + 36*oy + 108*ox + 3*ky + 6*kx + 18*ic] as f32\n", "store y[36*n + 3*g + oc + 12*oy + 3*ox] %1\n"}},
     /* views are strides: element i of the reversed slice is 7 - 2*i of x */
-    {"x = f32[4,9] parameter(0) w = f32[1,4,8] parameter(1) t = transpose(x), dimensions={1,0} s = f32[4,4] slice(t), slice={[1:9:2], [0:4]} "
+    {"x = f32[4,9] parameter(0) w = f32[1,4,8] parameter(1) t = transpose(x), dimensions={1,0} s = f32[4,4] slice(t), "
+     "slice={[1:9:2], [0:4]} "
      "r = reverse(s), dimensions={0} k = f32[1,4,4] reshape(r) "
      "ROOT y = convolution(k, w), window={size=1}, dim_labels=b0f_0io->b0f",
-     {"lhs x[36*g - 2*ox - 2*kx + 9*ic + 7] as f32\n", "rhs w[8*g + oc + 32*kx + 8*ic] as f32\n", "store y[32*n + 8*g + oc + 8*ox] %1\n"}},
+     {"lhs x[36*g - 2*ox - 2*kx + 9*ic + 7] as f32\n", "rhs w[8*g + oc + 32*kx + 8*ic] as f32\n",
+      "store y[32*n + 8*g + oc + 8*ox] %1\n"}},
     /* a result that is a transpose is stored where the transpose wants it */
     {"x = f32[1,9,4] parameter(0) w = f32[3,4,8] parameter(1) c = convolution(x, w), window={size=3}, dim_labels=b0f_0io->b0f "
      "ROOT y = transpose(c), dimensions={2,0,1}",
@@ -294,11 +313,11 @@ static const phase_row phase_rows[] = {
 
 START_TEST(test_phases) {
   const phase_row *r = &phase_rows[_i];
-  const atr_program *program =
-      phases_of(canonical_of(atr_arena_printf(&arena,
-                                              "x = f32[1,6,2] parameter(0) w = f32[%c,2,4] parameter(1) "
-                                              "ROOT y = convolution(x, w), window={%s}, dim_labels=b0f_0io->b0f",
-                                              r->window[5], r->window)));
+  const atr_program *program = phases_of(
+      canonical_of(atr_arena_printf(&arena,
+                                    "x = f32[1,6,2] parameter(0) w = f32[%c,2,4] parameter(1) "
+                                    "ROOT y = convolution(x, w), window={%s}, dim_labels=b0f_0io->b0f",
+                                    r->window[5], r->window)));
   const char *text = program_text(program);
   ck_assert_msg(program->nest_count == r->nests, "%d nests\n%s", program->nest_count, text);
   for (int i = 0; i < COUNT(r->lines) && r->lines[i] != NULL; i++)
@@ -324,13 +343,17 @@ END_TEST
 /* Interior padding that stays a nest of its own is split like a window: the residue with an element copies, the others store
  * the value. */
 START_TEST(test_phases_of_a_pad) {
-  const atr_program *program =
-      phases_of(canonical_of("x = f32[4] parameter(0) v = f32[] parameter(1) ROOT y = pad(x, v), padding=1_1_2"));
+  const atr_program *program = phases_of(
+      canonical_of("x = f32[4] parameter(0) v = f32[] parameter(1) ROOT y = pad(x, v), padding=1_1_2"));
   ck_assert_int_eq(program->nest_count, 3);
   const char *text = program_text(program);
-  ck_assert_msg(strstr(text, "nest y.d01 {\n    dims loop d0:4\n    %1 = load v[0] f32\n    %2 = load x[0] f32 index (d0) of 4 by 1 else skip else %1\n    store y[3*d0 + 1] %2") != NULL, "%s", text);
-  ck_assert_msg(strstr(text, "nest y.d00 {\n    dims loop d0:4\n    %1 = load v[0] f32\n    %2 = load v[0] f32\n    store y[3*d0] %2") != NULL,
+  ck_assert_msg(strstr(text, "nest y.d01 {\n    dims loop d0:4\n    %1 = load v[0] f32\n    %2 = load x[0] f32 index (d0) of 4 "
+                             "by 1 else skip else %1\n    store y[3*d0 + 1] %2") != NULL,
                 "%s", text);
+  ck_assert_msg(
+      strstr(text, "nest y.d00 {\n    dims loop d0:4\n    %1 = load v[0] f32\n    %2 = load v[0] f32\n    store y[3*d0] %2") !=
+          NULL,
+      "%s", text);
 }
 END_TEST
 
@@ -368,7 +391,8 @@ static const dims_row dims_rows[] = {
      "dims loop d0:3 loop d1:5 loop d2:7\n"},
     {"x = f32[1,1] parameter(0) w = f32[1,1] parameter(1) ROOT y = convolution(x, w), dim_labels=bf_io->bf", "dims loop n:1\n"},
     /* an empty dim stays: it says that nothing is done */
-    {"x = f32[2,9,0] parameter(0) w = f32[3,0,4] parameter(1) ROOT y = convolution(x, w), window={size=3}, dim_labels=b0f_0io->b0f",
+    {"x = f32[2,9,0] parameter(0) w = f32[3,0,4] parameter(1) ROOT y = convolution(x, w), window={size=3}, "
+     "dim_labels=b0f_0io->b0f",
      "reduce ic:0\n"},
 };
 
@@ -384,9 +408,10 @@ END_TEST
 START_TEST(test_iota_limit) {
   atr_program *program;
   const char *text = "i = u8[%d] iota(), iota_dimension=0 ROOT y = u8[2] slice(i), slice={[5:7]}";
-  ck_assert_int_eq(atr_lower_canonical(&work, module_of(atr_arena_printf(&arena, text, (1 << 28) + 1)), true, &program), ATR_UNSUPPORTED);
-  ck_assert_msg(strstr(work.message, "iota over 268435457 elements of u8 would make 268435457 bytes of constants") != NULL, "%s",
-                work.message);
+  ck_assert_int_eq(atr_lower_canonical(&work, module_of(atr_arena_printf(&arena, text, (1 << 28) + 1)), true, &program),
+                   ATR_UNSUPPORTED);
+  ck_assert_msg(strstr(work.message, "iota over 268435457 elements of u8 would make 268435457 bytes of constants") != NULL,
+                "%s", work.message);
 }
 END_TEST
 

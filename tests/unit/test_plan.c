@@ -29,8 +29,8 @@ static const pack_row pack_rows[] = {
     {CONV("f32[1,28,3]", "f32[3,3,20]", "window={size=3 pad=1_1}, dim_labels=b0f_0io->b0f"),
      "parallel oc; loop ox; reduce kx ic; unroll oc:2; vector oc:8; pack rhs",
      288,
-     {"rhs y.rhs[144*oc.2 + 48*kx + 16*ic + 8*oc.1 + oc.0] padded as f32\n",
-      "of 20 by 0 else skip else %1\n", "guard 16*oc.2 + 8*oc.1 + oc.0 < 20\n"}},
+     {"rhs y.rhs[144*oc.2 + 48*kx + 16*ic + 8*oc.1 + oc.0] padded as f32\n", "of 20 by 0 else skip else %1\n",
+      "guard 16*oc.2 + 8*oc.1 + oc.0 < 20\n"}},
     /* 16 features are whole tiles: nothing absent */
     {CONV("f32[1,28,3]", "f32[3,3,16]", "window={size=3 pad=1_1}, dim_labels=b0f_0io->b0f"),
      "loop ox; reduce kx ic; unroll oc:2; vector oc:8; pack rhs",
@@ -47,11 +47,17 @@ static const pack_row pack_rows[] = {
      120,
      {"rhs y.rhs[15*oc + 3*ic + kx] padded as f32\n", NULL, NULL}},
     /* one weight */
-    {CONV("f32[1,9,1]", "f32[1,1,1]", "window={size=1}, dim_labels=b0f_0io->b0f"), "pack rhs", 0, {"rhs w[0] as f32\n", NULL, NULL}},
+    {CONV("f32[1,9,1]", "f32[1,1,1]", "window={size=1}, dim_labels=b0f_0io->b0f"),
+     "pack rhs",
+     0,
+     {"rhs w[0] as f32\n", NULL, NULL}},
     /* no weights */
     {CONV("f32[1,9,0]", "f32[3,0,4]", "window={size=3}, dim_labels=b0f_0io->b0f"), "pack rhs", 0, {"rhs w[", NULL, NULL}},
     /* only where the schedule says so */
-    {CONV("f32[1,28,3]", "f32[3,3,16]", "window={size=3 pad=1_1}, dim_labels=b0f_0io->b0f"), "vector oc:8", 0, {"rhs w[", NULL, NULL}},
+    {CONV("f32[1,28,3]", "f32[3,3,16]", "window={size=3 pad=1_1}, dim_labels=b0f_0io->b0f"),
+     "vector oc:8",
+     0,
+     {"rhs w[", NULL, NULL}},
 };
 
 START_TEST(test_pack) {
@@ -81,10 +87,10 @@ typedef struct place_row {
 } place_row;
 
 #define POINTWISE ", window={size=1}, dim_labels=b0f_0io->b0f "
-#define CHAIN(second, third)                                                                                                  \
-  "x = f32[1,16,8] parameter(0) w1 = f32[1,8,16] parameter(1) w2 = f32[1,16," second "] parameter(2) "                        \
-  "w3 = f32[1," second "," third "] parameter(3) w4 = f32[1," third ",8] parameter(4) "                                       \
-  "a = convolution(x, w1)" POINTWISE "b = convolution(a, w2)" POINTWISE "c = convolution(b, w3)" POINTWISE                    \
+#define CHAIN(second, third)                                                                                                   \
+  "x = f32[1,16,8] parameter(0) w1 = f32[1,8,16] parameter(1) w2 = f32[1,16," second "] parameter(2) "                         \
+  "w3 = f32[1," second "," third "] parameter(3) w4 = f32[1," third ",8] parameter(4) "                                        \
+  "a = convolution(x, w1)" POINTWISE "b = convolution(a, w2)" POINTWISE "c = convolution(b, w3)" POINTWISE                     \
   "ROOT y = convolution(c, w4)" POINTWISE
 
 static const place_row place_rows[] = {
@@ -138,24 +144,33 @@ typedef struct prepack_row {
 
 static const prepack_row prepack_rows[] = {
     {XW "ROOT y = convolution(x, w)" SAME, 0, "", 0},
-    {XW "ROOT y = convolution(x, w)" SAME, 1, "", 0},              /* the input alone */
-    {XW "ROOT y = convolution(x, w)" SAME, 2, "y.pack ", 96 * 4},  /* the weights */
-    {XW "ROOT y = convolution(x, w)" SAME, 3, "y.pack ", 96 * 4},  /* a result is never made beforehand */
-    {XW "ROOT y = convolution(x, w)" SAME, ~UINT64_C(3), "", 0},   /* parameters that there are not */
+    {XW "ROOT y = convolution(x, w)" SAME, 1, "", 0},                                 /* the input alone */
+    {XW "ROOT y = convolution(x, w)" SAME, 2, "y.pack ", 96 * 4},                     /* the weights */
+    {XW "ROOT y = convolution(x, w)" SAME, 3, "y.pack ", 96 * 4},                     /* a result is never made beforehand */
+    {XW "ROOT y = convolution(x, w)" SAME, ~UINT64_C(3), "", 0},                      /* parameters that there are not */
     {XW "n = negate(w) ROOT y = convolution(x, n)" SAME, 2, "n y.pack ", 2 * 96 * 4}, /* and what is made of them */
     {XW "n = negate(w) ROOT y = convolution(x, n)" SAME, 1, "", 0},
-    {XW "n = negate(x) ROOT y = convolution(n, w)" SAME, 1, "n ", 192},                /* 36 elements, to 64 bytes */
-    {XW "b = f32[4] parameter(2) bb = f32[1,9,4] broadcast(b), dimensions={2} n = add(x, bb) ROOT y = convolution(n, w)" SAME, 1, "", 0},
-    {XW "b = f32[4] parameter(2) bb = f32[1,9,4] broadcast(b), dimensions={2} n = add(x, bb) ROOT y = convolution(n, w)" SAME, 5, "n ", 192},
-    {CONSTANT "t = f32[2,2,2] broadcast(two), dimensions={} m = multiply(k, t) ROOT y = convolution(x, m), window={size=2}, dim_labels=b0f_0io->b0f",
+    {XW "n = negate(x) ROOT y = convolution(n, w)" SAME, 1, "n ", 192}, /* 36 elements, to 64 bytes */
+    {XW "b = f32[4] parameter(2) bb = f32[1,9,4] broadcast(b), dimensions={2} n = add(x, bb) ROOT y = convolution(n, w)" SAME,
+     1, "", 0},
+    {XW "b = f32[4] parameter(2) bb = f32[1,9,4] broadcast(b), dimensions={2} n = add(x, bb) ROOT y = convolution(n, w)" SAME,
+     5, "n ", 192},
+    {CONSTANT "t = f32[2,2,2] broadcast(two), dimensions={} m = multiply(k, t) ROOT y = convolution(x, m), window={size=2}, "
+              "dim_labels=b0f_0io->b0f",
      0, "m y.pack ", 64 + 128},
     /* a buffer is constant when all that writes to it is */
-    {"x = f32[1,9,4] parameter(0) w = f32[1,4,8] parameter(1) v = f32[2,4,8] parameter(2) k = f32[3,4,8] concatenate(w, v), dimensions={0} "
-     "ROOT y = convolution(x, k)" SAME, 2, "", 0},
-    {"x = f32[1,9,4] parameter(0) w = f32[1,4,8] parameter(1) v = f32[2,4,8] parameter(2) k = f32[3,4,8] concatenate(w, v), dimensions={0} "
-     "ROOT y = convolution(x, k)" SAME, 4, "", 0},
-    {"x = f32[1,9,4] parameter(0) w = f32[1,4,8] parameter(1) v = f32[2,4,8] parameter(2) k = f32[3,4,8] concatenate(w, v), dimensions={0} "
-     "ROOT y = convolution(x, k)" SAME, 6, "k.0 k.1 y.pack ", 2 * 96 * 4},
+    {"x = f32[1,9,4] parameter(0) w = f32[1,4,8] parameter(1) v = f32[2,4,8] parameter(2) k = f32[3,4,8] concatenate(w, v), "
+     "dimensions={0} "
+     "ROOT y = convolution(x, k)" SAME,
+     2, "", 0},
+    {"x = f32[1,9,4] parameter(0) w = f32[1,4,8] parameter(1) v = f32[2,4,8] parameter(2) k = f32[3,4,8] concatenate(w, v), "
+     "dimensions={0} "
+     "ROOT y = convolution(x, k)" SAME,
+     4, "", 0},
+    {"x = f32[1,9,4] parameter(0) w = f32[1,4,8] parameter(1) v = f32[2,4,8] parameter(2) k = f32[3,4,8] concatenate(w, v), "
+     "dimensions={0} "
+     "ROOT y = convolution(x, k)" SAME,
+     6, "k.0 k.1 y.pack ", 2 * 96 * 4},
 };
 
 START_TEST(test_prepack) {

@@ -39,7 +39,7 @@ typedef struct tree_row {
   const char *instructions, *schedule, *tree;
 } tree_row;
 
-#define CONV1(lhs, rhs, attributes) \
+#define CONV1(lhs, rhs, attributes)                                                                                            \
   "x = " lhs " parameter(0) w = " rhs " parameter(1) ROOT y = convolution(x, w), " attributes ", dim_labels=b0f_0io->b0f"
 #define COLUMNS(window) CONV1("f32[1,28,4]", "f32[3,4,8]", window)
 #define IC "{ reduce ic 0..4 { mac } } "
@@ -52,7 +52,8 @@ static const tree_row tree_rows[] = {
     {"x = f32[1,28,28,4] parameter(0) w = f32[3,3,4,8] parameter(1) ROOT y = convolution(x, w), "
      "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f",
      "parallel oy; loop ox; reduce ky ic; unroll kx:3 ox:14; vector oc:8",
-     "parallel oy 0..28 { loop ox.1 0..1 { tile { reduce ky 0..3 clip " IC "} } loop ox.1 1..2 { tile { reduce ky 0..3 clip " IC "} } }"},
+     "parallel oy 0..28 { loop ox.1 0..1 { tile { reduce ky 0..3 clip " IC "} } loop ox.1 1..2 { tile { reduce ky 0..3 clip " IC
+     "} } }"},
     /* tiles of 7: the two in the middle are the same code */
     {COLUMNS("window={size=3 pad=1_1}"), "loop ox; reduce kx ic; unroll ox:7; vector oc:8",
      "loop ox.1 0..1 { tile { reduce kx 0..1 " IC "reduce kx 1..3 " IC "} } loop ox.1 1..3 { tile { reduce kx 0..3 " IC "} } "
@@ -64,16 +65,19 @@ static const tree_row tree_rows[] = {
     /* no padding: nothing to ask but the tail */
     {COLUMNS("window={size=3}"), "loop ox; reduce kx_ic; unroll ox:6; vector oc:8",
      "loop ox.1 0..4 { tile { reduce kx_ic 0..12 { mac } } } loop ox.1 4..5 { tile { reduce kx_ic 0..12 { mac } } }"},
-    {COLUMNS("window={size=3}"), "loop ox; reduce kx_ic; unroll ox:13; vector oc:8", "loop ox.1 0..2 { tile { reduce kx_ic 0..12 { mac } } }"},
+    {COLUMNS("window={size=3}"), "loop ox; reduce kx_ic; unroll ox:13; vector oc:8",
+     "loop ox.1 0..2 { tile { reduce kx_ic 0..12 { mac } } }"},
     /* everything in loops: one range, clipped; nothing clipped where no tap can be outside */
-    {COLUMNS("window={size=3 pad=1_1}"), "loop ox; reduce kx ic; vector oc:8", "loop ox 0..28 { tile { reduce kx 0..3 clip " IC "} }"},
+    {COLUMNS("window={size=3 pad=1_1}"), "loop ox; reduce kx ic; vector oc:8",
+     "loop ox 0..28 { tile { reduce kx 0..3 clip " IC "} }"},
     {COLUMNS("window={size=3}"), "loop ox; reduce kx_ic; vector oc:8", "loop ox 0..26 { tile { reduce kx_ic 0..12 { mac } } }"},
     /* the order of the reduction does not matter: the loop over taps is the one that is clipped */
     {COLUMNS("window={size=3 pad=1_1}"), "loop ox; reduce ic kx; vector oc:8",
      "loop ox 0..28 { tile { reduce ic 0..4 { reduce kx 0..3 clip { mac } } } }"},
     /* rate 12 on 16 columns: of 16 columns tap 0 has 4, tap 2 has 4; in tiles of 4 whole taps fall away (tiles 1
      * and 2 are alike, but iterations become one range only where no loop further in is asked as well) */
-    {CONV1("f32[1,16,4]", "f32[3,4,8]", "window={size=3 pad=12_12 rhs_dilate=12}"), "loop ox; reduce kx ic; unroll ox:4; vector oc:8",
+    {CONV1("f32[1,16,4]", "f32[3,4,8]", "window={size=3 pad=12_12 rhs_dilate=12}"),
+     "loop ox; reduce kx ic; unroll ox:4; vector oc:8",
      "loop ox.1 0..1 { tile { reduce kx 1..3 " IC "} } loop ox.1 1..2 { tile { reduce kx 1..2 " IC "} } "
      "loop ox.1 2..3 { tile { reduce kx 1..2 " IC "} } loop ox.1 3..4 { tile { reduce kx 0..2 " IC "} }"},
     /* outputs that no tap reaches are stored without a sum */
@@ -85,11 +89,14 @@ static const tree_row tree_rows[] = {
     /* edge modes: in loops resolved while running, in tiles each iteration outside is code of its own */
     {CONV1("f32[1,28,4]", "f32[3,4,8]", "window={size=3 pad=1_1}, edge_mode=reflect"), "loop ox; reduce kx ic; vector oc:8",
      "loop ox 0..28 { tile { reduce kx 0..3 " IC "} }"},
-    {CONV1("f32[1,28,4]", "f32[3,4,8]", "window={size=3 pad=1_1}, edge_mode=circular"), "loop ox; reduce kx ic; unroll ox:7; vector oc:8",
+    {CONV1("f32[1,28,4]", "f32[3,4,8]", "window={size=3 pad=1_1}, edge_mode=circular"),
+     "loop ox; reduce kx ic; unroll ox:7; vector oc:8",
      "loop ox.1 0..1 { tile { reduce kx 0..1 " IC "reduce kx 1..3 " IC "} } loop ox.1 1..3 { tile { reduce kx 0..3 " IC "} } "
      "loop ox.1 3..4 { tile { reduce kx 0..2 " IC "reduce kx 2..3 " IC "} }"},
-    {CONV1("f32[1,6,4]", "f32[2,4,8]", "window={size=2 pad=6_0}, edge_mode=replicate"), "loop ox; reduce kx ic; unroll ox:2; vector oc:8",
-     "loop ox.1 0..1 { tile { reduce kx 0..1 " IC "reduce kx 1..2 " IC "} } loop ox.1 1..2 { tile { reduce kx 0..1 " IC "reduce kx 1..2 " IC "} } "
+    {CONV1("f32[1,6,4]", "f32[2,4,8]", "window={size=2 pad=6_0}, edge_mode=replicate"),
+     "loop ox; reduce kx ic; unroll ox:2; vector oc:8",
+     "loop ox.1 0..1 { tile { reduce kx 0..1 " IC "reduce kx 1..2 " IC "} } loop ox.1 1..2 { tile { reduce kx 0..1 " IC
+     "reduce kx 1..2 " IC "} } "
      "loop ox.1 2..3 { tile { reduce kx 0..1 " IC "reduce kx 1..2 " IC "} } loop ox.1 3..5 { tile { reduce kx 0..2 " IC "} } "
      "loop ox.1 5..6 { tile { reduce kx 0..1 " IC "reduce kx 1..2 " IC "} }"}, /* 11 outputs: the last tile's second is none */
     /* a load's question is answered outside of its loop as well */
@@ -176,22 +183,30 @@ static void check_nodes(walk *w, const atr_node *node) {
 }
 
 static const char *const windows[] = {
-    "size=3x3 pad=1_1x1_1",     "size=3x3 pad=2_2x2_2 rhs_dilate=2x2", "size=5x4 pad=2_2x0_3 stride=2x3",
+    "size=3x3 pad=1_1x1_1",     "size=3x3 pad=2_2x2_2 rhs_dilate=2x2",   "size=5x4 pad=2_2x0_3 stride=2x3",
     "size=4x4 pad=9_1x-1_6",    "size=3x3 pad=1_1x1_1 rhs_reversal=1x1", "size=7x7 stride=2x2 pad=3_3x3_3",
     "size=2x2 pad=20_20x20_20", "size=3x3 pad=6_6x6_6 rhs_dilate=6x6",
 };
-static const char *const edges[] = {"", ", edge_mode=reflectxzero", ", edge_mode=replicatexcircular", ", edge_mode=zeroxcircular"};
+static const char *const edges[] = {"", ", edge_mode=reflectxzero", ", edge_mode=replicatexcircular",
+                                    ", edge_mode=zeroxcircular"};
 static const char *const schedules[] = {
-    "vector oc:8", "unroll ox:5; vector oc:8", "unroll oy:2 ox:3", "vector ox:8", "loop ox oy; reduce kx ky; unroll oy:3; vector ox:4",
-    "unroll ky:K; vector ox:16", "parallel oc oy; loop ox ox:2; unroll ox:4; vector oc:4",
+    "vector oc:8",
+    "unroll ox:5; vector oc:8",
+    "unroll oy:2 ox:3",
+    "vector ox:8",
+    "loop ox oy; reduce kx ky; unroll oy:3; vector ox:4",
+    "unroll ky:K; vector ox:16",
+    "parallel oc oy; loop ox ox:2; unroll ox:4; vector oc:4",
 };
 
 START_TEST(test_no_question_left) {
   const char *window = windows[_i / COUNT(edges)], *edge = edges[_i % COUNT(edges)];
   bool far = strstr(window, "20_20") != NULL;
-  const atr_program *program = collapsed_of(atr_arena_printf(
-      &arena, "x = f32[1,%d,%d,4] parameter(0) w = f32[%c,%c,4,10] parameter(1) ROOT y = convolution(x, w), window={%s}, dim_labels=b01f_01io->b01f%s",
-      far ? 21 : 11, far ? 22 : 23, window[5], window[7], window, edge));
+  const atr_program *program = collapsed_of(
+      atr_arena_printf(&arena,
+                       "x = f32[1,%d,%d,4] parameter(0) w = f32[%c,%c,4,10] parameter(1) ROOT y = convolution(x, w), "
+                       "window={%s}, dim_labels=b01f_01io->b01f%s",
+                       far ? 21 : 11, far ? 22 : 23, window[5], window[7], window, edge));
   for (int s = 0; s < COUNT(schedules); s++) {
     char *schedule = atr_arena_string(&arena, schedules[s], strlen(schedules[s]));
     if (strchr(schedule, 'K') != NULL) *strchr(schedule, 'K') = window[5];
@@ -210,8 +225,8 @@ typedef struct limit_row {
   const char *instructions, *schedule, *message; /* NULL: fine */
 } limit_row;
 
-#define EDGES(size, pad)                                                                                       \
-  "x = f32[1,8,8,1] parameter(0) w = f32[" size "," size ",1,1] parameter(1) ROOT y = convolution(x, w), window={size=" size \
+#define EDGES(size, pad)                                                                                                       \
+  "x = f32[1,8,8,1] parameter(0) w = f32[" size "," size ",1,1] parameter(1) ROOT y = convolution(x, w), window={size=" size   \
   "x" size " pad=" pad "_0x" pad "_0}, dim_labels=b01f_01io->b01f, edge_mode=replicatexreplicate"
 
 static const limit_row limit_rows[] = {
@@ -242,7 +257,9 @@ END_TEST
 START_TEST(test_question_limit) {
   for (int loads = 64; loads <= 65; loads++) {
     atr_text text = atr_text_make(&arena);
-    atr_text_puts(&text, "program m {\n buffer x arg 0 f32 10\n buffer y result 0 f32 10\n nest y {\n dims loop d:10\n %1 = const f32 0\n");
+    atr_text_puts(
+        &text,
+        "program m {\n buffer x arg 0 f32 10\n buffer y result 0 f32 10\n nest y {\n dims loop d:10\n %1 = const f32 0\n");
     for (int i = 0; i < loads; i++)
       atr_text_printf(&text, " %%%d = load x[0] f32 index (d - 1) of 10 by 1 else skip else %%1\n", i + 2);
     atr_text_printf(&text, " store y[d] %%%d\n }\n}\n", loads + 1);
@@ -252,7 +269,8 @@ START_TEST(test_question_limit) {
     ck_assert_msg(atr_program_read(&reading, &program) == ATR_OK, "%s", reading.message);
     atr_status status = atr_nest_build_tree(&work, program->nests[0]);
     ck_assert_int_eq(status, loads == 64 ? ATR_OK : ATR_UNSUPPORTED);
-    if (loads == 65) ck_assert_msg(strstr(work.message, "nest y asks more than 64 bounds questions") != NULL, "%s", work.message);
+    if (loads == 65)
+      ck_assert_msg(strstr(work.message, "nest y asks more than 64 bounds questions") != NULL, "%s", work.message);
   }
 }
 END_TEST
@@ -265,9 +283,9 @@ START_TEST(test_answers) {
     int64_t a, b, offset, bound;
     atr_answer answer;
   } rows[] = {
-      {1, 1, 0, 6, ATR_ALWAYS},     {1, 1, 0, 5, ATR_SOMETIMES},  {1, 1, -1, 6, ATR_SOMETIMES}, {1, 1, -6, 9, ATR_NEVER},
-      {1, 1, -5, 9, ATR_SOMETIMES}, {1, 1, 9, 9, ATR_NEVER},      {1, 1, 8, 9, ATR_SOMETIMES},  {-1, 0, 3, 4, ATR_ALWAYS},
-      {-1, 0, 2, 4, ATR_SOMETIMES}, {-2, 1, 6, 9, ATR_ALWAYS},    {-2, 1, -3, 9, ATR_NEVER},    {-2, 1, -2, 9, ATR_SOMETIMES},
+      {1, 1, 0, 6, ATR_ALWAYS},     {1, 1, 0, 5, ATR_SOMETIMES}, {1, 1, -1, 6, ATR_SOMETIMES}, {1, 1, -6, 9, ATR_NEVER},
+      {1, 1, -5, 9, ATR_SOMETIMES}, {1, 1, 9, 9, ATR_NEVER},     {1, 1, 8, 9, ATR_SOMETIMES},  {-1, 0, 3, 4, ATR_ALWAYS},
+      {-1, 0, 2, 4, ATR_SOMETIMES}, {-2, 1, 6, 9, ATR_ALWAYS},   {-2, 1, -3, 9, ATR_NEVER},    {-2, 1, -2, 9, ATR_SOMETIMES},
       {0, 0, 0, 1, ATR_ALWAYS},     {0, 0, 0, 0, ATR_NEVER},
   };
   atr_box box = atr_nest_box(&nest);

@@ -4,15 +4,15 @@
  *
  *     dims loop oc:20 loop oy:5 loop ox:13 reduce ky:3 reduce kx:3 reduce ic:4
  *
- * Out: the pieces as text, which read back give the same text; the message and the column of every error; the dims, accesses and
- * guards that tiling makes of them, and the packed weights. */
+ * Out: the pieces as text, which read back give the same text; the message and the column of every error; the dims, accesses
+ * and guards that tiling makes of them. */
 #include "lower_fixture.h"
 
-#define DENSE                                                          \
-  "x = f32[1,5,13,4] parameter(0) w = f32[3,3,4,20] parameter(1) "     \
+#define DENSE                                                                                                                  \
+  "x = f32[1,5,13,4] parameter(0) w = f32[3,3,4,20] parameter(1) "                                                             \
   "ROOT y = convolution(x, w), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f"
-#define NARROW                                                                 \
-  "x = s8[1,5,13,4] parameter(0) w = s8[3,3,4,20] parameter(1) ROOT y = s32[1,5,13,20] " \
+#define NARROW                                                                                                                 \
+  "x = s8[1,5,13,4] parameter(0) w = s8[3,3,4,20] parameter(1) ROOT y = s32[1,5,13,20] "                                       \
   "convolution(x, w), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f"
 
 static const atr_nest *only_nest(const char *instructions) {
@@ -112,7 +112,8 @@ static const error_row error_rows[] = {
     {"unroll ic:3", "pieces of the reduced dim ic must divide its extent 4, got 3", ATR_VERIFY_ERROR, 0},
     {"reduce ic ic:2; unroll ic:4", "pieces of the reduced dim ic must divide its extent 4, got 8", ATR_VERIFY_ERROR, 0},
     {"unroll kx:4", "pieces of the reduced dim kx must divide its extent 3, got 4", ATR_VERIFY_ERROR, 0},
-    {"dot ic:2", "dot takes one piece of extent 2, of a sum in s32 or u32 over s8, u8 or s16 in which ic is in no bounds question",
+    {"dot ic:2",
+     "dot takes one piece of extent 2, of a sum in s32 or u32 over s8, u8 or s16 in which ic is in no bounds question",
      ATR_VERIFY_ERROR, 0},
 };
 
@@ -136,7 +137,8 @@ START_TEST(test_too_many_pieces) {
     atr_text_puts(&text, "loop oc");
     for (int i = 1; i < count; i++) atr_text_puts(&text, " oc:1");
     ck_assert_int_eq(read_schedule(nest, text.data, &reading, &schedule), ATR_VERIFY_ERROR);
-    const char *message = count > ATR_MAX_DIMS ? "a schedule has at most 48 pieces" : "the schedule has no room left for dim oy";
+    const char *message = count > ATR_MAX_DIMS ? "a schedule has at most 48 pieces"
+                                               : "the schedule has no room left for dim oy";
     ck_assert_msg(strstr(reading.message, message) != NULL, "%s", reading.message);
     ck_assert_uint_eq(reading.column, count > ATR_MAX_DIMS ? 1 + strlen(text.data) - 4 : 0);
   }
@@ -164,7 +166,7 @@ typedef struct dot_row {
   bool legal;
 } dot_row;
 
-#define CONV_OF(lhs, rhs, out, attributes)                                                                                    \
+#define CONV_OF(lhs, rhs, out, attributes)                                                                                     \
   "x = " lhs " parameter(0) w = " rhs " parameter(1) ROOT y = " out " convolution(x, w), " attributes
 #define POINTWISE "window={size=1}, dim_labels=b0f_0io->b0f"
 
@@ -209,8 +211,9 @@ END_TEST
 /* ---- nests of other kinds */
 
 START_TEST(test_elementwise) {
-  const atr_nest *nest = only_nest("x = f32[6,7] parameter(0) b = f32[6] parameter(1) z = f32[6,7] broadcast(b), dimensions={0} "
-                                   "ROOT y = add(x, z)");
+  const atr_nest *nest = only_nest(
+      "x = f32[6,7] parameter(0) b = f32[6] parameter(1) z = f32[6,7] broadcast(b), dimensions={0} "
+      "ROOT y = add(x, z)");
   atr_work reading;
   atr_schedule schedule = schedule_of(nest, "vector d1:8");
   ck_assert_str_eq(schedule_text(nest, &schedule), "loop d0; vector d1:8");
@@ -273,7 +276,8 @@ static const tile_row tile_rows[] = {
       "guard 8*oc.1 + oc.0 < 20\n", "guard 3*ox.1 + ox.0 < 13\n", "store y[260*oy + 8*oc.1 + 60*ox.1 + 20*ox.0 + oc.0] %1\n"}},
     /* three levels: the step of a piece is what the pieces inside it cover */
     {"parallel oy; loop ox oc oc:2; reduce ky kx ic ic:2; vector oc:5",
-     {"dims parallel oy:5 loop ox:13 loop oc.2:2 loop oc.1:2 reduce ky:3 reduce kx:3 reduce ic.1:2 reduce ic.0:2 vector oc.0:5\n",
+     {"dims parallel oy:5 loop ox:13 loop oc.2:2 loop oc.1:2 reduce ky:3 reduce kx:3 reduce ic.1:2 reduce ic.0:2 vector "
+      "oc.0:5\n",
       "lhs x[2*ic.1 + ic.0] as f32 index", "rhs w[10*oc.2 + 5*oc.1 + 240*ky + 80*kx + 40*ic.1 + 20*ic.0 + oc.0] as f32\n",
       "store y[260*oy + 20*ox + 10*oc.2 + 5*oc.1 + oc.0] %1\n"}},
 };
@@ -284,7 +288,8 @@ START_TEST(test_tiles) {
   atr_schedule schedule = schedule_of(program->nests[0], r->text);
   const atr_nest *tiled = atr_nest_tile(&arena, program->nests[0], &schedule);
   const char *text = nest_text(program, tiled);
-  for (int i = 0; i < COUNT(r->lines); i++) ck_assert_msg(strstr(text, r->lines[i]) != NULL, "%s\nis not in\n%s", r->lines[i], text);
+  for (int i = 0; i < COUNT(r->lines); i++)
+    ck_assert_msg(strstr(text, r->lines[i]) != NULL, "%s\nis not in\n%s", r->lines[i], text);
   ck_assert_str_eq(tiled->schedule, r->text);
   if (_i != 1) ck_assert_int_eq(tiled->guard_count, 0);
 }

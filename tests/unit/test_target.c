@@ -117,7 +117,7 @@ END_TEST
 
 typedef struct choice_row {
   const char *instructions;
-  uint32_t rows; /* bit i: row i of the target table */
+  uint32_t rows;      /* bit i: row i of the target table */
   const char *vector; /* by row from the first bit on, up to a blank line: what the schedule's text must hold */
 } choice_row;
 
@@ -128,16 +128,21 @@ static const choice_row choice_rows[] = {
     /* %L is the number of f32 lanes of the row */
     {CONV("f32[1,28,28,128]", "f32[3,3,128,128]", "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f"), ALL,
      "; vector oc:%L; pack rhs"},
-    {CONV("f32[1,56,56,64]", "f32[1,1,64,256]", "window={size=1x1}, dim_labels=b01f_01io->b01f"), ALL, "; vector oc:%L; pack rhs"},
-    {CONV("f32[1,32,32,128]", "f32[4,4,128,64]", "window={size=4x4 pad=2_2x2_2 lhs_dilate=2x2}, dim_labels=b01f_01io->b01f"), ALL,
+    {CONV("f32[1,56,56,64]", "f32[1,1,64,256]", "window={size=1x1}, dim_labels=b01f_01io->b01f"), ALL,
      "; vector oc:%L; pack rhs"},
+    {CONV("f32[1,32,32,128]", "f32[4,4,128,64]", "window={size=4x4 pad=2_2x2_2 lhs_dilate=2x2}, dim_labels=b01f_01io->b01f"),
+     ALL, "; vector oc:%L; pack rhs"},
     {CONV("f32[1,56,56,192]", "f32[3,3,1,192]",
-          "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f, feature_group_count=192"), ALL, "; vector g:%L"},
-    {CONV("f32[1,512,512,1]", "f32[5,5,1,1]", "window={size=5x5 pad=2_2x2_2}, dim_labels=b01f_01io->b01f"), ALL, "; vector ox:%L"},
+          "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f, feature_group_count=192"),
+     ALL, "; vector g:%L"},
+    {CONV("f32[1,512,512,1]", "f32[5,5,1,1]", "window={size=5x5 pad=2_2x2_2}, dim_labels=b01f_01io->b01f"), ALL,
+     "; vector ox:%L"},
     {CONV("f32[1,64,64,64]", "f32[64,64,3,3]", "window={size=3x3 pad=1_1x1_1}, dim_labels=bf01_oi01->bf01"), ALL, "vector o"},
-    {CONV("f32[1,3,64,512]", "f32[2,3,3,3]", "window={size=3x3 pad=1_1x1_1}, dim_labels=bf01_oi01->bf01"), ALL, "; vector ox:%L"},
+    {CONV("f32[1,3,64,512]", "f32[2,3,3,3]", "window={size=3x3 pad=1_1x1_1}, dim_labels=bf01_oi01->bf01"), ALL,
+     "; vector ox:%L"},
     {CONV("f32[1,56,56,128]", "f32[3,3,4,128]",
-          "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f, feature_group_count=32"), WIDE, "; vector g:%G oc:4; pack rhs"},
+          "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f, feature_group_count=32"),
+     WIDE, "; vector g:%G oc:4; pack rhs"},
     {"x = f32[1000] parameter(0) ROOT y = negate(x)", ALL, "vector d0:%L"},
 };
 
@@ -176,8 +181,8 @@ START_TEST(test_dot_choice) {
                                "x = s8[1,28,28,63] parameter(0) w = s8[3,3,63,64] parameter(1) ROOT y = s32[1,28,28,64] ",
                                "x = s8[1,28,28,64] parameter(0) w = s8[3,3,64,64] parameter(1) ROOT y = s16[1,28,28,64] "};
   for (int c = 0; c < COUNT(convs); c++) {
-    const atr_program *program = collapsed_of(atr_arena_printf(
-        &arena, "%sconvolution(x, w), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f", convs[c]));
+    const atr_program *program = collapsed_of(
+        atr_arena_printf(&arena, "%sconvolution(x, w), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f", convs[c]));
     for (int i = 0; i < ROW_COUNT; i++) {
       atr_target target = target_of_row(i, i == ROW_AVX512);
       atr_schedule schedule;
@@ -199,8 +204,8 @@ typedef struct random_window {
 
 static random_window draw_window(rng *r) {
   static const int64_t holes[] = {1, 1, 1, 2, 3, 9};
-  return (random_window){rng_range(r, 1, 6), rng_range(r, 1, 3), rng_range(r, -1, 4), rng_range(r, 0, 3), RNG_PICK(r, holes),
-                         rng_range(r, 1, 2)};
+  return (random_window){rng_range(r, 1, 6), rng_range(r, 1, 3), rng_range(r, -1, 4),
+                         rng_range(r, 0, 3), RNG_PICK(r, holes), rng_range(r, 1, 2)};
 }
 
 /* Rule 1. */
@@ -213,7 +218,7 @@ static int64_t output_extent(int64_t input, const random_window *w) {
 static const char *random_conv(rng *r) {
   static const struct {
     const char *in, *out;
-  } types[] = {{"f32", "f32"}, {"f32", "f32"}, {"f64", "f64"},   {"s8", "s32"},     {"u8", "s32"}, {"s8", "s8"},
+  } types[] = {{"f32", "f32"}, {"f32", "f32"},  {"f64", "f64"}, {"s8", "s32"},    {"u8", "s32"},  {"s8", "s8"},
                {"f16", "f16"}, {"bf16", "f32"}, {"s64", "s64"}, {"pred", "pred"}, {"c64", "c64"}, {"c128", "c128"}};
   static const int64_t extents[] = {1, 2, 3, 4, 5, 7, 8, 13, 14, 16, 28, 33, 64, 100};
   static const int64_t features[] = {1, 2, 3, 4, 8, 12, 16, 31, 64, 128};
@@ -224,7 +229,8 @@ static const char *random_conv(rng *r) {
   if (rng_chance(r, 1, 20)) ic = 0;
   int64_t h = RNG_PICK(r, extents), w = RNG_PICK(r, extents);
   random_window y = draw_window(r), x = draw_window(r);
-  int64_t dims[3][4] = {{n, h, w, ic * groups}, {y.size, x.size, ic, oc * groups}, {n, output_extent(h, &y), output_extent(w, &x), oc * groups}};
+  int64_t dims[3][4] = {
+      {n, h, w, ic * groups}, {y.size, x.size, ic, oc * groups}, {n, output_extent(h, &y), output_extent(w, &x), oc * groups}};
   static const int nchw_order[3][4] = {{0, 3, 1, 2}, {3, 2, 0, 1}, {0, 3, 1, 2}}, plain[4] = {0, 1, 2, 3};
   const char *shapes[3];
   for (int s = 0; s < 3; s++) {
@@ -232,12 +238,13 @@ static const char *random_conv(rng *r) {
     shapes[s] = atr_arena_printf(&arena, "%s[%d,%d,%d,%d]", s == 2 ? types[type].out : types[type].in, (int)dims[s][o[0]],
                                  (int)dims[s][o[1]], (int)dims[s][o[2]], (int)dims[s][o[3]]);
   }
-  return atr_arena_printf(&arena,
-                          "x = %s parameter(0) w = %s parameter(1) ROOT y = %s convolution(x, w), window={size=%dx%d stride=%dx%d "
-                          "pad=%d_%dx%d_%d lhs_dilate=%dx%d rhs_dilate=%dx%d}, dim_labels=%s, feature_group_count=%d",
-                          shapes[0], shapes[1], shapes[2], (int)y.size, (int)x.size, (int)y.stride, (int)x.stride, (int)y.lo,
-                          (int)y.hi, (int)x.lo, (int)x.hi, (int)y.lhs_dilation, (int)x.lhs_dilation, (int)y.rhs_dilation,
-                          (int)x.rhs_dilation, nchw ? "bf01_oi01->bf01" : "b01f_01io->b01f", (int)groups);
+  return atr_arena_printf(
+      &arena,
+      "x = %s parameter(0) w = %s parameter(1) ROOT y = %s convolution(x, w), window={size=%dx%d stride=%dx%d "
+      "pad=%d_%dx%d_%d lhs_dilate=%dx%d rhs_dilate=%dx%d}, dim_labels=%s, feature_group_count=%d",
+      shapes[0], shapes[1], shapes[2], (int)y.size, (int)x.size, (int)y.stride, (int)x.stride, (int)y.lo, (int)y.hi, (int)x.lo,
+      (int)x.hi, (int)y.lhs_dilation, (int)x.lhs_dilation, (int)y.rhs_dilation, (int)x.rhs_dilation,
+      nchw ? "bf01_oi01->bf01" : "b01f_01io->b01f", (int)groups);
 }
 
 /* Vector registers that the sums of one tile take: unrolled independent copies times the registers of a vector. */
