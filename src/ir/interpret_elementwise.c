@@ -47,7 +47,10 @@ static atr_scalar float_negate(const atr_scalar *x) { return of_real(-x[0].re); 
 static atr_scalar float_abs(const atr_scalar *x) { return of_real(fabs(x[0].re)); }
 static atr_scalar float_exponential(const atr_scalar *x) { return of_real(exp(x[0].re)); }
 static atr_scalar float_tanh(const atr_scalar *x) { return of_real(tanh(x[0].re)); }
-static atr_scalar float_logistic(const atr_scalar *x) { return of_real(1 / (1 + exp(-x[0].re))); }
+static atr_scalar float_logistic(const atr_scalar *x) { /* 1 / (1 + exp(-x)), without the overflow that would make it 0 */
+  double e = exp(-fabs(x[0].re));
+  return of_real(x[0].re < 0 ? e / (1 + e) : 1 / (1 + e));
+}
 static atr_scalar float_complex(const atr_scalar *x) { return (atr_scalar){.re = x[0].re, .im = x[1].re}; }
 static atr_scalar float_real(const atr_scalar *x) { return x[0]; }
 static atr_scalar float_imag(const atr_scalar *x) { (void)x; return of_real(0); }
