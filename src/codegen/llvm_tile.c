@@ -74,7 +74,7 @@ typedef struct mac_bases {
 /* One multiply-accumulate of the block: unrolled reduced point r, accumulator n. */
 typedef struct mac_step {
   int64_t r, n;
-  int64_t group, lhs; /* order of emission */
+  int64_t group, shared; /* order of emission: taps, then the operand element whose uses follow each other */
 } mac_step;
 
 static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *step) {
@@ -107,7 +107,7 @@ static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *st
 static int compare_steps(const void *a, const void *b) {
   const mac_step *x = a, *y = b;
   if (x->group != y->group) return x->group < y->group ? -1 : 1;
-  if (x->lhs != y->lhs) return x->lhs < y->lhs ? -1 : 1;
+  if (x->shared != y->shared) return x->shared < y->shared ? -1 : 1;
   if (x->r != y->r) return x->r < y->r ? -1 : 1;
   return (x->n > y->n) - (x->n < y->n);
 }
@@ -131,12 +131,30 @@ static bool shares_lhs(const atr_emitter *e, int d) {
   return false;
 }
 
+/* Vectors of an operand that the unrolled copies of independent dims read at one tap. */
+static int64_t copies_of(const atr_emitter *e, const atr_access *access) {
+  int64_t copies = 1;
+  for (int i = 0; i < e->unrolled_count[0]; i++)
+    if (step_of(access, e->unrolled[0][i]) != 0) copies *= e->nest->dims[e->unrolled[0][i]].extent;
+  return copies;
+}
+
+static int64_t first_element(const atr_lanes *lanes) {
+  for (int lane = 0; lane < lanes->count; lane++)
+    if (lanes->valid[lane]) return lanes->offset[lane];
+  return INT64_MAX;
+}
+
 /* The reduced dims that share lhs run inside the others, and there all uses of one lhs vector follow each other, so that it
- * need not stay in a register while the other taps are worked on. */
+ * need not stay in a register while the other taps are worked on. Without such dims it is the vectors of the larger operand
+ * that come one after the other, and those of the smaller that stay. */
 static int64_t list_steps(atr_emitter *e, mac_step *steps) {
   int64_t point[ATR_MAX_DIMS] = {0}, count = 0;
-  bool shared[ATR_MAX_DIMS];
-  for (int i = 0; i < e->unrolled_count[1]; i++) shared[i] = shares_lhs(e, e->unrolled[1][i]);
+  bool shared[ATR_MAX_DIMS], by_rhs = copies_of(e, &e->nest->lhs) < copies_of(e, &e->nest->rhs);
+  for (int i = 0; i < e->unrolled_count[1]; i++) {
+    shared[i] = shares_lhs(e, e->unrolled[1][i]);
+    by_rhs &= !shared[i];
+  }
   for (int64_t r = 0; r < atr_llvm_points(e, 1); r++) {
     set_point(e, 1, r, point);
     int64_t group = 0;
@@ -145,15 +163,13 @@ static int64_t list_steps(atr_emitter *e, mac_step *steps) {
       if (!shared[i]) group = group * e->nest->dims[d].extent + point[d];
     }
     for (int64_t n = 0; n < atr_llvm_points(e, 0); n++) {
-      atr_lanes out, l;
+      atr_lanes out, l, by;
       set_point(e, 0, n, point);
       atr_llvm_lanes(e, &e->nest->out, false, point, &out);
       atr_llvm_lanes(e, &e->nest->lhs, true, point, &l);
       if (!any_valid(&out) || !any_valid(&l)) continue;
-      int64_t first = INT64_MAX;
-      for (int lane = l.count - 1; lane >= 0; lane--)
-        if (l.valid[lane]) first = l.offset[lane];
-      steps[count++] = (mac_step){r, n, group, first};
+      if (by_rhs) atr_llvm_lanes(e, &e->nest->rhs, false, point, &by);
+      steps[count++] = (mac_step){r, n, group, first_element(by_rhs ? &by : &l)};
     }
   }
   return count;
