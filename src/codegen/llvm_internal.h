@@ -56,7 +56,6 @@ typedef struct atr_emitter {
   /* the nest being emitted */
   const atr_nest *nest;
   LLVMValueRef function, env;
-  LLVMBasicBlockRef entry;
   LLVMValueRef *base;                   /* by buffer: address; NULL: unused */
   LLVMValueRef *at;                     /* by access number: address at the current place of the loop tree (llvm_access.c) */
   LLVMValueRef scope_read, scope_write; /* alias metadata: what is loaded is never what is stored */
@@ -80,9 +79,9 @@ atr_vec atr_llvm_constant(atr_emitter *e, atr_dtype dtype, atr_scalar value);
 LLVMValueRef atr_llvm_splat(atr_emitter *e, LLVMValueRef scalar);
 atr_vec atr_llvm_convert(atr_emitter *e, atr_dtype from, atr_dtype to, atr_vec value);
 /* acc + a * b in dtype: fused where the target has it, OR of AND for pred, complex without conjugation. */
+atr_vec atr_llvm_multiply_add(atr_emitter *e, atr_dtype dtype, atr_vec a, atr_vec b, atr_vec acc);
 /* acc + the sum of both products of 16-bit pairs, for vectors of i32 that hold two signed 16-bit numbers a lane. */
 atr_vec atr_llvm_dot_add(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, atr_vec acc);
-atr_vec atr_llvm_multiply_add(atr_emitter *e, atr_dtype dtype, atr_vec a, atr_vec b, atr_vec acc);
 /* An elementwise op of ops.def on operands of `operand_type`, rounded to `dtype` (compare: pred). */
 atr_vec atr_llvm_elementwise(atr_emitter *e, const atr_expr *expr, atr_dtype operand_type, const atr_vec *args);
 /* a where mask (vector of i1), else b */

@@ -154,8 +154,7 @@ static LLVMValueRef emit_nest(atr_emitter *e, const atr_nest *nest, const char *
   LLVMAttributeRef noinline_attribute = LLVMCreateEnumAttribute(e->context, LLVMGetEnumAttributeKindForName("noinline", 8), 0);
   LLVMAddAttributeAtIndex(e->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, noinline_attribute);
   e->env = LLVMGetParam(e->function, 0);
-  e->entry = atr_llvm_block(e, "entry");
-  LLVMPositionBuilderAtEnd(e->b, e->entry);
+  LLVMPositionBuilderAtEnd(e->b, atr_llvm_block(e, "entry"));
   memset(e->base, 0, sizeof *e->base * (size_t)e->program->buffer_count);
   atr_nest_visit_access((atr_nest *)nest, prepare_base, e);
   atr_llvm_begin_accesses(e);

@@ -112,21 +112,14 @@ static int compare_steps(const void *a, const void *b) {
   return (x->n > y->n) - (x->n < y->n);
 }
 
-static int64_t step_of(const atr_access *access, int d) {
-  int64_t step = access->at.coef[d];
-  for (int i = 0; i < access->index_count; i++) step += access->index[i].at.coef[d] * access->index[i].stride;
-  return step;
-}
-
-/* Do unrolled copies of independent dims and of reduced dim d read the same lhs elements? (cost.c counts on it) */
+/* Do unrolled copies of independent dims and of reduced dim d read the same lhs elements? cost.c counts on the order that
+ * follows from it. */
 static bool shares_lhs(const atr_emitter *e, int d) {
-  int64_t mine = step_of(&e->nest->lhs, d);
+  const atr_nest *nest = e->nest;
+  int64_t step = atr_access_step(&nest->lhs, d);
   for (int i = 0; i < e->unrolled_count[0]; i++) {
     int o = e->unrolled[0][i];
-    int64_t other = step_of(&e->nest->lhs, o);
-    for (int64_t k = 1; other != 0 && mine != 0 && k < e->nest->dims[d].extent; k++)
-      if (k * mine % other == 0 && k * mine / other < e->nest->dims[o].extent && k * mine / other > -e->nest->dims[o].extent)
-        return true;
+    if (atr_steps_meet(atr_access_step(&nest->lhs, o), nest->dims[o].extent, step, nest->dims[d].extent)) return true;
   }
   return false;
 }

@@ -40,7 +40,6 @@ typedef struct candidate {
 } candidate;
 
 typedef struct model {
-  const atr_program *program;
   const atr_nest *nest;
   const atr_target_row *row;
   int64_t lhs[ATR_MAX_DIMS], rhs[ATR_MAX_DIMS], out[ATR_MAX_DIMS]; /* elements moved per step of each dim, indices included */
@@ -55,11 +54,7 @@ typedef struct model {
 } model;
 
 static void effective(const atr_nest *nest, const atr_access *access, int64_t *out) {
-  for (int d = 0; d < nest->dim_count; d++) {
-    out[d] = access->at.coef[d];
-    for (int i = 0; i < access->index_count; i++)
-      out[d] += access->index[i].at.coef[d] * access->index[i].stride / access->index[i].divisor;
-  }
+  for (int d = 0; d < nest->dim_count; d++) out[d] = atr_access_step(access, d);
 }
 
 static double mac_cost(atr_dtype acc, bool fma) {
@@ -108,8 +103,8 @@ static void order_reduction(model *m) {
   }
 }
 
-static model make_model(const atr_program *program, const atr_nest *nest, const atr_target *target) {
-  model m = {.program = program, .nest = nest, .row = target->row, .vnni = target->vnni};
+static model make_model(const atr_nest *nest, const atr_target *target) {
+  model m = {.nest = nest, .row = target->row, .vnni = target->vnni};
   atr_dtype type = nest->has_acc ? nest->acc_dtype : nest->exprs[nest->root].dtype;
   if (!nest->has_acc && (type == ATR_F16 || type == ATR_BF16 || atr_dtype_size(type) == 1)) type = ATR_F32;
   bool complex_type = atr_dtype_class_of(type) == ATR_CLASS_COMPLEX;
@@ -233,12 +228,8 @@ typedef struct step_copies {
 
 /* Do copies of the independent dims and of reduced dim d meet at the same lhs elements? */
 static bool shares_lhs(const step_copies *s, int d, int64_t extent) {
-  for (int i = 0; i < s->outer.count; i++) {
-    int dims[2] = {s->outer.dims[i], d};
-    int64_t extents[2] = {s->outer.extents[i], extent};
-    if (s->lhs[dims[0]] != 0 && s->lhs[d] != 0 && distinct(s->lhs, dims, extents, 2) < (double)(extents[0] * extent))
-      return true;
-  }
+  for (int i = 0; i < s->outer.count; i++)
+    if (atr_steps_meet(s->lhs[s->outer.dims[i]], s->outer.extents[i], s->lhs[d], extent)) return true;
   return false;
 }
 
@@ -617,9 +608,9 @@ static void try_steps(const model *m, candidate c, candidate *best, double *cycl
   }
 }
 
-void atr_schedule_choose(atr_arena *arena, const atr_program *program, const atr_nest *nest, const atr_target *target,
-                         atr_schedule *out, const char **why) {
-  model m = make_model(program, nest, target);
+void atr_schedule_choose(atr_arena *arena, const atr_nest *nest, const atr_target *target, atr_schedule *out,
+                         const char **why) {
+  model m = make_model(nest, target);
   vector_choice vectors[MAX_CANDIDATE_VECTORS];
   uint64_t unrolled[8];
   int vector_count = vector_choices(&m, vectors), unroll_count = unroll_choices(&m, unrolled);

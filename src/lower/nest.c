@@ -3,6 +3,7 @@
  * In and out: atr_nest and atr_program (nest.h). Nothing here decides anything about a schedule. */
 #include "lower/nest.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -116,6 +117,20 @@ int64_t atr_edge_resolve(atr_edge_mode edge, int64_t i, int64_t bound) {
 int64_t atr_index_resolve(const atr_index *index, int64_t t) {
   if (atr_mod(t, index->divisor) != 0) return -1;
   return atr_edge_resolve(index->edge, atr_floor_div(t, index->divisor), index->bound);
+}
+
+int64_t atr_access_step(const atr_access *access, int d) {
+  int64_t step = access->at.coef[d];
+  for (int i = 0; i < access->index_count; i++)
+    step += access->index[i].at.coef[d] * access->index[i].stride / access->index[i].divisor;
+  return step;
+}
+
+/* a * i = b * j first at i = |b| / g, j = |a| / g: two pairs meet if both are differences of indices in range. */
+bool atr_steps_meet(int64_t a, int64_t a_extent, int64_t b, int64_t b_extent) {
+  if (a == 0 || b == 0) return false;
+  int64_t g = atr_gcd(a, b);
+  return llabs(b) / g < a_extent && llabs(a) / g < b_extent;
 }
 
 void atr_nest_visit_access(atr_nest *nest, atr_access_visitor visit, void *user) {

@@ -173,6 +173,11 @@ void atr_nest_visit_affine(atr_nest *nest, atr_affine_visitor visit, void *user)
 /* Every access: lhs, rhs, out and loads. */
 typedef void (*atr_access_visitor)(void *user, atr_access *access);
 void atr_nest_visit_access(atr_nest *nest, atr_access_visitor visit, void *user);
+/* Elements by which one step of dim d moves an access, its indices included (as far as they stay inside their bounds). */
+int64_t atr_access_step(const atr_access *access, int d);
+/* Two dims step through one array, both in steps other than 0: is an element reached in two ways, a * i + b * j of different
+ * pairs 0 <= i < a_extent, 0 <= j < b_extent? */
+bool atr_steps_meet(int64_t a, int64_t a_extent, int64_t b, int64_t b_extent);
 /* Moves indices that can never leave their bounds over the dims' box into the affine part. */
 void atr_nest_fold_indices(atr_nest *nest);
 /* May reduced dim d be a DOT dim? The sum must be of 32-bit integers over factors that fit in 16 bits, and whether an element

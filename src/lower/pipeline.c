@@ -63,7 +63,7 @@ static atr_source schedule_text_for(const char *text, const atr_nest *nest) {
 static atr_status choose(state *s, const atr_nest *nest, atr_schedule *schedule, const char **why) {
   atr_source text = schedule_text_for(s->options->schedule, nest);
   if (text.text == NULL) {
-    atr_schedule_choose(s->work->arena, s->program, nest, s->options->target, schedule, why);
+    atr_schedule_choose(s->work->arena, nest, s->options->target, schedule, why);
     return atr_schedule_check(s->work, nest, schedule);
   }
   const atr_source *module_text = s->work->source;

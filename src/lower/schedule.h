@@ -45,8 +45,7 @@ ATR_CHECK_RESULT atr_status atr_schedule_check(atr_work *work, const atr_nest *n
 atr_nest *atr_nest_tile(atr_arena *arena, const atr_nest *nest, const atr_schedule *schedule);
 
 /* cost.c: the analytic cost model's choice, always legal; *why receives lines of text that give its reasons and estimate. */
-void atr_schedule_choose(atr_arena *arena, const atr_program *program, const atr_nest *nest, const atr_target *target,
-                         atr_schedule *out, const char **why);
+void atr_schedule_choose(atr_arena *arena, const atr_nest *nest, const atr_target *target, atr_schedule *out, const char **why);
 
 /* pack.c: replaces rhs of a scheduled nest by a buffer laid out in the order in which the nest reads it; returns the nest
  * that fills the buffer, canonical and to be scheduled itself, or NULL when rhs is read only once anyway. */

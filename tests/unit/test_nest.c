@@ -597,6 +597,24 @@ START_TEST(test_bad_structs) {
 }
 END_TEST
 
+/* What atr_steps_meet must say, by trying all pairs. */
+static bool meets(int64_t a, int64_t a_extent, int64_t b, int64_t b_extent) {
+  for (int64_t i = 0; i < a_extent; i++)
+    for (int64_t j = 0; j < b_extent; j++)
+      if ((i != 0 || j != 0) && (a * i == b * j || a * i == -b * j)) return true;
+  return false;
+}
+
+START_TEST(test_steps_meet) {
+  for (int64_t a = -7; a <= 7; a++)
+    for (int64_t b = -7; b <= 7; b++)
+      for (int64_t m = 1; m <= 8; m++)
+        for (int64_t n = 1; n <= 8; n++)
+          ck_assert_msg(atr_steps_meet(a, m, b, n) == (a != 0 && b != 0 && meets(a, m, b, n)), "%d x %d, %d x %d", (int)a,
+                        (int)m, (int)b, (int)n);
+}
+END_TEST
+
 /* Two temporaries in the same bytes: right while one is dead, wrong while both live. */
 #define SHARING                                                                                                                \
   "program p {\n"                                                                                                              \
@@ -1223,6 +1241,7 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_truncated, 0, COUNT(good_texts));
   tcase_add_loop_test(tc, test_bad_program, 0, COUNT(bad_programs));
   tcase_add_test(tc, test_bad_structs);
+  tcase_add_test(tc, test_steps_meet);
   tcase_add_test(tc, test_sharing);
   tcase_add_test(tc, test_empty);
   tcase_add_test(tc, test_gaps);
