@@ -128,7 +128,7 @@ static bool shares_lhs(const atr_emitter *e, int d) {
 static int64_t copies_of(const atr_emitter *e, const atr_access *access) {
   int64_t copies = 1;
   for (int i = 0; i < e->unrolled_count[0]; i++)
-    if (step_of(access, e->unrolled[0][i]) != 0) copies *= e->nest->dims[e->unrolled[0][i]].extent;
+    if (atr_access_step(access, e->unrolled[0][i]) != 0) copies *= e->nest->dims[e->unrolled[0][i]].extent;
   return copies;
 }
 

@@ -6,11 +6,16 @@
 
 #include <string.h>
 
+#define SERVER_CACHES {32e3, 1e6, 16e6}, {2, 4, 9}, {64, 2048}, {4, 20}
+#define SMALL_CACHES {32e3, 512e3, 4e6}, {2, 5, 12}, {48, 1024}, {5, 25}
+
 /* Wider before narrower within an architecture: the first row whose feature is present wins. */
 static const atr_target_row ROWS[] = {
-    {"avx512", "x86_64", 512, 32, 2, 2, 4, true, true}, {"avx2", "x86_64", 256, 16, 2, 2, 4, true, true},
-    {"sse2", "x86_64", 128, 16, 1, 2, 8, false, false}, {"neon", "aarch64", 128, 32, 2, 2, 4, true, true},
-    {"vector128", "", 128, 16, 1, 1, 8, false, false},
+    {"avx512", "x86_64", 512, 32, 2, 2, 4, true, true, SERVER_CACHES},
+    {"avx2", "x86_64", 256, 16, 2, 2, 4, true, true, SERVER_CACHES},
+    {"sse2", "x86_64", 128, 16, 1, 2, 8, false, false, SMALL_CACHES},
+    {"neon", "aarch64", 128, 32, 2, 2, 4, true, true, SMALL_CACHES},
+    {"vector128", "", 128, 16, 1, 1, 8, false, false, SMALL_CACHES},
 };
 enum { ROW_COUNT = sizeof ROWS / sizeof ROWS[0] };
 

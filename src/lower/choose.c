@@ -1,0 +1,326 @@
+/* choose.c - which schedules the cost model weighs, and its order among them.
+ *
+ * In: a canonical nest and a target row. Out: the schedules with the least estimated cycles, and the reasons as text.
+ *
+ * A tile is: the vector dims (one dim, or an inner and an outer one fused, such as (g, oc)); R vectors of it and U copies of
+ * one other independent dim in registers; which small reduced dims are unrolled. The best tile of each kind goes on to the
+ * second question, the order of the loops around it: where among the pixels the weights' dims stand, whether the pixels
+ * inside them are a block, and whether the innermost reduced dim is walked in pieces. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "lower/cost.h"
+
+enum { MAX_VECTOR_CHOICES = 24, MAX_TILES = 24 };
+
+static const double MAX_CODE = 4000;        /* instructions of a nest's body with all its variants */
+static const double CODE_SCALE = 12000;     /* instructions that weigh as much as doubling the time */
+static const double PARALLEL_CYCLES = 30e3; /* work below which waking threads costs more than it gives */
+
+/* The best candidates so far, best first; one of each kind. */
+typedef struct ranking {
+  atr_candidate *best;
+  int count, most;
+} ranking;
+
+/* ---- tiles */
+
+/* Dims under a divisor that phases left cannot be unrolled or vector dims. */
+static bool has_run_time_divisor(const atr_nest *nest, int dim) {
+  for (int i = 0; nest->has_acc && i < nest->lhs.index_count; i++)
+    if (nest->lhs.index[i].divisor != 1 && nest->lhs.index[i].at.coef[dim] != 0) return true;
+  for (int e = 1; e <= nest->expr_count; e++)
+    for (int i = 0; nest->exprs[e].kind == ATR_EXPR_LOAD && i < nest->exprs[e].access.index_count; i++)
+      if (nest->exprs[e].access.index[i].divisor != 1 && nest->exprs[e].access.index[i].at.coef[dim] != 0) return true;
+  return false;
+}
+
+static int64_t power_of_two_up(int64_t n) {
+  int64_t p = 1;
+  while (p < n) p *= 2;
+  return p;
+}
+
+/* One dim with as many lanes as it fills, and pairs whose inner dim is smaller than a vector. */
+static int vector_choices(const atr_cost_model *m, atr_vector_choice *out) {
+  const atr_nest *nest = m->nest;
+  int count = 0;
+  for (int d = 0; d < nest->dim_count; d++) {
+    if (nest->dims[d].reduced || count >= MAX_VECTOR_CHOICES - 1) continue;
+    int64_t extent = nest->dims[d].extent, lanes = atr_min(m->width, power_of_two_up(atr_max(extent, 1)));
+    if (has_run_time_divisor(nest, d)) lanes = 1;
+    out[count++] = (atr_vector_choice){{-1, d}, {1, lanes}};
+    if (lanes == 1 || extent >= m->width || extent < 2 || m->width % extent != 0) continue;
+    for (int o = 0; o < nest->dim_count && count < MAX_VECTOR_CHOICES; o++)
+      if (o != d && !nest->dims[o].reduced && !has_run_time_divisor(nest, o) && nest->dims[o].extent >= m->width / extent)
+        out[count++] = (atr_vector_choice){{o, d}, {m->width / extent, extent}};
+  }
+  return count;
+}
+
+/* Sets of reduced dims to unroll whole: none, and the one, two or three innermost small ones that are taps or few channels. */
+static int unroll_choices(const atr_cost_model *m, uint64_t *out) {
+  int count = 0;
+  uint64_t set = 0;
+  int64_t product = 1;
+  out[count++] = 0;
+  for (int i = m->reduce_count - 1; i >= 0 && count < 5; i--) {
+    int d = m->reduce_order[i];
+    product *= m->nest->dims[d].extent;
+    if (product > 32 || has_run_time_divisor(m->nest, d)) break;
+    set |= UINT64_C(1) << d;
+    out[count++] = set;
+  }
+  for (int i = 0; i < m->reduce_count && count < 8; i++) { /* one small dim that is not innermost: rows of a window */
+    int d = m->reduce_order[i];
+    if (m->nest->dims[d].extent > 1 && m->nest->dims[d].extent <= 7 && !has_run_time_divisor(m->nest, d))
+      out[count++] = UINT64_C(1) << d;
+  }
+  return count;
+}
+
+/* Same vectors, same copied dim and as many vectors of each: variants of one tile, of which the best is enough. */
+static bool same_kind(const atr_candidate *a, const atr_candidate *b) {
+  return memcmp(&a->vector, &b->vector, sizeof a->vector) == 0 && a->vectors == b->vectors && a->copies_dim == b->copies_dim &&
+         a->dot == b->dot;
+}
+
+/* Code costs time to compile and cache to run: where cycles are about equal the smaller body wins. */
+static void consider_tile(const atr_cost_model *m, atr_candidate *c, ranking *r) {
+  double code = atr_cost_code(m, c);
+  if (code > MAX_CODE && r->count > 0) return;
+  c->tile_cycles = atr_cost_tiles(m, c) * (1 + code / CODE_SCALE) + (code > MAX_CODE ? 1e30 : 0);
+  if (r->count == r->most && c->tile_cycles >= r->best[r->count - 1].tile_cycles) return;
+  int at = 0;
+  while (at < r->count && !same_kind(&r->best[at], c)) at++;
+  if (at == r->count && r->count < r->most) r->count++;
+  else if (at == r->count) at--;
+  else if (c->tile_cycles >= r->best[at].tile_cycles) return;
+  for (; at > 0 && r->best[at - 1].tile_cycles > c->tile_cycles; at--) r->best[at] = r->best[at - 1];
+  r->best[at] = *c;
+}
+
+static void try_tiles(const atr_cost_model *m, atr_candidate *c, ranking *r) {
+  static const int64_t R[] = {1, 2, 3, 4, 6, 8, 12};
+  const atr_nest *nest = m->nest;
+  double limit = (double)m->row->registers / m->acc_registers;
+  int64_t most = atr_max(atr_ceil_div(nest->dims[c->vector.dims[1]].extent, c->vector.lanes[1]), 1);
+  if (has_run_time_divisor(nest, c->vector.dims[1])) most = 1;
+  for (size_t i = 0; i < sizeof R / sizeof R[0]; i++) {
+    if (R[i] > most && i > 0) break;
+    c->vectors = atr_min(R[i], most);
+    for (int d = -1; d < nest->dim_count; d++) {
+      bool usable = d < 0 || (!nest->dims[d].reduced && d != c->vector.dims[0] && d != c->vector.dims[1] &&
+                              nest->dims[d].extent > 1 && !has_run_time_divisor(nest, d));
+      if (!usable || (!nest->has_acc && d >= 0)) continue;
+      c->copies_dim = d;
+      int64_t top = d < 0 ? 1 : atr_min(nest->dims[d].extent, (int64_t)(limit / (double)c->vectors));
+      for (c->copies = d < 0 ? 1 : 2; c->copies <= top; c->copies++) consider_tile(m, c, r);
+    }
+  }
+}
+
+/* The reduced dim to take in pairs: the innermost one that allows it, on targets with an instruction for it; -1: none. */
+static int dot_choice(const atr_cost_model *m) {
+  for (int i = m->reduce_count - 1; i >= 0; i--) {
+    int d = m->reduce_order[i];
+    if (m->nest->dims[d].extent == 0 || m->nest->dims[d].extent % 2 != 0 || !atr_nest_can_dot(m->nest, d)) continue;
+    return m->rhs_packs && strcmp(m->row->arch, "x86_64") == 0 ? d : -1;
+  }
+  return -1;
+}
+
+/* Every tile for one choice of vector, unrolled taps and pairs, with and without more steps of the innermost loop. */
+static void try_steps(const atr_cost_model *m, atr_candidate c, ranking *r) {
+  int loop = atr_cost_innermost_loop(m, c.unrolled);
+  for (c.inner_steps = 1; c.inner_steps <= 4; c.inner_steps *= 2) {
+    bool divides = loop >= 0 && c.dot < 0 && !has_run_time_divisor(m->nest, loop) &&
+                   m->nest->dims[loop].extent % c.inner_steps == 0 && m->nest->dims[loop].extent > c.inner_steps;
+    if (c.inner_steps == 1 || divides) try_tiles(m, &c, r);
+  }
+}
+
+static void rank_tiles(const atr_cost_model *m, ranking *r) {
+  atr_vector_choice vectors[MAX_VECTOR_CHOICES];
+  uint64_t unrolled[8];
+  int vector_count = vector_choices(m, vectors), unroll_count = unroll_choices(m, unrolled), dot = dot_choice(m);
+  for (int v = 0; v < vector_count; v++)
+    for (int u = 0; u < unroll_count; u++) {
+      atr_candidate c = {.vector = vectors[v], .unrolled = unrolled[u], .dot = -1};
+      try_steps(m, c, r);
+      c.dot = dot;
+      if (dot >= 0 && (c.unrolled >> dot & 1) == 0) try_steps(m, c, r);
+    }
+}
+
+/* ---- loops around a tile */
+
+static int64_t trips_of(const atr_cost_model *m, const atr_candidate *c, int d) {
+  return atr_ceil_div(m->nest->dims[d].extent, atr_cost_inner_extent(m, c, d));
+}
+
+static void add_loop(atr_candidate *c, int dim, int64_t trips) { c->loops[c->loop_count++] = (atr_loop){dim, trips}; }
+
+/* Reduced loops: the model's order; `block` > 0: the innermost one in pieces of that many trips, the others between them. */
+static void add_reduction(const atr_cost_model *m, atr_candidate *c, int64_t block) {
+  int inner = atr_cost_innermost_loop(m, c->unrolled);
+  c->reduced_from = c->loop_count;
+  if (block > 0) add_loop(c, inner, trips_of(m, c, inner) / block);
+  for (int i = 0; i < m->reduce_count; i++) {
+    int d = m->reduce_order[i];
+    if ((c->unrolled >> d & 1) == 0) add_loop(c, d, d == inner && block > 0 ? block : trips_of(m, c, d));
+  }
+}
+
+/* Dims of the pixels (they move lhs or only the output) and of the weights, each by their steps through the output. */
+typedef struct loop_dims {
+  int pixels[ATR_MAX_DIMS], weights[ATR_MAX_DIMS];
+  int pixel_count, weight_count;
+} loop_dims;
+
+static int insert_by_step(const atr_cost_model *m, int *dims, int count, int d) {
+  int at = count;
+  for (; at > 0 && llabs(m->out[dims[at - 1]]) < llabs(m->out[d]); at--) dims[at] = dims[at - 1];
+  dims[at] = d;
+  return count + 1;
+}
+
+static loop_dims dims_of_loops(const atr_cost_model *m, const atr_candidate *c) {
+  loop_dims l = {.pixel_count = 0};
+  for (int d = 0; d < m->nest->dim_count; d++) {
+    if (m->nest->dims[d].reduced || (trips_of(m, c, d) <= 1 && m->nest->dims[d].extent > 0)) continue;
+    if (m->nest->has_acc && m->rhs[d] != 0) l.weight_count = insert_by_step(m, l.weights, l.weight_count, d);
+    else l.pixel_count = insert_by_step(m, l.pixels, l.pixel_count, d);
+  }
+  return l;
+}
+
+/* The weights' dims in front of pixel dim `before`; `block` > 0: the pixel dim in front of them is split, `block` trips inside. */
+static void add_independent(const atr_cost_model *m, atr_candidate *c, const loop_dims *l, int before, int64_t block) {
+  c->loop_count = 0;
+  for (int i = 0; i < before; i++) {
+    int64_t trips = trips_of(m, c, l->pixels[i]);
+    add_loop(c, l->pixels[i], i == before - 1 && block > 0 ? atr_ceil_div(trips, block) : trips);
+  }
+  for (int i = 0; i < l->weight_count; i++) add_loop(c, l->weights[i], trips_of(m, c, l->weights[i]));
+  if (block > 0) add_loop(c, l->pixels[before - 1], block);
+  for (int i = before; i < l->pixel_count; i++) add_loop(c, l->pixels[i], trips_of(m, c, l->pixels[i]));
+}
+
+static void rank(ranking *r, const atr_candidate *c) {
+  if (r->count == r->most && c->cycles >= r->best[r->count - 1].cycles) return;
+  int at = r->count < r->most ? r->count++ : r->count - 1;
+  for (; at > 0 && r->best[at - 1].cycles > c->cycles; at--) r->best[at] = r->best[at - 1];
+  r->best[at] = *c;
+}
+
+static void try_reductions(const atr_cost_model *m, atr_candidate *c, ranking *r) {
+  int independent = c->loop_count, inner = atr_cost_innermost_loop(m, c->unrolled);
+  int64_t trips = inner >= 0 ? trips_of(m, c, inner) : 0;
+  add_reduction(m, c, 0);
+  c->cycles = atr_cost_with_memory(m, c, c->tile_cycles);
+  rank(r, c);
+  bool between = c->loop_count - independent > 1 && c->loops[c->loop_count - 1].dim == inner; /* taps to share a piece */
+  for (int64_t block = 16; between && block < trips; block *= 2) {
+    if (trips % block != 0) continue;
+    c->loop_count = independent;
+    add_reduction(m, c, block);
+    c->cycles = atr_cost_with_memory(m, c, c->tile_cycles * 1.01);
+    rank(r, c);
+  }
+}
+
+static void try_orders(const atr_cost_model *m, const atr_candidate *tile, ranking *r) {
+  atr_candidate c = *tile;
+  loop_dims l = dims_of_loops(m, &c);
+  for (int before = 0; before <= l.pixel_count; before++) {
+    int64_t trips = before > 0 && l.weight_count > 0 ? trips_of(m, &c, l.pixels[before - 1]) : 0;
+    add_independent(m, &c, &l, before, 0);
+    try_reductions(m, &c, r);
+    for (int64_t block = 2; block < trips && block <= 64; block *= 2) {
+      add_independent(m, &c, &l, before, block);
+      try_reductions(m, &c, r);
+    }
+    if (l.weight_count == 0) break;
+  }
+}
+
+/* ---- the schedule of a candidate */
+
+static void add_piece(atr_schedule *s, int dim, atr_dim_kind kind, int64_t extent) {
+  s->pieces[s->count++] = (atr_piece){dim, kind, extent};
+}
+
+/* How many of the outermost loops are shared out: enough for tasks of a fair size on many threads. */
+static int parallel_loops(const atr_candidate *c) {
+  double tasks = 1;
+  int count = 0;
+  while (count < c->reduced_from && tasks < 32 && c->cycles / tasks >= PARALLEL_CYCLES / 2)
+    tasks *= (double)c->loops[count++].trips;
+  return c->cycles >= PARALLEL_CYCLES ? count : 0;
+}
+
+static bool first_piece(const atr_candidate *c, int loop) {
+  for (int l = 0; l < loop; l++)
+    if (c->loops[l].dim == c->loops[loop].dim) return false;
+  return true;
+}
+
+static void make_schedule(const atr_cost_model *m, const atr_candidate *c, atr_schedule *s) {
+  const atr_nest *nest = m->nest;
+  int parallel = parallel_loops(c), loop = atr_cost_innermost_loop(m, c->unrolled);
+  *s = (atr_schedule){.pack_rhs = m->rhs_packs};
+  for (int l = 0; l < c->loop_count; l++)
+    add_piece(s, c->loops[l].dim, l < parallel ? ATR_DIM_PARALLEL : ATR_DIM_LOOP, first_piece(c, l) ? 0 : c->loops[l].trips);
+  for (int i = 0; i < m->reduce_count; i++) {
+    int d = m->reduce_order[i];
+    if ((c->unrolled >> d & 1) != 0) add_piece(s, d, ATR_DIM_UNROLL, nest->dims[d].extent);
+    if (d == loop && c->inner_steps > 1) add_piece(s, d, ATR_DIM_UNROLL, c->inner_steps);
+  }
+  if (c->copies > 1) add_piece(s, c->copies_dim, ATR_DIM_UNROLL, c->copies);
+  if (c->vectors > 1) add_piece(s, c->vector.dims[1], ATR_DIM_UNROLL, c->vectors);
+  if (c->vector.dims[0] >= 0) add_piece(s, c->vector.dims[0], ATR_DIM_VECTOR, c->vector.lanes[0]);
+  if (c->vector.lanes[1] > 1) add_piece(s, c->vector.dims[1], ATR_DIM_VECTOR, c->vector.lanes[1]);
+  if (c->dot >= 0) add_piece(s, c->dot, ATR_DIM_DOT, 2);
+}
+
+static const char *reasons(atr_arena *arena, const atr_cost_model *m, const atr_candidate *c) {
+  atr_text t = atr_text_make(arena);
+  const atr_nest *nest = m->nest;
+  atr_text_printf(&t, "vector over %s%s%s: %lld lanes of %s fill %lld-bit registers; ",
+                  c->vector.dims[0] >= 0 ? nest->dims[c->vector.dims[0]].name : "", c->vector.dims[0] >= 0 ? " and " : "",
+                  nest->dims[c->vector.dims[1]].name, (long long)(c->vector.lanes[0] * c->vector.lanes[1]),
+                  atr_dtype_name(nest->has_acc ? nest->acc_dtype : nest->exprs[nest->root].dtype),
+                  (long long)m->row->vector_bits);
+  if (nest->has_acc) {
+    double body, step = atr_cost_step(m, c, c->copies, c->vectors, &body);
+    atr_text_printf(&t, "tile of %lld x %lld vectors: %.1f cycles a step for %.0f instructions; ", (long long)c->copies,
+                    (long long)c->vectors, step, body);
+    atr_text_printf(&t, "rhs %s; ", m->rhs_packs ? "packed, it is read by many outputs" : "read in place");
+  }
+  atr_text_printf(&t, "estimate %.3g cycles, %.3g without traffic", c->cycles, c->tile_cycles);
+  return t.data;
+}
+
+int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_target *target, int most, atr_choice *out) {
+  atr_cost_model m = atr_cost_model_make(nest, target);
+  ranking tiles = {.best = ATR_NEW_ARRAY(arena, atr_candidate, MAX_TILES), .most = MAX_TILES},
+          all = {.best = ATR_NEW_ARRAY(arena, atr_candidate, most), .most = most};
+  rank_tiles(&m, &tiles);
+  for (int t = 0; t < tiles.count; t++) try_orders(&m, &tiles.best[t], &all);
+  for (int i = 0; i < all.count; i++) {
+    make_schedule(&m, &all.best[i], &out[i].schedule);
+    out[i].cycles = all.best[i].cycles;
+    out[i].why = reasons(arena, &m, &all.best[i]);
+  }
+  return all.count;
+}
+
+void atr_schedule_choose(atr_arena *arena, const atr_nest *nest, const atr_target *target, atr_schedule *out,
+                         const char **why) {
+  atr_choice best;
+  atr_schedule_rank(arena, nest, target, 1, &best);
+  *out = best.schedule;
+  *why = best.why;
+}

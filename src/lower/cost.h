@@ -1,0 +1,68 @@
+/* cost.h - the parts of the cost model: a candidate schedule in the model's own terms, and what it costs.
+ *
+ * cost.c    cycles of a tile's arithmetic and loads, when all its data is in the nearest cache
+ * memory.c  cycles of bringing data into each cache, for one order of the loops around the tile
+ * choose.c  which candidates there are, and the best of them as schedules */
+#ifndef ATR_LOWER_COST_H
+#define ATR_LOWER_COST_H
+
+#include "lower/schedule.h"
+
+typedef struct atr_vector_choice {
+  int dims[2]; /* outer, inner; dims[0] -1 when there is one */
+  int64_t lanes[2];
+} atr_vector_choice;
+
+/* A loop around the tile: `trips` iterations over a piece of dim. */
+typedef struct atr_loop {
+  int dim;
+  int64_t trips;
+} atr_loop;
+
+typedef struct atr_candidate {
+  atr_vector_choice vector;
+  int64_t vectors;     /* R: copies of the inner vector dim */
+  int copies_dim;      /* -1: none */
+  int64_t copies;      /* U */
+  uint64_t unrolled;   /* bit d: reduced dim d is unrolled whole */
+  int64_t inner_steps; /* the innermost looped reduced dim is unrolled this many times */
+  int dot;             /* reduced dim whose elements are multiplied in pairs; -1: none */
+  double tile_cycles;  /* of all tiles, data in the nearest cache */
+  atr_loop loops[ATR_MAX_DIMS]; /* from the outside in; those of reduced dims from `reduced_from` on */
+  int loop_count, reduced_from;
+  double cycles; /* with the traffic that the loops make */
+} atr_candidate;
+
+typedef struct atr_cost_model {
+  const atr_nest *nest;
+  const atr_target_row *row;
+  int64_t lhs[ATR_MAX_DIMS], rhs[ATR_MAX_DIMS], out[ATR_MAX_DIMS]; /* elements moved per step of each dim, indices included */
+  int reduce_order[ATR_MAX_DIMS], reduce_count;
+  int64_t width;        /* lanes of the accumulator's type in one vector register */
+  double mac_uops;      /* instructions per vector multiply-accumulate */
+  double acc_registers; /* registers per accumulator of `width` lanes */
+  double convert_uops;  /* extra instructions per loaded vector */
+  double step_uops;     /* instructions per vector of the epilogue */
+  bool vnni;            /* a pair's products and the addition are one instruction */
+  bool rhs_packs;       /* weights are worth laying out anew */
+} atr_cost_model;
+
+/* ---- cost.c */
+atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_target *target);
+/* Elements by which an access moves per step of each dim. */
+void atr_cost_steps(const atr_nest *nest, const atr_access *access, int64_t *out);
+/* The innermost looped reduced dim; -1: none. */
+int atr_cost_innermost_loop(const atr_cost_model *m, uint64_t unrolled);
+/* Indices of dim d that one tile covers at one step of its reduction. */
+int64_t atr_cost_inner_extent(const atr_cost_model *m, const atr_candidate *c, int d);
+/* Cycles of one pass of the innermost step with `copies` x `vectors` accumulators; *body: its instructions. */
+double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors, double *body);
+/* Cycles of all tiles, whole and partial. */
+double atr_cost_tiles(const atr_cost_model *m, const atr_candidate *c);
+/* Instructions of all the variants of the body that edges need. */
+double atr_cost_code(const atr_cost_model *m, const atr_candidate *c);
+
+/* ---- memory.c: cycles of the candidate's traffic, overlapped with `compute` cycles: the whole time. */
+double atr_cost_with_memory(const atr_cost_model *m, const atr_candidate *c, double compute);
+
+#endif

@@ -1,0 +1,134 @@
+/* memory.c - what a candidate's order of loops costs in traffic between the caches (cost.h).
+ *
+ * In: the loops around a tile, from the outside in. Out: cycles. For every array and every level of the loops the footprint
+ * is counted: the cache lines that one pass of everything inside touches. A cache keeps what the outermost level whose
+ * footprints fit in it touches; an array is brought in again for every iteration further out, but for loops just outside
+ * that level that do not move it. Pages are counted by the same rule, with the translation buffers as their caches.
+ *
+ *     3x3, 64 channels, 56 columns, oc:16 outermost: the weights' panel of 36 KB is kept, the image passes 4 times. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "lower/cost.h"
+
+enum { MAX_ARRAYS = 8, LINE = 64, PAGE = 4096 };
+
+/* Part of the shorter times that does not hide behind the longest. */
+static const double EXPOSED = 0.12;
+
+typedef struct array {
+  int64_t step[ATR_MAX_DIMS]; /* elements per step of each dim; a packed array has steps 1 wherever it moves */
+  int by_step[ATR_MAX_DIMS], moving; /* the dims that move it, by their steps */
+  int64_t size;                      /* bytes of an element */
+  bool packed;                       /* laid out in the order of the loops: every footprint is one run */
+  double weight;                     /* transfers per line: 2 where lines are also written back */
+} array;
+
+typedef struct traffic {
+  const atr_cost_model *m;
+  const atr_candidate *c;
+  array arrays[MAX_ARRAYS];
+  int array_count;
+  int64_t inside[ATR_MAX_DIMS + 1][ATR_MAX_DIMS]; /* [level][dim]: indices of the dim that the loops from `level` inwards cover */
+} traffic;
+
+static void add_array(traffic *t, const int64_t *step, atr_dtype dtype, bool packed, double weight) {
+  if (t->array_count == MAX_ARRAYS) return;
+  array *a = &t->arrays[t->array_count++];
+  *a = (array){.size = (int64_t)atr_dtype_size(dtype), .packed = packed, .weight = weight};
+  for (int d = 0; d < t->m->nest->dim_count; d++) {
+    a->step[d] = llabs(step[d]);
+    if (step[d] == 0) continue;
+    int at = a->moving++;
+    for (; at > 0 && a->step[a->by_step[at - 1]] > a->step[d]; at--) a->by_step[at] = a->by_step[at - 1];
+    a->by_step[at] = d;
+  }
+}
+
+static void find_arrays(traffic *t) {
+  const atr_cost_model *m = t->m;
+  const atr_nest *nest = m->nest;
+  atr_dtype stored = nest->exprs[nest->root].dtype;
+  if (nest->has_acc) {
+    add_array(t, m->lhs, nest->lhs_dtype, false, 1);
+    add_array(t, m->rhs, nest->rhs_dtype, m->rhs_packs, 1);
+  }
+  add_array(t, m->out, stored, false, 2);
+  for (int e = 1; e <= nest->expr_count; e++) {
+    if (nest->exprs[e].kind != ATR_EXPR_LOAD) continue;
+    int64_t step[ATR_MAX_DIMS];
+    atr_cost_steps(nest, &nest->exprs[e].access, step);
+    add_array(t, step, nest->exprs[e].dtype, false, 1);
+  }
+}
+
+static void find_insides(traffic *t) {
+  const atr_nest *nest = t->m->nest;
+  for (int d = 0; d < nest->dim_count; d++)
+    t->inside[t->c->loop_count][d] = atr_min(atr_cost_inner_extent(t->m, t->c, d), atr_max(nest->dims[d].extent, 1));
+  for (int l = t->c->loop_count - 1; l >= 0; l--) {
+    int d = t->c->loops[l].dim;
+    memcpy(t->inside[l], t->inside[l + 1], sizeof t->inside[l]);
+    t->inside[l][d] = atr_min(t->inside[l][d] * t->c->loops[l].trips, atr_max(nest->dims[d].extent, 1));
+  }
+}
+
+/* Blocks of `block` bytes that an array's elements lie in when dim d covers inside[d] indices. Dims by their steps: a run grows
+ * while steps do not leave a gap of a block; then come rows of runs, and rows that interleave (taps and pixels) are merged. */
+static double blocks_touched(const array *a, const int64_t *inside, double block) {
+  double size = (double)a->size, run = 1, rows = 1, row_step = 0, others = 1;
+  for (int i = 0; i < a->moving; i++) {
+    double step = (double)a->step[a->by_step[i]], extent = (double)inside[a->by_step[i]];
+    if (extent <= 1) continue;
+    if (a->packed) run *= extent;
+    else if (rows <= 1 && step <= run + block / size) run += step * (extent - 1);
+    else if (rows > 1 && step <= row_step * rows) rows += (double)(int64_t)(step / row_step) * (extent - 1);
+    else {
+      others *= rows;
+      rows = extent;
+      row_step = step;
+    }
+  }
+  double bytes = run * size, blocks = (double)(int64_t)((bytes + block - 1) / block);
+  return others * rows * (blocks + (bytes < block ? 0 : 0.25));
+}
+
+/* Transfers into a store of `capacity` bytes in blocks. */
+static double transfers(const traffic *t, double capacity, double block) {
+  double lines[MAX_ARRAYS][ATR_MAX_DIMS + 1], total = 0;
+  int levels = t->c->loop_count, fits = levels;
+  for (int l = levels; l >= 0; l--) {
+    double sum = 0;
+    for (int i = 0; i < t->array_count; i++) sum += lines[i][l] = blocks_touched(&t->arrays[i], t->inside[l], block);
+    if (fits == l + 1 || l == levels) fits = sum * block <= capacity ? l : fits;
+  }
+  for (int i = 0; i < t->array_count; i++) {
+    const array *a = &t->arrays[i];
+    int moved = fits - 1; /* the first loop outside that moves the array */
+    while (moved >= 0 && a->step[t->c->loops[moved].dim] == 0) moved--;
+    double count = lines[i][moved < 0 ? 0 : moved];
+    for (int l = moved - 1; l >= 0; l--) {
+      bool accumulates = a->weight > 1 && l >= t->c->reduced_from;
+      if (!accumulates) count *= (double)t->c->loops[l].trips;
+    }
+    total += count * a->weight;
+  }
+  return total;
+}
+
+double atr_cost_with_memory(const atr_cost_model *m, const atr_candidate *c, double compute) {
+  traffic t = {.m = m, .c = c};
+  double cycles[ATR_CACHE_LEVELS + 3], sum = compute, most = compute;
+  int count = 0;
+  find_arrays(&t);
+  find_insides(&t);
+  for (int i = 0; i < ATR_CACHE_LEVELS; i++)
+    cycles[count++] = transfers(&t, m->row->cache_bytes[i] * 0.75, LINE) * m->row->line_cycles[i];
+  for (int i = 0; i < 2; i++) cycles[count++] = transfers(&t, m->row->tlb_pages[i] * PAGE, PAGE) * m->row->page_cycles[i];
+  for (int i = 0; i < count; i++) {
+    sum += cycles[i];
+    if (cycles[i] > most) most = cycles[i];
+  }
+  return most + EXPOSED * (sum - most);
+}
