@@ -77,6 +77,18 @@ typedef struct mac_step {
   int64_t group, shared; /* order of emission: taps, then the operand element whose uses follow each other */
 } mac_step;
 
+/* Where the lanes that count all read one element the others may read it too: then it is one broadcast for every vector. */
+static void share_element(atr_lanes *lanes) {
+  int first = 0;
+  while (first < lanes->count && !lanes->valid[first]) first++;
+  for (int lane = first; lane < lanes->count; lane++)
+    if (lanes->valid[lane] && lanes->offset[lane] != lanes->offset[first]) return;
+  for (int lane = 0; lane < lanes->count && first < lanes->count; lane++) {
+    lanes->valid[lane] = true;
+    lanes->offset[lane] = lanes->offset[first];
+  }
+}
+
 static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *step) {
   const atr_nest *nest = e->nest;
   int64_t point[ATR_MAX_DIMS] = {0};
@@ -85,6 +97,10 @@ static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *st
   set_point(e, 0, step->n, point);
   atr_llvm_lanes(e, &nest->out, false, point, &out);
   atr_llvm_lanes(e, &nest->lhs, true, point, &l);
+  bool partial = false;
+  for (int lane = 0; lane < l.count; lane++) partial |= out.valid[lane] && !l.valid[lane];
+  LLVMValueRef exists = partial ? atr_llvm_mask(e, l.valid) : NULL;
+  share_element(&l);
   atr_vec before = load_acc(e, step->n), after;
   if (e->dot >= 0) {
     LLVMValueRef a = atr_llvm_load_pairs(e, ATR_ACCESS_LHS, &nest->lhs, bases->lhs, point, nest->lhs_dtype);
@@ -98,9 +114,7 @@ static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *st
   }
   /* An absent term contributes nothing, also where the other factor is not finite. Lanes that are never stored may hold
    * anything. */
-  bool partial = false;
-  for (int lane = 0; lane < l.count; lane++) partial |= out.valid[lane] && !l.valid[lane];
-  if (partial) after = atr_llvm_select(e, atr_llvm_mask(e, l.valid), after, before);
+  if (partial) after = atr_llvm_select(e, exists, after, before);
   store_acc(e, step->n, after);
 }
 

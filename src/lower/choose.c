@@ -219,14 +219,14 @@ static void try_reductions(const atr_cost_model *m, atr_candidate *c, ranking *r
   int independent = c->loop_count, inner = atr_cost_innermost_loop(m, c->unrolled);
   int64_t trips = inner >= 0 ? trips_of(m, c, inner) : 0;
   add_reduction(m, c, 0);
-  c->cycles = atr_cost_with_memory(m, c, c->tile_cycles);
+  atr_cost_traffic(m, c);
   rank(r, c);
   bool between = c->loop_count - independent > 1 && c->loops[c->loop_count - 1].dim == inner; /* taps to share a piece */
   for (int64_t block = 16; between && block < trips; block *= 2) {
     if (trips % block != 0) continue;
     c->loop_count = independent;
     add_reduction(m, c, block);
-    c->cycles = atr_cost_with_memory(m, c, c->tile_cycles * 1.01);
+    atr_cost_traffic(m, c);
     rank(r, c);
   }
 }
@@ -299,7 +299,9 @@ static const char *reasons(atr_arena *arena, const atr_cost_model *m, const atr_
                     (long long)c->vectors, step, body);
     atr_text_printf(&t, "rhs %s; ", m->rhs_packs ? "packed, it is read by many outputs" : "read in place");
   }
-  atr_text_printf(&t, "estimate %.3g cycles, %.3g without traffic", c->cycles, c->tile_cycles);
+  atr_text_printf(&t, "estimate %.5g cycles: %.5g in tiles", c->cycles, c->tile_cycles);
+  static const char *const terms[ATR_TRAFFIC_TERMS] = {"misses of L1", "of L2", "of L3", "translations", "page walks"};
+  for (int i = 0; i < ATR_TRAFFIC_TERMS; i++) atr_text_printf(&t, ", %.5g for %s", c->traffic[i], terms[i]);
   return t.data;
 }
 

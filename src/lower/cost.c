@@ -11,6 +11,10 @@
 #include "base/checked.h"
 #include "lower/cost.h"
 
+static const double CHAINS_WANTED = 1.5, FEW_CHAINS = 0.2; /* sums at work, as a multiple of what the latency needs, to never wait */
+static const double HINDRANCE = 0.1; /* part of the shorter times that does not hide behind the longest */
+static const double FULL_FILE = 1.03; /* the last register taken: LLVM may have to move some about */
+static const double LOOP_CYCLES = 8;  /* to set up a loop of the reduction and to leave it */
 static const double ISSUE_WIDTH = 5;        /* instructions per cycle, somewhat below what the front end can do */
 
 void atr_cost_steps(const atr_nest *nest, const atr_access *access, int64_t *out) {
@@ -231,11 +235,14 @@ static double distinct_in(const int64_t *step, const shape_of_step *shape) {
   return distinct(step, shape->dims, shape->extents, shape->count);
 }
 
-static double largest(const double *values, int count) {
-  double most = values[0];
-  for (int i = 1; i < count; i++)
+/* Times that overlap: the longest, and a part of the others that gets in its way. */
+static double overlapped(const double *values, int count) {
+  double most = values[0], sum = 0;
+  for (int i = 0; i < count; i++) {
+    sum += values[i];
     if (values[i] > most) most = values[i];
-  return most;
+  }
+  return most + HINDRANCE * (sum - most);
 }
 
 /* Loads of the span that one vector and the copies that share its load read: whole registers, or pieces of several sizes. */
@@ -281,15 +288,18 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   double rhs_converts = c->dot < 0 ? m->convert_uops : 0;
   double arithmetic = accumulators * s.reduce_copies * mac_uops, loads = lhs_loads * l.loads + rhs_vectors * r.loads;
   double others = lhs_vectors * (l.shuffles + lhs_converts) + rhs_vectors * (r.shuffles + rhs_converts);
-  double bounds[] = {arithmetic / m->row->fma_per_cycle,
-                     loads / m->row->loads_per_cycle,
-                     others,
-                     (arithmetic + loads + others + 3) / ISSUE_WIDTH,
-                     m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 ? 2 : 1)};
-  double cycles = largest(bounds, sizeof bounds / sizeof bounds[0]);
+  double bounds[] = {arithmetic / m->row->fma_per_cycle, loads / m->row->loads_per_cycle, others,
+                     (arithmetic + loads + others + 3) / ISSUE_WIDTH};
+  double latency = m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 ? 2 : 1);
+  double cycles = overlapped(bounds, sizeof bounds / sizeof bounds[0]);
+  double chains = accumulators / (CHAINS_WANTED * m->row->fma_latency * m->row->fma_per_cycle);
+  if (cycles < latency) cycles = latency;
+  if (chains < 1) cycles *= 1 + FEW_CHAINS * (1 - chains);
   cycles *= conflict_factor(s.lhs, &s.whole, c->copies_dim, m->nest->lhs_dtype);
   double live_l = distinct_in(s.lhs, &s.live), live_r = distinct_in(s.rhs, &s.live);
   double registers = (accumulators + (live_l < live_r ? live_l : live_r) * width + 1) * m->acc_registers;
+  if (s.whole.count > s.live.count) registers++; /* LLVM loads for the next tap before the last is done with */
+  if (registers == m->row->registers) cycles *= FULL_FILE;
   if (registers > m->row->registers) cycles += 2 * (registers - m->row->registers) * s.reduce_copies;
   *body = arithmetic + loads + others;
   return cycles;
@@ -318,8 +328,8 @@ static double tile_cycles(const atr_cost_model *m, const atr_candidate *c, int64
     double extent = (double)m->nest->dims[d].extent;
     if (d == loop) extent /= (double)c->inner_steps;
     if (d == c->dot) extent /= 2;
+    cycles += iterations * LOOP_CYCLES;
     iterations *= extent;
-    cycles += iterations * (d == loop ? 0 : 6);
   }
   return cycles + iterations * step;
 }

@@ -13,6 +13,8 @@ typedef struct atr_vector_choice {
   int64_t lanes[2];
 } atr_vector_choice;
 
+enum { ATR_TRAFFIC_TERMS = ATR_CACHE_LEVELS + 2 };
+
 /* A loop around the tile: `trips` iterations over a piece of dim. */
 typedef struct atr_loop {
   int dim;
@@ -30,7 +32,8 @@ typedef struct atr_candidate {
   double tile_cycles;  /* of all tiles, data in the nearest cache */
   atr_loop loops[ATR_MAX_DIMS]; /* from the outside in; those of reduced dims from `reduced_from` on */
   int loop_count, reduced_from;
-  double cycles; /* with the traffic that the loops make */
+  double traffic[ATR_TRAFFIC_TERMS]; /* cycles for each cache's misses, then for translations */
+  double cycles;                     /* of all, as far as they do not overlap */
 } atr_candidate;
 
 typedef struct atr_cost_model {
@@ -62,7 +65,7 @@ double atr_cost_tiles(const atr_cost_model *m, const atr_candidate *c);
 /* Instructions of all the variants of the body that edges need. */
 double atr_cost_code(const atr_cost_model *m, const atr_candidate *c);
 
-/* ---- memory.c: cycles of the candidate's traffic, overlapped with `compute` cycles: the whole time. */
-double atr_cost_with_memory(const atr_cost_model *m, const atr_candidate *c, double compute);
+/* ---- memory.c: fills in traffic and cycles of a candidate with loops and tile_cycles. */
+void atr_cost_traffic(const atr_cost_model *m, atr_candidate *c);
 
 #endif

@@ -94,16 +94,43 @@ static double blocks_touched(const array *a, const int64_t *inside, double block
   return others * rows * (blocks + (bytes < block ? 0 : 0.25));
 }
 
-/* Transfers into a store of `capacity` bytes in blocks. */
-static double transfers(const traffic *t, double capacity, double block) {
+/* A cache, or the translation buffers. */
+typedef struct store {
+  double capacity, block; /* bytes */
+  int64_t sets;           /* 1: any block may lie anywhere */
+} store;
+
+/* Rows a multiple of a cache's way apart fall into few of its sets: the part of the cache that they cannot use, as a factor
+ * on their footprint. */
+static double crowding(const array *a, const int64_t *inside, const store *s) {
+  double run = 1;
+  for (int i = 0; i < a->moving && !a->packed && s->sets > 1; i++) {
+    int64_t step = a->step[a->by_step[i]], extent = inside[a->by_step[i]], lines = step * a->size / (int64_t)s->block;
+    if (extent <= 1) continue;
+    if ((double)step <= run + s->block / (double)a->size) {
+      run += (double)(step * (extent - 1));
+      continue;
+    }
+    if (step * a->size % (int64_t)s->block != 0) return 1;
+    int64_t apart = atr_gcd(lines, s->sets), covered = (int64_t)(run * (double)a->size / s->block) + 1;
+    return (double)apart / (double)atr_min(apart, covered);
+  }
+  return 1;
+}
+
+/* Transfers into a store; none when it can hold everything, which is then there from before. */
+static double transfers(const traffic *t, const store *s) {
   double lines[MAX_ARRAYS][ATR_MAX_DIMS + 1], total = 0;
   int levels = t->c->loop_count, fits = levels;
   for (int l = levels; l >= 0; l--) {
     double sum = 0;
-    for (int i = 0; i < t->array_count; i++) sum += lines[i][l] = blocks_touched(&t->arrays[i], t->inside[l], block);
-    if (fits == l + 1 || l == levels) fits = sum * block <= capacity ? l : fits;
+    for (int i = 0; i < t->array_count; i++) {
+      lines[i][l] = blocks_touched(&t->arrays[i], t->inside[l], s->block);
+      sum += lines[i][l] * crowding(&t->arrays[i], t->inside[l], s);
+    }
+    if (fits == l + 1 || l == levels) fits = sum * s->block <= s->capacity ? l : fits;
   }
-  for (int i = 0; i < t->array_count; i++) {
+  for (int i = 0; i < t->array_count && fits > 0; i++) {
     const array *a = &t->arrays[i];
     int moved = fits - 1; /* the first loop outside that moves the array */
     while (moved >= 0 && a->step[t->c->loops[moved].dim] == 0) moved--;
@@ -117,18 +144,23 @@ static double transfers(const traffic *t, double capacity, double block) {
   return total;
 }
 
-double atr_cost_with_memory(const atr_cost_model *m, const atr_candidate *c, double compute) {
+void atr_cost_traffic(const atr_cost_model *m, atr_candidate *c) {
+  static const int64_t sets[ATR_CACHE_LEVELS] = {64, 2048, 1}; /* of every CPU of the table, or near it */
   traffic t = {.m = m, .c = c};
-  double cycles[ATR_CACHE_LEVELS + 3], sum = compute, most = compute;
-  int count = 0;
   find_arrays(&t);
   find_insides(&t);
-  for (int i = 0; i < ATR_CACHE_LEVELS; i++)
-    cycles[count++] = transfers(&t, m->row->cache_bytes[i] * 0.75, LINE) * m->row->line_cycles[i];
-  for (int i = 0; i < 2; i++) cycles[count++] = transfers(&t, m->row->tlb_pages[i] * PAGE, PAGE) * m->row->page_cycles[i];
-  for (int i = 0; i < count; i++) {
-    sum += cycles[i];
-    if (cycles[i] > most) most = cycles[i];
+  for (int i = 0; i < ATR_CACHE_LEVELS; i++) {
+    store cache = {m->row->cache_bytes[i] * 0.75, LINE, sets[i]};
+    c->traffic[i] = transfers(&t, &cache) * m->row->line_cycles[i];
   }
-  return most + EXPOSED * (sum - most);
+  for (int i = 0; i < 2; i++) {
+    store buffer = {m->row->tlb_pages[i] * PAGE, PAGE, 1};
+    c->traffic[ATR_CACHE_LEVELS + i] = transfers(&t, &buffer) * m->row->page_cycles[i];
+  }
+  double sum = c->tile_cycles, most = c->tile_cycles;
+  for (int i = 0; i < ATR_TRAFFIC_TERMS; i++) {
+    sum += c->traffic[i];
+    if (c->traffic[i] > most) most = c->traffic[i];
+  }
+  c->cycles = most + EXPOSED * (sum - most);
 }

@@ -126,16 +126,29 @@ static void dump(const state *s, const char *name, const char **last) {
   *last = text.data;
 }
 
-atr_status atr_lower(atr_work *work, const atr_module *module, const atr_lower_options *options, atr_program **out) {
-  state s = {.work = work, .module = module, .options = options};
+static atr_status run_passes(state *s, const char *before) {
   const char *last = NULL;
   for (size_t i = 0; i < sizeof PASSES / sizeof PASSES[0]; i++) {
-    ATR_TRY(PASSES[i].run(&s));
+    if (before != NULL && strcmp(PASSES[i].name, before) == 0) break;
+    ATR_TRY(PASSES[i].run(s));
 #ifdef ATR_CHECK_PASSES
-    ATR_TRY(atr_program_verify(work, s.program));
+    ATR_TRY(atr_program_verify(s->work, s->program));
 #endif
-    dump(&s, PASSES[i].name, &last);
+    dump(s, PASSES[i].name, &last);
   }
+  return ATR_OK;
+}
+
+atr_status atr_lower(atr_work *work, const atr_module *module, const atr_lower_options *options, atr_program **out) {
+  state s = {.work = work, .module = module, .options = options};
+  ATR_TRY(run_passes(&s, NULL));
+  *out = s.program;
+  return ATR_OK;
+}
+
+atr_status atr_lower_to_nests(atr_work *work, const atr_module *module, const atr_lower_options *options, atr_program **out) {
+  state s = {.work = work, .module = module, .options = options};
+  ATR_TRY(run_passes(&s, "schedule"));
   *out = s.program;
   return ATR_OK;
 }

@@ -18,4 +18,8 @@ typedef struct atr_lower_options {
 ATR_CHECK_RESULT atr_status atr_lower(atr_work *work, const atr_module *module, const atr_lower_options *options,
                                       atr_program **out);
 
+/* The passes before schedules: the nests that schedules are chosen for. */
+ATR_CHECK_RESULT atr_status atr_lower_to_nests(atr_work *work, const atr_module *module, const atr_lower_options *options,
+                                               atr_program **out);
+
 #endif

@@ -1,0 +1,177 @@
+/* search.c - how good the cost model's choices are: each against the best that a search over the schedule space finds.
+ *
+ * In: HLO files with parameters x and w (w constant). Out: a line per file,
+ *
+ *     row                            model ns    best ns  ratio  tried  best schedule
+ *     resnet_3x3_64_56                2512044    2498731  1.005     96  y: parallel oy; ...
+ *
+ * and the geometric mean and the worst of the ratios. --most=N schedules a nest, --seconds=S for the finalists of a nest. Sees
+ * the library's internals, as the unit tests do; runs what it times through the public API, on one thread. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "atrous/atrous.h"
+#include "base/arena.h"
+#include "codegen/llvm.h"
+#include "lower/pipeline.h"
+#include "tune/tune.h"
+
+typedef struct job {
+  atr_context *context;
+  atr_module *module;
+  void *args[2], *results[1];
+  void *scratch;
+  size_t scratch_bytes;
+} job;
+
+typedef struct code {
+  atr_executable *executable;
+  void *packed;
+} code;
+
+static double now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return 1e9 * (double)t.tv_sec + (double)t.tv_nsec;
+}
+
+static void *block(size_t bytes) { return aligned_alloc(64, (bytes + 64) / 64 * 64); }
+
+static void drop(void *user, void *variant) {
+  (void)user;
+  code *c = variant;
+  atr_executable_release(c->executable);
+  free(c->packed);
+  free(c);
+}
+
+static atr_status make(void *user, const char *schedule, void **variant) {
+  job *j = user;
+  atr_compile_options options = {.size = sizeof options, .constant_parameters = 2, .schedule = schedule};
+  code *c = calloc(1, sizeof *c);
+  if (c == NULL) return ATR_OUT_OF_MEMORY;
+  atr_status status = atr_compile(j->context, j->module, &options, &c->executable);
+  if (status != ATR_OK) {
+    free(c);
+    return status;
+  }
+  size_t packed = atr_executable_packed_size(c->executable), scratch = atr_executable_scratch_size(c->executable);
+  if (packed > 0) c->packed = block(packed);
+  if (scratch > j->scratch_bytes) {
+    free(j->scratch);
+    j->scratch = block(j->scratch_bytes = scratch);
+  }
+  if (packed > 0) status = atr_executable_prepack(c->executable, (const void *const *)j->args, c->packed);
+  if (status != ATR_OK) drop(j, c);
+  else *variant = c;
+  return status;
+}
+
+static double run(void *user, void *variant) {
+  job *j = user;
+  code *c = variant;
+  atr_run_options options = {.size = sizeof options, .packed = c->packed, .scratch = j->scratch, .threads = 1};
+  double start = now_ns();
+  if (atr_executable_run(c->executable, (const void *const *)j->args, j->results, &options) != ATR_OK) return 1e30;
+  return now_ns() - start;
+}
+
+static void *filled(const atr_shape *shape) {
+  size_t bytes = (size_t)atr_shape_bytes(shape);
+  unsigned char *data = block(bytes);
+  bool floats = shape->dtype == ATR_F32;
+  for (size_t i = 0; data != NULL && i < bytes; i++) data[i] = floats ? 0 : (unsigned char)(i % 3);
+  for (size_t i = 0; data != NULL && floats && i < bytes / 4; i++) ((float *)(void *)data)[i] = (float)(i % 13) * 0.125f - 0.75f;
+  return data;
+}
+
+static char *read_text(const char *path) {
+  FILE *file = fopen(path, "rb");
+  static char text[1 << 16];
+  if (file == NULL) return NULL;
+  size_t len = fread(text, 1, sizeof text - 1, file);
+  fclose(file);
+  text[len] = '\0';
+  return text;
+}
+
+/* The same nests that atr_compile schedules on this machine. */
+static atr_status tune(job *j, atr_arena *arena, const atr_tune_options *options, atr_tuned *out) {
+  atr_work work = {.arena = arena};
+  atr_target target;
+  atr_program *problem;
+  const char *triple, *cpu, *features;
+  const atr_tune_bench bench = {j, make, run, drop};
+  atr_llvm_host(arena, &triple, &cpu, &features);
+  atr_lower_options lowering = {.target = &target, .constant_parameters = 2};
+  atr_status status = atr_target_select(&work, triple, cpu, features, &target);
+  if (status == ATR_OK) status = atr_lower_to_nests(&work, j->module, &lowering, &problem);
+  if (status == ATR_OK) status = atr_tune(&work, problem, &target, options, &bench, out);
+  if (status != ATR_OK) fprintf(stderr, "%s\n", work.message != NULL ? work.message : "?");
+  return status;
+}
+
+static void print_line(const char *path, const atr_tuned *tuned) {
+  const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+  printf("%-34.*s %11.0f %11.0f  %.3f %5d  ", (int)strcspn(name, "."), name, tuned->model_ns, tuned->best_ns,
+         tuned->model_ns / tuned->best_ns, tuned->tried);
+  for (const char *p = tuned->schedule; *p != '\0'; p++)
+    if (*p != '\n') putchar(*p);
+    else printf(" | ");
+  printf("\n");
+  fflush(stdout);
+}
+
+/* The ratio model / best of one file; 0: it failed. */
+static double search_file(atr_context *context, const char *path, const atr_tune_options *options) {
+  job j = {.context = context};
+  char *text = read_text(path);
+  if (text == NULL || atr_module_parse(context, path, text, -1, &j.module) != ATR_OK) {
+    fprintf(stderr, "%s: %s\n", path, text == NULL ? "cannot be read" : atr_context_message(context));
+    return 0;
+  }
+  j.args[0] = filled(atr_module_parameter_shape(j.module, 0));
+  j.args[1] = filled(atr_module_parameter_shape(j.module, 1));
+  j.results[0] = filled(atr_module_result_shape(j.module, 0));
+  atr_arena arena;
+  atr_arena_init(&arena, atr_default_realloc, NULL);
+  atr_tuned tuned;
+  double ratio = 0;
+  if (setjmp(arena.guard) == 0 && tune(&j, &arena, options, &tuned) == ATR_OK) {
+    print_line(path, &tuned);
+    ratio = tuned.model_ns / tuned.best_ns;
+  }
+  atr_arena_fini(&arena);
+  atr_module_destroy(j.module);
+  free(j.args[0]), free(j.args[1]), free(j.results[0]), free(j.scratch);
+  return ratio;
+}
+
+int main(int argc, char **argv) {
+  atr_context *context;
+  atr_context_options options = {.size = sizeof options, .threads = 1};
+  atr_tune_options how = {.most = 96, .budget_ns = 3e8};
+  double logs = 0, worst = 0;
+  int files = 0, failed = 0;
+  if (atr_context_create(&options, &context) != ATR_OK) return 2;
+  printf("%-34s %11s %11s  %5s %5s  %s\n", "row", "model ns", "best ns", "ratio", "tried", "best schedule");
+  for (int i = 1; i < argc; i++) {
+    if (sscanf(argv[i], "--most=%d", &how.most) == 1) continue;
+    if (strncmp(argv[i], "--seconds=", 10) == 0) {
+      how.budget_ns = 1e9 * atof(argv[i] + 10);
+      continue;
+    }
+    double ratio = search_file(context, argv[i], &how);
+    failed += ratio == 0;
+    if (ratio == 0) continue;
+    files++;
+    logs += log(ratio);
+    if (ratio > worst) worst = ratio;
+  }
+  if (files > 0) printf("model / best: geometric mean %.3f, worst %.3f of %d\n", exp(logs / files), worst, files);
+  atr_context_destroy(context);
+  return failed > 0 || files == 0;
+}

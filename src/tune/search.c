@@ -1,0 +1,190 @@
+/* search.c - which schedules are tried, and how they are compared (tune.h).
+ *
+ * The space is the cost model's: its whole ranking, of which the first and then ever sparser places are tried, and the
+ * neighbours of the best one so far: one piece a step larger or smaller, or two loops exchanged. Every schedule passes the
+ * same legality check as a person's. Those tried run by turns; the slower half drops out after each round, so that the last
+ * few, the model's choice always among them, share most of the time. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "tune/tune.h"
+
+enum { RANKED = 600, FINALISTS = 6, MAX_TRIED = 512 };
+
+typedef struct variant {
+  atr_schedule schedule;
+  const char *text; /* of this nest alone */
+  const char *why;  /* the model's words; NULL: not of its ranking */
+  void *code;
+  double ns; /* least so far */
+} variant;
+
+typedef struct search {
+  atr_work *work;
+  const atr_nest *nest;
+  const char *others; /* lines of the nests that are settled */
+  const atr_tune_options *options;
+  const atr_tune_bench *bench;
+  atr_tuned *out;
+  variant *variants; /* [0] is the model's choice */
+  int count, tried;
+} search;
+
+static const char *text_of(const search *s, const atr_schedule *schedule) {
+  atr_text text = atr_text_make(s->work->arena);
+  atr_schedule_print(&text, s->nest, schedule);
+  return text.data != NULL ? text.data : "";
+}
+
+static const char *line_of(const search *s, const char *schedule) {
+  return atr_arena_printf(s->work->arena, "%s%s: %s\n", s->others, s->nest->name, schedule);
+}
+
+/* Makes one more variant and runs it once, so that it is warm. */
+static void try_schedule(search *s, const atr_schedule *schedule, const char *why) {
+  atr_work checking = {.arena = s->work->arena};
+  if (s->tried >= s->options->most) return;
+  const char *text = text_of(s, schedule);
+  for (int i = 0; i < s->count; i++)
+    if (strcmp(s->variants[i].text, text) == 0) return;
+  s->tried++;
+  s->out->tried++;
+  variant v = {.schedule = *schedule, .text = text, .why = why};
+  if (atr_schedule_check(&checking, s->nest, schedule) != ATR_OK ||
+      s->bench->make(s->bench->user, line_of(s, text), &v.code) != ATR_OK) {
+    s->out->refused++;
+    return;
+  }
+  v.ns = s->bench->run(s->bench->user, v.code);
+  s->variants[s->count++] = v;
+}
+
+static void run_once(search *s, variant *v) {
+  double ns = s->bench->run(s->bench->user, v->code);
+  if (ns < v->ns) v->ns = ns;
+}
+
+static void drop(search *s, int i) {
+  if (getenv("ATR_ALL")) printf("ALL\t%s\t%.0f\t%s\t%s\n", s->nest->name, s->variants[i].ns, s->variants[i].text, s->variants[i].why ? s->variants[i].why : "");
+  s->bench->drop(s->bench->user, s->variants[i].code);
+  memmove(&s->variants[i], &s->variants[i + 1], sizeof(variant) * (size_t)(s->count - i - 1));
+  s->count--;
+}
+
+static int slowest(const search *s) {
+  int worst = 1;
+  for (int i = 2; i < s->count; i++)
+    if (s->variants[i].ns > s->variants[worst].ns) worst = i;
+  return worst;
+}
+
+static int fastest(const search *s) {
+  int best = 0;
+  for (int i = 1; i < s->count; i++)
+    if (s->variants[i].ns < s->variants[best].ns) best = i;
+  return best;
+}
+
+/* Rounds over all variants; after each the slower ones go, down to `keep` beside the model's choice. */
+static void halve(search *s, int keep) {
+  while (s->count > keep + 1) {
+    for (int i = 0; i < s->count; i++) run_once(s, &s->variants[i]);
+    int next = (s->count + 1) / 2 > keep + 1 ? (s->count + 1) / 2 : keep + 1;
+    while (s->count > next) drop(s, slowest(s));
+  }
+}
+
+/* ---- the space */
+
+/* Places of the model's ranking: all of the first eight, then every one that is an eighth further on. */
+static void try_ranking(search *s, const atr_target *target, int most) {
+  atr_choice *choices = ATR_NEW_ARRAY(s->work->arena, atr_choice, RANKED);
+  int count = atr_schedule_rank(s->work->arena, s->nest, target, RANKED, choices);
+  s->out->model_estimate += choices[0].cycles;
+  for (int i = 0; i < count && s->tried < most; i += 1 + i / 8) try_schedule(s, &choices[i].schedule, choices[i].why);
+}
+
+static void try_resized(search *s, const atr_schedule *from, int piece, int64_t extent) {
+  atr_schedule changed = *from;
+  if (extent < 1) return;
+  changed.pieces[piece].extent = extent;
+  if (extent == 1) {
+    memmove(&changed.pieces[piece], &changed.pieces[piece + 1], sizeof(atr_piece) * (size_t)(changed.count - piece - 1));
+    changed.count--;
+  }
+  try_schedule(s, &changed, NULL);
+}
+
+static void try_neighbours(search *s, const atr_schedule *from) {
+  for (int p = 0; p < from->count; p++) {
+    const atr_piece *piece = &from->pieces[p];
+    if (piece->extent != 0 && piece->kind != ATR_DIM_VECTOR && piece->kind != ATR_DIM_DOT) {
+      try_resized(s, from, p, piece->extent - 1);
+      try_resized(s, from, p, piece->extent + 1);
+      try_resized(s, from, p, piece->extent * 2);
+      try_resized(s, from, p, piece->extent / 2);
+    }
+    if (p + 1 < from->count && from->pieces[p + 1].dim != piece->dim && from->pieces[p + 1].kind == piece->kind) {
+      atr_schedule changed = *from;
+      changed.pieces[p] = from->pieces[p + 1];
+      changed.pieces[p + 1] = *piece;
+      try_schedule(s, &changed, NULL);
+    }
+  }
+}
+
+/* ---- one nest */
+
+static void finish(search *s) {
+  double spent = 0;
+  for (int round = 0; round < 3 || spent < s->options->budget_ns; round++)
+    for (int i = 0; i < s->count; i++) {
+      run_once(s, &s->variants[i]);
+      spent += s->variants[i].ns;
+    }
+}
+
+static atr_status tune_nest(search *s, const atr_target *target) {
+  int most = s->options->most < MAX_TRIED ? s->options->most : MAX_TRIED;
+  s->variants = ATR_NEW_ARRAY(s->work->arena, variant, most);
+  try_ranking(s, target, most / 2 + 1);
+  if (s->count == 0)
+    return atr_fail(s->work, ATR_NOWHERE, ATR_UNSUPPORTED, "nest %s: no schedule could be made into code", s->nest->name);
+  halve(s, FINALISTS);
+  for (int last = -1; s->tried < most && s->tried != last;) {
+    last = s->tried;
+    atr_schedule best = s->variants[fastest(s)].schedule;
+    try_neighbours(s, &best);
+    halve(s, FINALISTS);
+  }
+  finish(s);
+  const variant *best = &s->variants[fastest(s)];
+  s->out->best_ns = best->ns;
+  if (s->others[0] == '\0') s->out->model_ns = s->variants[0].ns; /* all nests by the model */
+  s->others = line_of(s, best->text);
+  while (s->count > 0) drop(s, s->count - 1);
+  return ATR_OK;
+}
+
+static int compare_work(const void *a, const void *b) {
+  double x = atr_nest_useful_macs(*(const atr_nest *const *)a), y = atr_nest_useful_macs(*(const atr_nest *const *)b);
+  return (x < y) - (x > y);
+}
+
+atr_status atr_tune(atr_work *work, const atr_program *problem, const atr_target *target, const atr_tune_options *options,
+                    const atr_tune_bench *bench, atr_tuned *out) {
+  const atr_nest **nests = ATR_NEW_ARRAY(work->arena, const atr_nest *, problem->nest_count);
+  int count = 0;
+  *out = (atr_tuned){.schedule = ""};
+  for (int n = 0; n < problem->nest_count; n++)
+    if (problem->nests[n]->has_acc) nests[count++] = problem->nests[n];
+  qsort(nests, (size_t)count, sizeof *nests, compare_work);
+  for (int n = 0; n < count; n++) {
+    search s = {.work = work, .nest = nests[n], .others = out->schedule, .options = options, .bench = bench, .out = out};
+    ATR_TRY(tune_nest(&s, target));
+    out->schedule = s.others;
+  }
+  return ATR_OK;
+}

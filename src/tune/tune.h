@@ -1,0 +1,37 @@
+/* tune.h - the best schedule of a nest by measurement.
+ *
+ * In: a program's nests before their schedules, a target, and a bench: the caller's way to make code with a schedule text and
+ * to run it once. Out: the fastest schedule text found, and what the cost model's own choice took in the same interleaved
+ * measurement. Nothing is remembered between calls. */
+#ifndef ATR_TUNE_TUNE_H
+#define ATR_TUNE_TUNE_H
+
+#include "lower/schedule.h"
+
+/* One executable per schedule text, timed by turns. */
+typedef struct atr_tune_bench {
+  void *user;
+  /* Code for a schedule text (lines "NEST: schedule", as in atr_compile_options); a failure means: leave this one out. */
+  atr_status (*make)(void *user, const char *schedule, void **variant);
+  double (*run)(void *user, void *variant); /* nanoseconds of one run */
+  void (*drop)(void *user, void *variant);
+} atr_tune_bench;
+
+typedef struct atr_tune_options {
+  int most;        /* schedules that are tried per nest, at least 1 */
+  double budget_ns; /* time for running the finalists of a nest; every one runs at least three times */
+} atr_tune_options;
+
+typedef struct atr_tuned {
+  const char *schedule;  /* a line per nest with a sum; in the work's arena */
+  double best_ns;        /* least time of a run with it, */
+  double model_ns;       /* and of one with the cost model's choices */
+  double model_estimate; /* cycles, by the model, of its choices */
+  int tried, refused;    /* schedules; refused: illegal or not to be made into code */
+} atr_tuned;
+
+/* Tunes the nests with a sum one after the other, the largest first, each with the best of those before it. */
+ATR_CHECK_RESULT atr_status atr_tune(atr_work *work, const atr_program *problem, const atr_target *target,
+                                     const atr_tune_options *options, const atr_tune_bench *bench, atr_tuned *out);
+
+#endif
