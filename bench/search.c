@@ -153,7 +153,7 @@ static double search_file(atr_context *context, const char *path, const atr_tune
 int main(int argc, char **argv) {
   atr_context *context;
   atr_context_options options = {.size = sizeof options, .threads = 1};
-  atr_tune_options how = {.most = 96, .budget_ns = 3e8};
+  atr_tune_options how = {.constant_parameters = 2, .most = 96, .budget_ns = 3e8};
   double logs = 0, worst = 0;
   int files = 0, failed = 0;
   if (atr_context_create(&options, &context) != ATR_OK) return 2;

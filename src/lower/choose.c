@@ -16,6 +16,7 @@ enum { MAX_VECTOR_CHOICES = 24, MAX_TILES = 24 };
 
 static const double MAX_CODE = 4000;        /* instructions of a nest's body with all its variants */
 static const double CODE_SCALE = 12000;     /* instructions that weigh as much as doubling the time */
+static const double PACK_CYCLES = 1;        /* per element */
 static const double PARALLEL_CYCLES = 30e3; /* work below which waking threads costs more than it gives */
 
 /* The best candidates so far, best first; one of each kind. */
@@ -83,7 +84,15 @@ static int unroll_choices(const atr_cost_model *m, uint64_t *out) {
 /* Same vectors, same copied dim and as many vectors of each: variants of one tile, of which the best is enough. */
 static bool same_kind(const atr_candidate *a, const atr_candidate *b) {
   return memcmp(&a->vector, &b->vector, sizeof a->vector) == 0 && a->vectors == b->vectors && a->copies_dim == b->copies_dim &&
-         a->dot == b->dot;
+         a->dot == b->dot && a->pack == b->pack;
+}
+
+/* To lay rhs out anew in every run. */
+static double pack_cycles(const atr_cost_model *m) {
+  double elements = 1;
+  for (int d = 0; d < m->nest->dim_count; d++)
+    if (m->rhs[d] != 0) elements *= (double)m->nest->dims[d].extent;
+  return elements * PACK_CYCLES;
 }
 
 /* Code costs time to compile and cache to run: where cycles are about equal the smaller body wins. */
@@ -91,6 +100,7 @@ static void consider_tile(const atr_cost_model *m, atr_candidate *c, ranking *r)
   double code = atr_cost_code(m, c);
   if (code > MAX_CODE && r->count > 0) return;
   c->tile_cycles = atr_cost_tiles(m, c) * (1 + code / CODE_SCALE) + (code > MAX_CODE ? 1e30 : 0);
+  if (c->pack && !m->rhs_constant) c->tile_cycles += pack_cycles(m);
   if (r->count == r->most && c->tile_cycles >= r->best[r->count - 1].tile_cycles) return;
   int at = 0;
   while (at < r->count && !same_kind(&r->best[at], c)) at++;
@@ -126,7 +136,7 @@ static int dot_choice(const atr_cost_model *m) {
   for (int i = m->reduce_count - 1; i >= 0; i--) {
     int d = m->reduce_order[i];
     if (m->nest->dims[d].extent == 0 || m->nest->dims[d].extent % 2 != 0 || !atr_nest_can_dot(m->nest, d)) continue;
-    return m->rhs_packs && strcmp(m->row->arch, "x86_64") == 0 ? d : -1;
+    return m->may_pack && strcmp(m->row->arch, "x86_64") == 0 ? d : -1;
   }
   return -1;
 }
@@ -146,12 +156,13 @@ static void rank_tiles(const atr_cost_model *m, ranking *r) {
   uint64_t unrolled[8];
   int vector_count = vector_choices(m, vectors), unroll_count = unroll_choices(m, unrolled), dot = dot_choice(m);
   for (int v = 0; v < vector_count; v++)
-    for (int u = 0; u < unroll_count; u++) {
-      atr_candidate c = {.vector = vectors[v], .unrolled = unrolled[u], .dot = -1};
-      try_steps(m, c, r);
-      c.dot = dot;
-      if (dot >= 0 && (c.unrolled >> dot & 1) == 0) try_steps(m, c, r);
-    }
+    for (int u = 0; u < unroll_count; u++)
+      for (int pack = m->may_pack; pack >= 0; pack--) {
+        atr_candidate c = {.vector = vectors[v], .unrolled = unrolled[u], .dot = -1, .pack = pack};
+        try_steps(m, c, r);
+        c.dot = dot;
+        if (dot >= 0 && pack && (c.unrolled >> dot & 1) == 0) try_steps(m, c, r);
+      }
 }
 
 /* ---- loops around a tile */
@@ -169,7 +180,8 @@ static void add_reduction(const atr_cost_model *m, atr_candidate *c, int64_t blo
   if (block > 0) add_loop(c, inner, trips_of(m, c, inner) / block);
   for (int i = 0; i < m->reduce_count; i++) {
     int d = m->reduce_order[i];
-    if ((c->unrolled >> d & 1) == 0) add_loop(c, d, d == inner && block > 0 ? block : trips_of(m, c, d));
+    if ((c->unrolled >> d & 1) != 0 || (d == inner && block == 1)) continue;
+    add_loop(c, d, d == inner && block > 0 ? block : trips_of(m, c, d));
   }
 }
 
@@ -222,7 +234,7 @@ static void try_reductions(const atr_cost_model *m, atr_candidate *c, ranking *r
   atr_cost_traffic(m, c);
   rank(r, c);
   bool between = c->loop_count - independent > 1 && c->loops[c->loop_count - 1].dim == inner; /* taps to share a piece */
-  for (int64_t block = 16; between && block < trips; block *= 2) {
+  for (int64_t block = 1; between && block < trips; block = block == 1 ? 16 : 2 * block) {
     if (trips % block != 0) continue;
     c->loop_count = independent;
     add_reduction(m, c, block);
@@ -270,7 +282,7 @@ static bool first_piece(const atr_candidate *c, int loop) {
 static void make_schedule(const atr_cost_model *m, const atr_candidate *c, atr_schedule *s) {
   const atr_nest *nest = m->nest;
   int parallel = parallel_loops(c), loop = atr_cost_innermost_loop(m, c->unrolled);
-  *s = (atr_schedule){.pack_rhs = m->rhs_packs};
+  *s = (atr_schedule){.pack_rhs = c->pack};
   for (int l = 0; l < c->loop_count; l++)
     add_piece(s, c->loops[l].dim, l < parallel ? ATR_DIM_PARALLEL : ATR_DIM_LOOP, first_piece(c, l) ? 0 : c->loops[l].trips);
   for (int i = 0; i < m->reduce_count; i++) {
@@ -297,7 +309,7 @@ static const char *reasons(atr_arena *arena, const atr_cost_model *m, const atr_
     double body, step = atr_cost_step(m, c, c->copies, c->vectors, &body);
     atr_text_printf(&t, "tile of %lld x %lld vectors: %.1f cycles a step for %.0f instructions; ", (long long)c->copies,
                     (long long)c->vectors, step, body);
-    atr_text_printf(&t, "rhs %s; ", m->rhs_packs ? "packed, it is read by many outputs" : "read in place");
+    atr_text_printf(&t, "rhs %s; ", c->pack ? "packed, it is read by many outputs" : "read in place");
   }
   atr_text_printf(&t, "estimate %.5g cycles: %.5g in tiles", c->cycles, c->tile_cycles);
   static const char *const terms[ATR_TRAFFIC_TERMS] = {"misses of L1", "of L2", "of L3", "translations", "page walks"};
@@ -305,8 +317,9 @@ static const char *reasons(atr_arena *arena, const atr_cost_model *m, const atr_
   return t.data;
 }
 
-int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_target *target, int most, atr_choice *out) {
-  atr_cost_model m = atr_cost_model_make(nest, target);
+int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_target *target, bool rhs_constant, int most,
+                      atr_choice *out) {
+  atr_cost_model m = atr_cost_model_make(nest, target, rhs_constant);
   ranking tiles = {.best = ATR_NEW_ARRAY(arena, atr_candidate, MAX_TILES), .most = MAX_TILES},
           all = {.best = ATR_NEW_ARRAY(arena, atr_candidate, most), .most = most};
   rank_tiles(&m, &tiles);
@@ -319,10 +332,10 @@ int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_target *
   return all.count;
 }
 
-void atr_schedule_choose(atr_arena *arena, const atr_nest *nest, const atr_target *target, atr_schedule *out,
-                         const char **why) {
+void atr_schedule_choose(atr_arena *arena, const atr_nest *nest, const atr_target *target, bool rhs_constant,
+                         atr_schedule *out, const char **why) {
   atr_choice best;
-  atr_schedule_rank(arena, nest, target, 1, &best);
+  atr_schedule_rank(arena, nest, target, rhs_constant, 1, &best);
   *out = best.schedule;
   *why = best.why;
 }

@@ -67,8 +67,8 @@ static void order_reduction(atr_cost_model *m) {
   }
 }
 
-atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_target *target) {
-  atr_cost_model m = {.nest = nest, .row = target->row, .vnni = target->vnni};
+atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_target *target, bool rhs_constant) {
+  atr_cost_model m = {.nest = nest, .rhs_constant = rhs_constant, .row = target->row, .vnni = target->vnni};
   atr_dtype type = nest->has_acc ? nest->acc_dtype : nest->exprs[nest->root].dtype;
   if (!nest->has_acc && (type == ATR_F16 || type == ATR_BF16 || atr_dtype_size(type) == 1)) type = ATR_F32;
   bool complex_type = atr_dtype_class_of(type) == ATR_CLASS_COMPLEX;
@@ -87,7 +87,7 @@ atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_target *targe
       if (m.rhs[d] != 0) weights *= (double)nest->dims[d].extent;
       if (!nest->dims[d].reduced && m.rhs[d] == 0) outputs *= (double)nest->dims[d].extent;
     }
-    m.rhs_packs = outputs >= 16 && weights > 1 && nest->rhs.index_count == 0;
+    m.may_pack = outputs >= 16 && weights > 1 && nest->rhs.index_count == 0;
   }
   return m;
 }
@@ -279,7 +279,7 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   double width = (double)atr_ceil_div(lanes, m->width), accumulators = (double)(copies * vectors) * width;
   bool moving = m->lhs[vd] != 0 && m->rhs[vd] == 0; /* over a spatial dim taps shift lhs off its alignment */
   lane_cost l = cost_of_lanes(m, &c->vector, m->lhs, !moving), r = cost_of_lanes(m, &c->vector, m->rhs, true);
-  if (m->rhs_packs && r.loads > 1) r = (lane_cost){width, 0};
+  if (c->pack && r.loads > 1) r = (lane_cost){width, 0};
   copies_of(m, c, copies, vectors, l.shuffles > 0, &s);
   if (l.shuffles > 0) l.loads = span_loads(m, c, &s);
   double lhs_vectors = distinct_in(s.lhs, &s.whole), rhs_vectors = distinct_in(s.rhs, &s.whole),

@@ -29,6 +29,7 @@ typedef struct atr_candidate {
   uint64_t unrolled;   /* bit d: reduced dim d is unrolled whole */
   int64_t inner_steps; /* the innermost looped reduced dim is unrolled this many times */
   int dot;             /* reduced dim whose elements are multiplied in pairs; -1: none */
+  bool pack;           /* rhs is laid out anew */
   double tile_cycles;  /* of all tiles, data in the nearest cache */
   atr_loop loops[ATR_MAX_DIMS]; /* from the outside in; those of reduced dims from `reduced_from` on */
   int loop_count, reduced_from;
@@ -47,11 +48,12 @@ typedef struct atr_cost_model {
   double convert_uops;  /* extra instructions per loaded vector */
   double step_uops;     /* instructions per vector of the epilogue */
   bool vnni;            /* a pair's products and the addition are one instruction */
-  bool rhs_packs;       /* weights are worth laying out anew */
+  bool rhs_constant;    /* packing it costs nothing while running */
+  bool may_pack;        /* weights are used often enough to be laid out anew */
 } atr_cost_model;
 
 /* ---- cost.c */
-atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_target *target);
+atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_target *target, bool rhs_constant);
 /* Elements by which an access moves per step of each dim. */
 void atr_cost_steps(const atr_nest *nest, const atr_access *access, int64_t *out);
 /* The innermost looped reduced dim; -1: none. */

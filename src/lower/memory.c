@@ -14,6 +14,10 @@
 
 enum { MAX_ARRAYS = 8, LINE = 64, PAGE = 4096 };
 
+/* Weights used once, read line after line: pages are entered one at a time and each makes the stream wait; read in sweeps
+ * over some kilobytes they came at the memory's full rate. */
+static const double SEQUENTIAL = 1.6;
+static const double SCATTERED = 4; /* a line from L3 that was not fetched ahead */
 /* Part of the shorter times that does not hide behind the longest. */
 static const double EXPOSED = 0.12;
 
@@ -23,6 +27,7 @@ typedef struct array {
   int64_t size;                      /* bytes of an element */
   bool packed;                       /* laid out in the order of the loops: every footprint is one run */
   double weight;                     /* transfers per line: 2 where lines are also written back */
+  bool scattered;                    /* its next line lies elsewhere, and what lies between is not wanted soon */
 } array;
 
 typedef struct traffic {
@@ -52,7 +57,7 @@ static void find_arrays(traffic *t) {
   atr_dtype stored = nest->exprs[nest->root].dtype;
   if (nest->has_acc) {
     add_array(t, m->lhs, nest->lhs_dtype, false, 1);
-    add_array(t, m->rhs, nest->rhs_dtype, m->rhs_packs, 1);
+    add_array(t, m->rhs, nest->rhs_dtype, t->c->pack, 1);
   }
   add_array(t, m->out, stored, false, 2);
   for (int e = 1; e <= nest->expr_count; e++) {
@@ -60,6 +65,17 @@ static void find_arrays(traffic *t) {
     int64_t step[ATR_MAX_DIMS];
     atr_cost_steps(nest, &nest->exprs[e].access, step);
     add_array(t, step, nest->exprs[e].dtype, false, 1);
+  }
+}
+
+static void find_scattered(traffic *t) {
+  for (int i = 0; i < t->array_count; i++) {
+    array *a = &t->arrays[i];
+    int l = t->c->loop_count - 1;
+    while (l >= 0 && a->step[t->c->loops[l].dim] == 0) l--;
+    if (l < 0 || a->packed) continue;
+    int d = t->c->loops[l].dim;
+    a->scattered = a->step[d] * t->inside[t->c->loop_count][d] * a->size > 4 * LINE;
   }
 }
 
@@ -98,6 +114,7 @@ static double blocks_touched(const array *a, const int64_t *inside, double block
 typedef struct store {
   double capacity, block; /* bytes */
   int64_t sets;           /* 1: any block may lie anywhere */
+  double scattered;       /* cost of a block that no prefetcher foresees, in others */
 } store;
 
 /* Rows a multiple of a cache's way apart fall into few of its sets: the part of the cache that they cannot use, as a factor
@@ -139,9 +156,25 @@ static double transfers(const traffic *t, const store *s) {
       bool accumulates = a->weight > 1 && l >= t->c->reduced_from;
       if (!accumulates) count *= (double)t->c->loops[l].trips;
     }
-    total += count * a->weight;
+    total += count * a->weight * (a->scattered ? s->scattered : 1);
   }
   return total;
+}
+
+/* Is rhs read where it lies, each element once, as unshared weights are? */
+static bool single_use(const traffic *t) {
+  if (!t->m->nest->has_acc || t->c->pack) return false;
+  for (int d = 0; d < t->m->nest->dim_count; d++)
+    if (!t->m->nest->dims[d].reduced && t->m->rhs[d] == 0 && t->m->nest->dims[d].extent > 1) return false;
+  return true;
+}
+
+/* Does the innermost loop step through rhs over some lines, so that each page is entered early? */
+static bool swept(const traffic *t) {
+  int l = t->c->loop_count - 1;
+  int64_t step = l >= t->c->reduced_from ? llabs(t->m->rhs[t->c->loops[l].dim]) : 0;
+  return step * t->inside[t->c->loop_count][t->c->loops[l < 0 ? 0 : l].dim] * (int64_t)atr_dtype_size(t->m->nest->rhs_dtype) >=
+         4 * LINE;
 }
 
 void atr_cost_traffic(const atr_cost_model *m, atr_candidate *c) {
@@ -149,14 +182,17 @@ void atr_cost_traffic(const atr_cost_model *m, atr_candidate *c) {
   traffic t = {.m = m, .c = c};
   find_arrays(&t);
   find_insides(&t);
+  find_scattered(&t);
   for (int i = 0; i < ATR_CACHE_LEVELS; i++) {
-    store cache = {m->row->cache_bytes[i] * 0.75, LINE, sets[i]};
+    store cache = {m->row->cache_bytes[i] * 0.75, LINE, sets[i], i == 1 ? SCATTERED : 1};
     c->traffic[i] = transfers(&t, &cache) * m->row->line_cycles[i];
   }
   for (int i = 0; i < 2; i++) {
-    store buffer = {m->row->tlb_pages[i] * PAGE, PAGE, 1};
+    store buffer = {m->row->tlb_pages[i] * PAGE, PAGE, 1, 1};
     c->traffic[ATR_CACHE_LEVELS + i] = transfers(&t, &buffer) * m->row->page_cycles[i];
   }
+  if (single_use(&t) && !swept(&t))
+    for (int i = 1; i < ATR_CACHE_LEVELS; i++) c->traffic[i] *= SEQUENTIAL;
   double sum = c->tile_cycles, most = c->tile_cycles;
   for (int i = 0; i < ATR_TRAFFIC_TERMS; i++) {
     sum += c->traffic[i];

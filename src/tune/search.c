@@ -24,6 +24,7 @@ typedef struct variant {
 typedef struct search {
   atr_work *work;
   const atr_nest *nest;
+  bool rhs_constant;
   const char *others; /* lines of the nests that are settled */
   const atr_tune_options *options;
   const atr_tune_bench *bench;
@@ -101,7 +102,7 @@ static void halve(search *s, int keep) {
 /* Places of the model's ranking: all of the first eight, then every one that is an eighth further on. */
 static void try_ranking(search *s, const atr_target *target, int most) {
   atr_choice *choices = ATR_NEW_ARRAY(s->work->arena, atr_choice, RANKED);
-  int count = atr_schedule_rank(s->work->arena, s->nest, target, RANKED, choices);
+  int count = atr_schedule_rank(s->work->arena, s->nest, target, s->rhs_constant, RANKED, choices);
   s->out->model_estimate += choices[0].cycles;
   for (int i = 0; i < count && s->tried < most; i += 1 + i / 8) try_schedule(s, &choices[i].schedule, choices[i].why);
 }
@@ -182,7 +183,8 @@ atr_status atr_tune(atr_work *work, const atr_program *problem, const atr_target
     if (problem->nests[n]->has_acc) nests[count++] = problem->nests[n];
   qsort(nests, (size_t)count, sizeof *nests, compare_work);
   for (int n = 0; n < count; n++) {
-    search s = {.work = work, .nest = nests[n], .others = out->schedule, .options = options, .bench = bench, .out = out};
+    bool constant = atr_nest_rhs_is_constant(problem, nests[n], options->constant_parameters);
+    search s = {.work = work, .nest = nests[n], .rhs_constant = constant, .others = out->schedule, .options = options, .bench = bench, .out = out};
     ATR_TRY(tune_nest(&s, target));
     out->schedule = s.others;
   }

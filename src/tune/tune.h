@@ -18,6 +18,7 @@ typedef struct atr_tune_bench {
 } atr_tune_bench;
 
 typedef struct atr_tune_options {
+  uint64_t constant_parameters; /* as in atr_compile_options */
   int most;        /* schedules that are tried per nest, at least 1 */
   double budget_ns; /* time for running the finalists of a nest; every one runs at least three times */
 } atr_tune_options;
