@@ -53,7 +53,18 @@ expect 0 atrousc targets
 
 expect 0 atrousc bench conv.hlo sum.hlo --repeat=3
 grep -qE '^conv\.hlo  min [0-9]+ ns  median [0-9]+ ns  .* GFLOP/s' out || fail "bench prints '$(cat out)'"
+grep -qE '^conv\.hlo  .* [0-9.]+ of the f32 peak [0-9.]+  compile' out || fail "bench prints no peak: '$(cat out)'"
+[ "$(grep -c '^  [a-z0-9.]*: ' out)" -ge 1 ] || fail "bench prints no schedule: '$(cat out)'"
+# What it prints as a schedule is one.
+sed -n 's/^  \(.*: .*\)/\1/p' out >schedule.txt
+expect 0 atrousc run conv.hlo --random-int=1 --exact --schedule=@schedule.txt
+sed 's/f32/f64/g' conv.hlo >conv64.hlo
+expect 0 atrousc bench conv64.hlo --repeat=3 --threads=2
+has out "of the f64 peak"
 expect 0 atrousc bench conv.hlo sum.hlo --repeat=3 --json
+grep -qE '"peak_dtype": "f32", "peak_gflops": [0-9.]+, "share": [0-9.e-]+, "schedules": \{"[a-z0-9.]+": "' out ||
+  fail "bench --json lacks peak or schedules: '$(cat out)'"
+if command -v python3 >/dev/null; then python3 -m json.tool <out >/dev/null || fail "bench --json is not JSON"; fi
 # 5 outputs of 2 taps are 20 operations; the dilated, cropped input meets a tap in 5 of the 10 pairs.
 has out '"name": "conv.hlo", "min_ns": '
 has out '"runs": 3,'
