@@ -439,7 +439,7 @@ def parse(arguments):
     parser.add_argument("--cpu", help="CPU to compile for; peers are kept to its vector extension")
     parser.add_argument("--cores", help="cores to pin to; default: all this process may use")
     parser.add_argument(
-        "--seconds", type=float, default=0.6, help="time for the runs of a row, all contenders together; default 0.6"
+        "--seconds", type=float, default=1.0, help="time for the runs of a row, all contenders together; default 1"
     )
     parser.add_argument("--no-cold", dest="cold", action="store_false", help="leave out first calls in processes of their own")
     parser.add_argument("--fresh", action="store_true", help="forget what was measured before")

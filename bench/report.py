@@ -151,19 +151,23 @@ def compile_text(rows):
 
 def first_call_table(data, titles):
     """Cold: a process of its own, one row of each family. Warm: in a process that has made others before, every row."""
-    lines, families = [], sorted({c["family"] for c in data["cold"]})
+    cold = {(c["family"], c["contender"]): c for c in data["cold"]}
     ms = lambda c: f"{(c['create_ns'] + c['first_ns']) / 1e6:.1f}" if "create_ns" in c else "refused"
-    for peer in titles:
-        cold = {c["family"]: c for c in data["cold"] if c["contender"] == peer}
-        started = [c["start_ns"] / 1e6 for c in cold.values() if "start_ns" in c]
-        warm = [row["contenders"][peer] for row in data["rows"] if row["contenders"].get(peer, {}).get("min_ns")]
-        warm = [(b["create_ns"] + b["first_ns"]) / 1e6 for b in warm]
-        lines.append(
-            [titles[peer], f"{quantile(started, 0.5):.0f}" if started else ""]
-            + [ms(cold[f]) if f in cold else "" for f in families]
-            + [f"{quantile(warm, 0.5):.1f}" if warm else "", f"{max(warm):.0f}" if warm else ""]
-        )
-    return table(["ms", "start"] + [f"cold {f}" for f in families] + ["warm median", "warm worst"], lines)
+
+    def over_all(function):
+        return [f"{function(v):.1f}" if v else "" for v in columns]
+
+    columns = [[c["start_ns"] / 1e6 for (_, who), c in cold.items() if who == name and "start_ns" in c] for name in titles]
+    lines = [["start of the process, median"] + over_all(lambda v: quantile(v, 0.5))]
+    for family in sorted({family for family, _ in cold}):
+        lines.append([f"cold, {family}"] + [ms(cold[family, name]) if (family, name) in cold else "" for name in titles])
+    made = [
+        [row["contenders"][name] for row in data["rows"] if row["contenders"].get(name, {}).get("min_ns")] for name in titles
+    ]
+    columns = [[(b["create_ns"] + b["first_ns"]) / 1e6 for b in one] for one in made]
+    lines.append(["warm, median of all rows"] + over_all(lambda v: quantile(v, 0.5)))
+    lines.append(["warm, 99th percentile"] + over_all(lambda v: quantile(v, 0.99)))
+    return table(["ms"] + list(titles.values()), lines)
 
 
 def refusals(data, titles):

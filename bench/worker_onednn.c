@@ -12,6 +12,7 @@
  * leaves oneDNN only its reference code ("ref"), the other arrays may take any format too, with the reorders to and from the
  * plain ones inside the timing, if that has an optimized implementation. The reply names the implementation. */
 #include <oneapi/dnnl/dnnl.h>
+#include <oneapi/dnnl/dnnl_debug.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,7 +175,7 @@ static bool choose(worker_reply *reply) {
   } else if (other != NULL) {
     dnnl_primitive_desc_destroy(other);
   }
-  if (state.desc == NULL) return worker_refuse(reply, "oneDNN has no primitive (status %d)", (int)status);
+  if (state.desc == NULL) return worker_refuse(reply, "oneDNN has no primitive: %s", dnnl_status2str(status));
   return true;
 }
 
