@@ -1,7 +1,8 @@
 """The picture of a report: one lane a family, one dot a row and peer at its ratio, a bar at the peer's geometric mean; SVG,
 plain text.
 
-In: (family, peer, ratio) and the peers' titles. Out: an SVG. The axis is logarithmic; right of 1 Atrous is faster."""
+In: (family, peer, ratio), the peers' titles, what was measured. Out: an SVG. The axis is logarithmic; right of 1 Atrous is faster.
+"""
 
 import math
 
@@ -26,7 +27,7 @@ def text(x, y, words, anchor="start", color="#333"):
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{color}">{words}</text>'
 
 
-def draw(dots, peers):
+def draw(dots, peers, what):
     families = sorted({family for family, _, _ in dots})
     values = [ratio for _, _, ratio in dots] or [1.0]
     low = 2.0 ** min(-1, max(-4, math.floor(math.log2(min(values)))))
@@ -38,7 +39,7 @@ def draw(dots, peers):
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + 60}" height="{height}"',
         ' font-family="sans-serif" font-size="11">',
         f'<rect width="{LEFT + WIDTH + 60}" height="{height}" fill="white"/>',
-        text(LEFT, 16, "time of the peer / time of Atrous, a dot a row, a bar at the geometric mean"),
+        text(LEFT, 16, f"{what}: time of the peer / time of Atrous, a dot a row, a bar at the geometric mean"),
     ]
     for i, name in enumerate(names):
         out.append(text(LEFT + 120 * i, 34, peers[name], color=COLORS[i % len(COLORS)]))

@@ -272,8 +272,10 @@ def summary(data):
 def write(data, folder):
     os.makedirs(folder, exist_ok=True)
     peers = {name: title for name, title in data["contenders"].items() if name != "atrous"}
-    dots = [(row["family"], peer, ratio(row, peer)[0]) for row in data["rows"] for peer in peers if ratio(row, peer)]
-    for name, text in (("bench.md", markdown(data)), ("bench.json", json_text(data)), ("bench.svg", draw(dots, peers))):
+    (dtype, layout, threads), rows = groups(data["rows"])[0]  # f32 on one thread, if that was measured
+    what = f"{dtype}, {layout.upper()}, {threads} thread{'s' if threads > 1 else ''}"
+    dots = [(row["family"], peer, ratio(row, peer)[0]) for row in rows for peer in peers if ratio(row, peer)]
+    for name, text in (("bench.md", markdown(data)), ("bench.json", json_text(data)), ("bench.svg", draw(dots, peers, what))):
         with open(os.path.join(folder, name), "w") as file:
             file.write(text)
     return summary(data) + f"\nreport: {os.path.join(os.path.relpath(folder), 'bench.md')}"
