@@ -1,8 +1,8 @@
 """The picture of a report: one lane a family, one dot a row and peer at its ratio, a bar at the peer's geometric mean; SVG,
 plain text.
 
-In: (family, peer, ratio), the peers' titles, what was measured. Out: an SVG. The axis is logarithmic; right of 1 Atrous is faster.
-"""
+In: (family, peer, ratio), the peers' titles, what was measured. Out: an SVG. The axis is logarithmic; right of 1 Atrous is
+faster. """
 
 import math
 

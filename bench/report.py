@@ -142,7 +142,8 @@ def compile_text(rows):
     large = sorted({item for item in scratch if item[0] > SCRATCH_BYTES}, reverse=True)
     text = (
         f"Compile time over {len(times)} rows: median {quantile(times, 0.5):.1f} ms (target {COMPILE_MEDIAN_MS}), "
-        f"99th percentile {quantile(times, 0.99):.1f} ms (target {COMPILE_P99_MS}), worst {max(times):.1f} ms ({label(slowest)}).\n"
+        f"99th percentile {quantile(times, 0.99):.1f} ms (target {COMPILE_P99_MS}), "
+        f"worst {max(times):.1f} ms ({label(slowest)}).\n"
         f"Scratch beyond packed weights: largest {max(scratch)[0] / 2**20:.2f} MiB ({max(scratch)[1]}), "
         f"{len(large)} rows above the target of {SCRATCH_BYTES >> 20} MiB"
     )
