@@ -108,9 +108,12 @@ static atr_scalar complex_imag(const atr_scalar *x) { return of_real(x[0].im); }
 static atr_scalar complex_abs(const atr_scalar *x) { return of_real(hypot(x[0].re, x[0].im)); }
 static atr_scalar complex_exponential(const atr_scalar *x) { return of_complex(cexp(complex_of(x))); }
 static atr_scalar complex_tanh(const atr_scalar *x) { return of_complex(ctanh(complex_of(x))); }
-static atr_scalar complex_logistic(const atr_scalar *x) {
-  atr_scalar minus = complex_negate(x);
-  return of_complex(1 / (1 + cexp(complex_of(&minus))));
+static atr_scalar complex_logistic(const atr_scalar *x) { /* near its poles i pi (2k + 1), 1 + exp(-z) would cancel */
+  bool negative = x[0].re < 0;
+  atr_scalar minus = complex_negate(x), half = {.re = x[0].re / 2, .im = x[0].im / 2};
+  if (!(fabs(x[0].re) >= 1)) return of_complex((1 + ctanh(complex_of(&half))) / 2);
+  double complex e = cexp(complex_of(negative ? x : &minus)); /* this one does not overflow */
+  return of_complex((negative ? e : 1) / (1 + e));
 }
 
 /* ---- which function for which class */

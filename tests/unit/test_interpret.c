@@ -438,6 +438,13 @@ static const char *const single_dtype[] = {
   "compare direction=5\narg f32[2] nan 1\narg f32[2] nan 1\nout pred[2] 0 1",
   "select\narg pred[] 1\narg s8[2] 1 2\narg s8[2] 3 4\nout s8[2] 1 2",
   "logistic\narg f32[3] 0 inf -inf\nout f32[3] 0.5 1 0",
+  /* complex: beside poles, where the exponential is infinite, and where all depends on one part */
+  "logistic ulps=4\narg c128[3] 0 3.14159 0.001953125 -3.141592 0.5 2\n"
+  "out c128[3] 0.5 376847.99757040443 512.500105425335 -0.17133456906389274 0.8662056162320153 0.6390190451118546",
+  "logistic ulps=4\narg c128[2] 3 2 -3 2\n"
+  "out c128[2] 1.0189793914289662 0.0471064600647722 -0.01897939142896622 0.0471064600647722",
+  "logistic\narg c128[3] -712 0 inf nan -inf inf\nout c128[3] 6.05799464199894e-310 0 1 0 0 0",
+  "logistic\narg c128[3] nan 0 0 inf nan 1\nout c128[3] nan 0 0.5 nan nan nan",
   "add\narg s8[1] 100\narg s8[1] 100\nout s8[1] -56",
   "convert\narg f32[4] nan 300 -300 -0.9\nout s8[4] 0 127 -128 0",
   "concatenate dims=0\narg s8[0]\narg s8[2] 1 2\nout s8[2] 1 2",
