@@ -15,24 +15,7 @@
  * multiply-add. The reduction is Cody and Waite's ("Software Manual for the Elementary Functions", 1980), the sum Dekker's ("A
  * floating-point technique for extending the available precision", 1971); the numbers below are printed by
  * scripts/make-math-coefficients.py. */
-#include "codegen/llvm_internal.h"
-
-enum { MAX_COEFFICIENTS = 11 };
-
-typedef LLVMValueRef value;
-
-/* What depends on the type. */
-typedef struct real_format {
-  int mantissa;             /* stored bits */
-  uint64_t one;             /* the bits of 1 */
-  uint64_t half_mask;       /* keeps the leading half of the significant bits: products of two such numbers are exact */
-  double round;             /* 1.5 * 2^mantissa: adding it leaves the nearest integer in the low bits */
-  double ln2_high, ln2_low; /* n * ln2_high is exact for every n that occurs */
-  double least, greatest;   /* exp is 0 below, infinite above */
-  double flat;              /* tanh(x / 2) rounds to -1 below */
-  int count;                /* of coefficients: 1/2 and those of p */
-  double coefficient[MAX_COEFFICIENTS];
-} real_format;
+#include "codegen/llvm_math.h"
 
 /* The polynomials' relative errors as exp(r) - 1: 2^-29.8 and 2^-59.2. */
 static const real_format F32 = {
@@ -64,154 +47,96 @@ static const real_format F64 = {
                     0x1.af5d2ca2445b7p-26, 0x1.1ef51a08b46c6p-29},
 };
 
-/* A function being emitted. */
-typedef struct math {
-  atr_emitter *e;
-  const real_format *format;
-  LLVMTypeRef real, integer; /* vectors */
-} math;
-
-/* A sum that is not rounded; |tail| may be a few percent of |head|. */
-typedef struct pair {
-  value head, tail;
-} pair;
-
-static math begin(atr_emitter *e, value x) {
+math atr_math_begin(atr_emitter *e, value x) {
   LLVMTypeRef real = LLVMTypeOf(x);
   bool wide = LLVMGetElementType(real) == e->f64;
   return (math){e, wide ? &F64 : &F32, real, LLVMVectorType(wide ? e->i64 : e->i32, (unsigned)e->lanes)};
 }
 
-/* ---- shorthand */
-
-static value add(math *m, value a, value b) { return LLVMBuildFAdd(m->e->b, a, b, ""); }
-static value sub(math *m, value a, value b) { return LLVMBuildFSub(m->e->b, a, b, ""); }
-static value mul(math *m, value a, value b) { return LLVMBuildFMul(m->e->b, a, b, ""); }
-static value bits_of(math *m, value x) { return LLVMBuildBitCast(m->e->b, x, m->integer, ""); }
-static value real_of(math *m, value bits) { return LLVMBuildBitCast(m->e->b, bits, m->real, ""); }
-static value choose(math *m, value mask, value a, value b) { return LLVMBuildSelect(m->e->b, mask, a, b, ""); }
-
-static value number(math *m, double x) { return atr_llvm_splat(m->e, LLVMConstReal(LLVMGetElementType(m->real), x)); }
-
-static value integer(math *m, uint64_t x) { return atr_llvm_splat(m->e, LLVMConstInt(LLVMGetElementType(m->integer), x, 0)); }
-
-/* a * b + c, rounded once where the target can. */
-static value mul_add(math *m, value a, value b, value c) {
-  if (!m->e->target->row->fma) return add(m, mul(m, a, b), c);
-  return atr_llvm_intrinsic(m->e, "llvm.fma", m->real, (value[]){a, b, c}, 3);
-}
-
-static value sub_mul(math *m, value c, value a, value b) {
-  if (!m->e->target->row->fma) return sub(m, c, mul(m, a, b));
-  return mul_add(m, LLVMBuildFNeg(m->e->b, a, ""), b, c);
-}
-
-/* NaN stays: these compares are false for it. */
-static value at_least(math *m, value x, double limit) {
-  value bound = number(m, limit);
-  return choose(m, LLVMBuildFCmp(m->e->b, LLVMRealOGT, bound, x, ""), bound, x);
-}
-
-static value clamp(math *m, value x, double least, double greatest) {
-  value bound = number(m, greatest);
-  x = at_least(m, x, least);
-  return choose(m, LLVMBuildFCmp(m->e->b, LLVMRealOLT, bound, x, ""), bound, x);
-}
-
-static value absolute(math *m, value x) { return atr_llvm_intrinsic(m->e, "llvm.fabs", m->real, &x, 1); }
-
-static value with_sign_of(math *m, value x, value sign) {
-  return atr_llvm_intrinsic(m->e, "llvm.copysign", m->real, (value[]){x, sign}, 2);
-}
-
 /* ---- the reduction */
 
-typedef struct reduced {
-  value n;    /* bits whose lowest ones are those of n */
-  pair expm1; /* of r: head = r */
-} reduced;
-
-/* c0 + c1 r + c2 r^2 + ...: pairs first, then Horner in r^2, which halves the chain of dependent steps. */
-static value polynomial(math *m, value r, value square) {
-  const double *c = m->format->coefficient;
-  int k = (m->format->count - 1) & ~1;
+/* c0 + c1 x + c2 x^2 + ...: pairs first, then Horner in x^2, which halves the chain of dependent steps. */
+value atr_math_polynomial(math *m, const double *c, int count, value x, value square) {
+  int k = (count - 1) & ~1;
   value sum = number(m, c[k]);
-  if (k + 1 < m->format->count) sum = mul_add(m, number(m, c[k + 1]), r, sum);
-  while ((k -= 2) >= 0) sum = mul_add(m, sum, square, mul_add(m, number(m, c[k + 1]), r, number(m, c[k])));
+  if (k + 1 < count) sum = mul_add(m, number(m, c[k + 1]), x, sum);
+  while ((k -= 2) >= 0) sum = mul_add(m, sum, square, mul_add(m, number(m, c[k + 1]), x, number(m, c[k])));
   return sum;
 }
 
-static reduced reduce(math *m, value x) {
+reduced atr_math_reduce(math *m, value x) {
   value magic = number(m, m->format->round);
   value shifted = mul_add(m, x, number(m, 0x1.71547652b82fep0), magic); /* 1 / ln 2 */
   value n = sub(m, shifted, magic);
   value most = sub_mul(m, x, n, number(m, m->format->ln2_high)); /* exact */
   value rest = mul(m, n, number(m, m->format->ln2_low));
   value r = sub(m, most, rest), lost = sub(m, sub(m, most, r), rest), square = mul(m, r, r);
-  return (reduced){bits_of(m, shifted), {r, mul_add(m, polynomial(m, r, square), square, lost)}};
+  value p = atr_math_polynomial(m, m->format->coefficient, m->format->count, r, square);
+  return (reduced){bits_of(m, shifted), {r, mul_add(m, p, square, lost)}};
 }
 
-/* 2^n for n of bits whose lowest ones are those of n. */
-static value power(math *m, value n) {
+value atr_math_power(math *m, value n) {
   value exponent = LLVMBuildShl(m->e->b, n, integer(m, (uint64_t)m->format->mantissa), "");
   return real_of(m, LLVMBuildAdd(m->e->b, exponent, integer(m, m->format->one), ""));
 }
 
-/* floor(n / 2), for exponents that the type lacks: 2^n is then 2^half times 2^rest. The bits above those of n are an even and
- * positive number, so that shifting all of them halves n too. */
-static value half_of(math *m, value n) { return LLVMBuildLShr(m->e->b, n, integer(m, 1), ""); }
+/* The bits above those of n are an even and positive number, so that shifting all of them halves n too. */
+value atr_math_half(math *m, value n) { return LLVMBuildLShr(m->e->b, n, integer(m, 1), ""); }
+
+/* Only the last of the products may be subnormal or overflow. */
+value atr_math_scale(math *m, value x, value n) {
+  value half = atr_math_half(m, n), rest = LLVMBuildSub(m->e->b, n, half, "");
+  return mul(m, mul(m, x, atr_math_power(m, half)), atr_math_power(m, rest));
+}
 
 /* ---- arithmetic with unrounded sums */
 
-/* a + b for |a| >= |b.head|, or a = 0; only the tail is rounded. */
-static pair add_pair(math *m, value a, pair b) {
+pair atr_math_add(math *m, value a, pair b) {
   value sum = add(m, a, b.head);
   return (pair){sum, add(m, sub(m, b.head, sub(m, sum, a)), b.tail)};
 }
 
-static value leading_half(math *m, value x) {
-  return real_of(m, LLVMBuildAnd(m->e->b, bits_of(m, x), integer(m, m->format->half_mask), ""));
+pair atr_math_expm1(math *m, reduced x, value power) {
+  value one = number(m, 1), most = sub(m, power, one), lost = sub(m, power, add(m, most, one));
+  return atr_math_add(m, most, (pair){mul(m, power, x.expm1.head), mul_add(m, power, x.expm1.tail, lost)});
 }
 
 /* a / (large + small) for |large| >= |small.head|, rounded once: half of the quotient's bits, times half of the divisor's, is
  * exact; what is left of a, divided by the rounded divisor, gives the other bits. */
-static value divide(math *m, pair a, value large, pair small) {
-  value divisor = add(m, large, add(m, small.head, small.tail)), inverse = LLVMBuildFDiv(m->e->b, number(m, 1), divisor, "");
+static value quotient(math *m, pair a, value large, pair small) {
+  value divisor = add(m, large, add(m, small.head, small.tail)), inverse = divide(m, number(m, 1), divisor);
   value high = leading_half(m, divisor), low = add(m, add(m, sub(m, large, high), small.head), small.tail);
-  value quotient = leading_half(m, mul(m, add(m, a.head, a.tail), inverse));
-  value left = sub_mul(m, add(m, sub_mul(m, a.head, quotient, high), a.tail), quotient, low);
-  return mul_add(m, left, inverse, quotient);
+  value first = leading_half(m, mul(m, rounded(m, a), inverse));
+  value left = sub_mul(m, add(m, sub_mul(m, a.head, first, high), a.tail), first, low);
+  return mul_add(m, left, inverse, first);
 }
 
 /* ---- the functions */
 
 value atr_llvm_exp(atr_emitter *e, value x) {
-  math m = begin(e, x);
-  reduced r = reduce(&m, clamp(&m, x, m.format->least, m.format->greatest));
-  pair sum = add_pair(&m, number(&m, 1), r.expm1);
-  value half = half_of(&m, r.n), rest = LLVMBuildSub(e->b, r.n, half, "");
-  return mul(&m, mul(&m, add(&m, sum.head, sum.tail), power(&m, half)), power(&m, rest));
+  math m = atr_math_begin(e, x);
+  reduced r = atr_math_reduce(&m, clamp(&m, x, m.format->least, m.format->greatest));
+  return atr_math_scale(&m, rounded(&m, atr_math_add(&m, number(&m, 1), r.expm1)), r.n);
 }
 
 value atr_llvm_tanh(atr_emitter *e, value x) {
-  math m = begin(e, x);
-  value one = number(&m, 1), below = LLVMBuildFNeg(e->b, absolute(&m, x), "");
-  reduced r = reduce(&m, at_least(&m, add(&m, below, below), m.format->flat));
-  value scale = power(&m, r.n), most = sub(&m, scale, one), lost = sub(&m, scale, add(&m, most, one));
-  pair scaled = {mul(&m, scale, r.expm1.head), mul_add(&m, scale, r.expm1.tail, lost)}, expm1 = add_pair(&m, most, scaled);
-  return with_sign_of(&m, divide(&m, expm1, number(&m, 2), expm1), x);
+  math m = atr_math_begin(e, x);
+  value below = negate(&m, absolute(&m, x));
+  reduced r = atr_math_reduce(&m, at_least(&m, add(&m, below, below), m.format->flat));
+  pair expm1 = atr_math_expm1(&m, r, atr_math_power(&m, r.n));
+  return with_sign_of(&m, quotient(&m, expm1, number(&m, 2), expm1), x);
 }
 
 /* With exp(-x) = 2^n v, n = half + rest: 1 / (1 + exp(-x)) = 2^-half / (2^-half + 2^rest v). Nothing overflows, and what makes
  * a result subnormal is the last multiplication. */
 value atr_llvm_logistic(atr_emitter *e, value x) {
-  math m = begin(e, x);
-  reduced r = reduce(&m, clamp(&m, LLVMBuildFNeg(e->b, x, ""), m.format->least, -m.format->least));
-  pair v = add_pair(&m, number(&m, 1), r.expm1);
-  value half = half_of(&m, r.n), scale = power(&m, LLVMBuildSub(e->b, r.n, half, ""));
-  value one = power(&m, LLVMBuildNeg(e->b, half, ""));
-  value u = mul(&m, v.head, scale), one_is_more = LLVMBuildFCmp(e->b, LLVMRealOGT, one, u, "");
-  value large = choose(&m, one_is_more, one, u), small = choose(&m, LLVMBuildFCmp(e->b, LLVMRealOLT, one, u, ""), one, u);
+  math m = atr_math_begin(e, x);
+  reduced r = atr_math_reduce(&m, clamp(&m, negate(&m, x), m.format->least, -m.format->least));
+  pair v = atr_math_add(&m, number(&m, 1), r.expm1);
+  value half = atr_math_half(&m, r.n), scale = atr_math_power(&m, LLVMBuildSub(e->b, r.n, half, ""));
+  value one = atr_math_power(&m, LLVMBuildNeg(e->b, half, ""));
+  value u = mul(&m, v.head, scale), one_is_more = is(&m, LLVMRealOGT, one, u);
+  value large = choose(&m, one_is_more, one, u), small = choose(&m, is(&m, LLVMRealOLT, one, u), one, u);
   pair dividend = {number(&m, 1), number(&m, -0.0)}; /* adding -0 changes nothing, and LLVM knows it */
-  return mul(&m, divide(&m, dividend, large, (pair){small, mul(&m, v.tail, scale)}), one);
+  return mul(&m, quotient(&m, dividend, large, (pair){small, mul(&m, v.tail, scale)}), one);
 }
