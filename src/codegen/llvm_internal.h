@@ -3,7 +3,7 @@
  *   llvm_module.c   entry points, kernels, constants             llvm_access.c  vectors from and to memory, by lane pattern
  *   llvm_loops.c    the loop tree                                llvm_value.c   arithmetic and conversions of every dtype
  *   llvm_tile.c     accumulators, multiply-accumulate, epilogue  llvm_math.c    exp, tanh, logistic
- *   llvm_target.c   target machines, optimisation, output
+ *   llvm_target.c   target machines, optimisation, output        llvm_math_complex.c   the same and abs, of complex numbers
  */
 #ifndef ATR_CODEGEN_LLVM_INTERNAL_H
 #define ATR_CODEGEN_LLVM_INTERNAL_H
@@ -99,6 +99,10 @@ LLVMValueRef atr_llvm_exp(atr_emitter *e, LLVMValueRef x);
 LLVMValueRef atr_llvm_tanh(atr_emitter *e, LLVMValueRef x);
 LLVMValueRef atr_llvm_logistic(atr_emitter *e, LLVMValueRef x);
 
+/* ---- llvm_math_complex.c: abs (whose im is NULL), exponential, tanh and logistic of numbers held as c64 or c128; errors are in
+ * doc/ir.md */
+atr_vec atr_llvm_complex_function(atr_emitter *e, atr_op op, atr_vec z);
+
 /* ---- llvm_access.c */
 /* Lanes of an access for one unrolled point; absent elements are not valid. */
 void atr_llvm_lanes(atr_emitter *e, const atr_access *access, bool is_lhs, const int64_t *point, atr_lanes *out);
@@ -143,5 +147,7 @@ void atr_llvm_if(atr_emitter *e, LLVMValueRef condition, void (*then)(atr_emitte
 
 /* ---- llvm_module.c */
 void atr_llvm_build_module(atr_emitter *e, const char *symbol);
+/* A function without a body, with what the target asks of all. */
+LLVMValueRef atr_llvm_function(atr_emitter *e, const char *name, LLVMTypeRef type);
 
 #endif

@@ -124,7 +124,7 @@ static void set_prefix(atr_emitter *e, LLVMValueRef function) {
 #endif
 }
 
-static LLVMValueRef new_function(atr_emitter *e, const char *name, LLVMTypeRef type) {
+LLVMValueRef atr_llvm_function(atr_emitter *e, const char *name, LLVMTypeRef type) {
   LLVMValueRef f = LLVMAddFunction(e->module, name, type);
   set_prefix(e, f);
   LLVMAttributeRef nounwind = LLVMCreateEnumAttribute(e->context, LLVMGetEnumAttributeKindForName("nounwind", 8), 0);
@@ -149,7 +149,7 @@ static LLVMTypeRef task_type(atr_emitter *e) { return LLVMFunctionType(e->void_t
 static LLVMValueRef emit_nest(atr_emitter *e, const atr_nest *nest, const char *symbol) {
   e->nest = nest;
   describe_dims(e);
-  e->function = new_function(e, atr_arena_printf(e->work->arena, "%s.%s.task", symbol, nest->name), task_type(e));
+  e->function = atr_llvm_function(e, atr_arena_printf(e->work->arena, "%s.%s.task", symbol, nest->name), task_type(e));
   LLVMSetLinkage(e->function, LLVMInternalLinkage);
   LLVMAttributeRef noinline_attribute = LLVMCreateEnumAttribute(e->context, LLVMGetEnumAttributeKindForName("noinline", 8), 0);
   LLVMAddAttributeAtIndex(e->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, noinline_attribute);
@@ -233,7 +233,7 @@ static void emit_entry(atr_emitter *e, bool prepack, LLVMValueRef function, LLVM
 
 static LLVMValueRef begin_entry(atr_emitter *e, const char *name, unsigned parameters) {
   LLVMTypeRef types[4] = {e->ptr, e->ptr, e->ptr, e->ptr};
-  LLVMValueRef f = new_function(e, name, LLVMFunctionType(e->i32, types, parameters, 0));
+  LLVMValueRef f = atr_llvm_function(e, name, LLVMFunctionType(e->i32, types, parameters, 0));
   e->function = f;
   LLVMPositionBuilderAtEnd(e->b, atr_llvm_block(e, "entry"));
   return f;

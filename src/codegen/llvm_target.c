@@ -122,25 +122,8 @@ static atr_status output_code(atr_work *work, atr_llvm_state *s, atr_llvm_output
   return ATR_OK;
 }
 
-/* What the generator has no code for, said before any is made. */
-static atr_status check_supported(atr_work *work, const atr_program *program) {
-  for (int n = 0; n < program->nest_count; n++) {
-    const atr_nest *nest = program->nests[n];
-    for (int x = 1; x <= nest->expr_count; x++) {
-      const atr_expr *expr = &nest->exprs[x];
-      bool hard = expr->kind == ATR_EXPR_OP && (expr->op == ATR_OP_EXPONENTIAL || expr->op == ATR_OP_TANH ||
-                                                expr->op == ATR_OP_LOGISTIC || expr->op == ATR_OP_ABS);
-      if (hard && atr_dtype_class_of(nest->exprs[expr->args[0]].dtype) == ATR_CLASS_COMPLEX)
-        return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "%s of complex numbers has no generated code",
-                        atr_op_name(expr->op));
-    }
-  }
-  return ATR_OK;
-}
-
 atr_status atr_llvm_emit(atr_work *work, const atr_program *program, const atr_target *target, const char *symbol,
                          int parameter_count, atr_llvm_output output, atr_llvm_state *s, const char **bytes, size_t *len) {
-  ATR_TRY(check_supported(work, program));
   ATR_TRY(make_machine(work, target, s));
   s->context = LLVMContextCreate();
   s->module = LLVMModuleCreateWithNameInContext(symbol, s->context);

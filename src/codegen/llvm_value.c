@@ -425,9 +425,11 @@ static atr_vec binary(atr_emitter *e, atr_op op, atr_dtype t, atr_vec a, atr_vec
   }
 }
 
-static LLVMValueRef function_of(atr_emitter *e, atr_op op, LLVMValueRef x) {
-  if (op == ATR_OP_EXPONENTIAL) return atr_llvm_exp(e, x);
-  return op == ATR_OP_TANH ? atr_llvm_tanh(e, x) : atr_llvm_logistic(e, x);
+static atr_vec function_of(atr_emitter *e, atr_op op, atr_dtype t, atr_vec x) {
+  if (x.im != NULL) return atr_llvm_complex_function(e, op, x);
+  if (op == ATR_OP_ABS) return (atr_vec){absolute(e, t, x.re), NULL};
+  if (op == ATR_OP_EXPONENTIAL) return (atr_vec){atr_llvm_exp(e, x.re), NULL};
+  return (atr_vec){op == ATR_OP_TANH ? atr_llvm_tanh(e, x.re) : atr_llvm_logistic(e, x.re), NULL};
 }
 
 static atr_vec negate(atr_emitter *e, atr_dtype t, atr_vec a) {
@@ -463,10 +465,10 @@ static atr_vec unrounded(atr_emitter *e, const atr_expr *x, atr_dtype t, const a
   case ATR_OP_REAL: return (atr_vec){a[0].re, NULL};
   case ATR_OP_IMAG: return imaginary(e, t, a[0]);
   case ATR_OP_NEGATE: return negate(e, t, a[0]);
-  case ATR_OP_ABS: return (atr_vec){absolute(e, t, a[0].re), NULL};
+  case ATR_OP_ABS:
   case ATR_OP_EXPONENTIAL:
   case ATR_OP_TANH:
-  case ATR_OP_LOGISTIC: return (atr_vec){function_of(e, x->op, a[0].re), NULL};
+  case ATR_OP_LOGISTIC: return function_of(e, x->op, t, a[0]);
   case ATR_OP_COMPARE: return (atr_vec){bool_to_pred(e, compare(e, t, x->direction, a[0], a[1])), NULL};
   case ATR_OP_SELECT: return atr_llvm_select(e, not_zero(e, a[0].re), a[1], a[2]);
   case ATR_OP_CONVERT: return atr_llvm_convert(e, t, x->dtype, a[0]);

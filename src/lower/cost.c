@@ -45,13 +45,18 @@ static double mac_cost(atr_dtype acc, bool fma) {
   return 2;
 }
 
+static double step_cost(atr_op op, bool is_complex) {
+  if (op == ATR_OP_EXPONENTIAL || op == ATR_OP_TANH || op == ATR_OP_LOGISTIC) return is_complex ? 300 : 30;
+  if (op == ATR_OP_ABS && is_complex) return 20;
+  return op == ATR_OP_DIVIDE ? 8 : 1;
+}
+
 static double expression_cost(const atr_nest *nest) {
   double uops = 1;
   for (int e = 1; e <= nest->expr_count; e++) {
-    if (nest->exprs[e].kind != ATR_EXPR_OP) continue;
-    bool transcendental = nest->exprs[e].op == ATR_OP_EXPONENTIAL || nest->exprs[e].op == ATR_OP_TANH ||
-                          nest->exprs[e].op == ATR_OP_LOGISTIC;
-    uops += transcendental ? 30 : nest->exprs[e].op == ATR_OP_DIVIDE ? 8 : 1;
+    const atr_expr *x = &nest->exprs[e];
+    if (x->kind != ATR_EXPR_OP) continue;
+    uops += step_cost(x->op, atr_dtype_class_of(nest->exprs[x->args[0]].dtype) == ATR_CLASS_COMPLEX);
   }
   return uops;
 }

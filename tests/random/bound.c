@@ -125,8 +125,17 @@ static bound of_divide(const step *s) {
 
 static bound of_function(const step *s, double slope_absolute, double slope_relative) {
   atr_dtype dtype = s->inst->shape.dtype;
-  if (is_complex(dtype)) return UNKNOWN;
   return (bound){true, slope_absolute * s->error[0] + 4 * smallest(dtype), 16 * epsilon(dtype) + slope_relative};
+}
+
+/* With t = tanh(d): tanh(z + d) - tanh(z) = t (1 - tanh(z)^2) / (1 + t tanh(z)), which is large near the poles of a complex
+ * tanh; |t| <= 1.1 |d|, and of half as much logistic(z) = (1 + tanh(z / 2)) / 2. */
+static bound of_tanh(const step *s, bool is_logistic) {
+  if (!is_complex(s->inst->shape.dtype)) return of_function(s, 1, 0);
+  double error = 1.5 * s->error[0], largest = 1.5 * s->out.largest; /* of the whole number, from parts */
+  double tanh_error = is_logistic ? error / 2 : error, tanh_largest = is_logistic ? 1 + 2 * largest : largest;
+  if (!(1.1 * tanh_error * tanh_largest < 0.5)) return UNKNOWN;
+  return of_function(s, 4 * (1 + tanh_largest * tanh_largest), 0);
 }
 
 static bound of_convert(const step *s) {
@@ -147,9 +156,9 @@ static bound of_op(const step *s) {
   case ATR_OP_SUBTRACT: return rounded(s, s->error[0] + s->error[1]);
   case ATR_OP_MULTIPLY: return of_multiply(s);
   case ATR_OP_DIVIDE: return of_divide(s);
-  case ATR_OP_EXPONENTIAL: return of_function(s, 0, exp(s->error[0]) - 1);
-  case ATR_OP_TANH: return of_function(s, 1, 0);
-  case ATR_OP_LOGISTIC: return of_function(s, 1, 0);
+  case ATR_OP_EXPONENTIAL: return of_function(s, 0, exp(1.5 * s->error[0]) - 1);
+  case ATR_OP_TANH: return of_tanh(s, false);
+  case ATR_OP_LOGISTIC: return of_tanh(s, true);
   case ATR_OP_CONVERT: return of_convert(s);
   case ATR_OP_COMPARE:
   case ATR_OP_AND:

@@ -169,15 +169,13 @@ static const tail_row tail_rows[] = {
     {80, INTEGER | FLOAT | COMPLEX, arithmetic},
     {30, PRED | INTEGER | FLOAT, ordered},
     {12, INTEGER | FLOAT, clamp},
-    {12, SINT | FLOAT, absolute},
-    {20, FLOAT, transcendental},
+    {12, SINT | FLOAT | COMPLEX, absolute},
+    {20, FLOAT | COMPLEX, transcendental},
     {20, ANY, select_by},
     {20, ANY, convert},
     {10, ANY, view},
     {10, PRED | INTEGER, bitwise},
     {8, FLOAT | COMPLEX, parts},
-    {1, COMPLEX, absolute},
-    {1, COMPLEX, transcendental},
 };
 enum { TAIL_ROWS = sizeof tail_rows / sizeof *tail_rows };
 
