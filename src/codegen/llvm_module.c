@@ -29,7 +29,7 @@ static LLVMValueRef load_pointer(atr_emitter *e, LLVMValueRef table, int64_t i, 
 static LLVMValueRef global_constant(atr_emitter *e, const atr_buffer *buffer) {
   size_t bytes = (size_t)buffer->elements * atr_dtype_size(buffer->dtype);
   LLVMValueRef data = LLVMConstStringInContext(e->context, buffer->data, (unsigned)bytes, 1);
-  LLVMValueRef global = LLVMAddGlobal(e->module, LLVMTypeOf(data), "constant");
+  LLVMValueRef global = LLVMAddGlobal(e->module, LLVMTypeOf(data), "constant.data"); /* never a kernel's name */
   LLVMSetInitializer(global, data);
   LLVMSetGlobalConstant(global, 1);
   LLVMSetLinkage(global, LLVMPrivateLinkage);

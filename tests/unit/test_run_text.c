@@ -22,11 +22,11 @@ static const char conv[] =
   "}\n";
 static const float x_data[5] = {1, 2, 3, 4, 5}, w_data[3] = {1, 10, 100}, y_expected[3] = {321, 432, 543};
 
-/* y = x + k, a text of its own for each k. */
+/* y = x + k, a text of its own for each k; a kernel may be named as anything in it. */
 static bool run_numbered(int k) {
   char text[256];
   static const char format[] =
-    "HloModule m\n"
+    "HloModule constant\n"
     "ENTRY e {\n"
     "  x = s32[2] parameter(0)\n"
     "  k = s32[2] constant({%d, %d})\n"
