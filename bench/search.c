@@ -5,8 +5,9 @@
  *     row                            model ns    best ns  ratio  tried  best schedule
  *     resnet_3x3_64_56                2512044    2498731  1.005     96  y: parallel oy; ...
  *
- * and the geometric mean and the worst of the ratios. --most=N schedules a nest, --seconds=S for the finalists of a nest. Sees
- * the library's internals, as the unit tests do; runs what it times through the public API, on one thread. */
+ * and the geometric mean and the worst of the ratios. --all: also a line for every schedule that was timed, with the model's
+ * words about it: what its constants are fitted to. --most=N schedules a nest, --seconds=S for the finalists of a nest.
+ * Sees the library's internals, as unit tests do; what it times runs through the public API, on one thread. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +99,11 @@ static char *read_text(const char *path) {
   return text;
 }
 
+static void print_tried(void *user, const char *nest, const char *schedule, const char *why, double ns) {
+  (void)user;
+  printf("ALL\t%s\t%.0f\t%s\t%s\n", nest, ns, schedule, why != NULL ? why : "");
+}
+
 /* The same nests that atr_compile schedules on this machine. */
 static atr_status tune(job *j, atr_arena *arena, const atr_tune_options *options, atr_tuned *out) {
   atr_work work = {.arena = arena};
@@ -160,6 +166,10 @@ int main(int argc, char **argv) {
   printf("%-34s %11s %11s  %5s %5s  %s\n", "row", "model ns", "best ns", "ratio", "tried", "best schedule");
   for (int i = 1; i < argc; i++) {
     if (sscanf(argv[i], "--most=%d", &how.most) == 1) continue;
+    if (strcmp(argv[i], "--all") == 0) {
+      how.tried = print_tried;
+      continue;
+    }
     if (strncmp(argv[i], "--seconds=", 10) == 0) {
       how.budget_ns = 1e9 * atof(argv[i] + 10);
       continue;

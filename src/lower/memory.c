@@ -17,7 +17,6 @@ enum { MAX_ARRAYS = 8, LINE = 64, PAGE = 4096 };
 /* Weights used once, read line after line: pages are entered one at a time and each makes the stream wait; read in sweeps
  * over some kilobytes they came at the memory's full rate. */
 static const double SEQUENTIAL = 1.6;
-static const double SCATTERED = 4; /* a line from L3 that was not fetched ahead */
 /* Part of the shorter times that does not hide behind the longest. */
 static const double EXPOSED = 0.12;
 
@@ -27,7 +26,6 @@ typedef struct array {
   int64_t size;                      /* bytes of an element */
   bool packed;                       /* laid out in the order of the loops: every footprint is one run */
   double weight;                     /* transfers per line: 2 where lines are also written back */
-  bool scattered;                    /* its next line lies elsewhere, and what lies between is not wanted soon */
 } array;
 
 typedef struct traffic {
@@ -68,17 +66,6 @@ static void find_arrays(traffic *t) {
   }
 }
 
-static void find_scattered(traffic *t) {
-  for (int i = 0; i < t->array_count; i++) {
-    array *a = &t->arrays[i];
-    int l = t->c->loop_count - 1;
-    while (l >= 0 && a->step[t->c->loops[l].dim] == 0) l--;
-    if (l < 0 || a->packed) continue;
-    int d = t->c->loops[l].dim;
-    a->scattered = a->step[d] * t->inside[t->c->loop_count][d] * a->size > 4 * LINE;
-  }
-}
-
 static void find_insides(traffic *t) {
   const atr_nest *nest = t->m->nest;
   for (int d = 0; d < nest->dim_count; d++)
@@ -114,7 +101,6 @@ static double blocks_touched(const array *a, const int64_t *inside, double block
 typedef struct store {
   double capacity, block; /* bytes */
   int64_t sets;           /* 1: any block may lie anywhere */
-  double scattered;       /* cost of a block that no prefetcher foresees, in others */
 } store;
 
 /* Rows a multiple of a cache's way apart fall into few of its sets: the part of the cache that they cannot use, as a factor
@@ -156,7 +142,7 @@ static double transfers(const traffic *t, const store *s) {
       bool accumulates = a->weight > 1 && l >= t->c->reduced_from;
       if (!accumulates) count *= (double)t->c->loops[l].trips;
     }
-    total += count * a->weight * (a->scattered ? s->scattered : 1);
+    total += count * a->weight;
   }
   return total;
 }
@@ -182,13 +168,12 @@ void atr_cost_traffic(const atr_cost_model *m, atr_candidate *c) {
   traffic t = {.m = m, .c = c};
   find_arrays(&t);
   find_insides(&t);
-  find_scattered(&t);
   for (int i = 0; i < ATR_CACHE_LEVELS; i++) {
-    store cache = {m->row->cache_bytes[i] * 0.75, LINE, sets[i], i == 1 ? SCATTERED : 1};
+    store cache = {m->row->cache_bytes[i] * 0.75, LINE, sets[i]};
     c->traffic[i] = transfers(&t, &cache) * m->row->line_cycles[i];
   }
   for (int i = 0; i < 2; i++) {
-    store buffer = {m->row->tlb_pages[i] * PAGE, PAGE, 1, 1};
+    store buffer = {m->row->tlb_pages[i] * PAGE, PAGE, 1};
     c->traffic[ATR_CACHE_LEVELS + i] = transfers(&t, &buffer) * m->row->page_cycles[i];
   }
   if (single_use(&t) && !swept(&t))

@@ -4,7 +4,6 @@
  * neighbours of the best one so far: one piece a step larger or smaller, or two loops exchanged. Every schedule passes the
  * same legality check as a person's. Those tried run by turns; the slower half drops out after each round, so that the last
  * few, the model's choice always among them, share most of the time. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,8 +67,9 @@ static void run_once(search *s, variant *v) {
 }
 
 static void drop(search *s, int i) {
-  if (getenv("ATR_ALL")) printf("ALL\t%s\t%.0f\t%s\t%s\n", s->nest->name, s->variants[i].ns, s->variants[i].text, s->variants[i].why ? s->variants[i].why : "");
-  s->bench->drop(s->bench->user, s->variants[i].code);
+  const variant *v = &s->variants[i];
+  if (s->options->tried != NULL) s->options->tried(s->options->user, s->nest->name, v->text, v->why, v->ns);
+  s->bench->drop(s->bench->user, v->code);
   memmove(&s->variants[i], &s->variants[i + 1], sizeof(variant) * (size_t)(s->count - i - 1));
   s->count--;
 }

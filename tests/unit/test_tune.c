@@ -1,0 +1,149 @@
+/* test_tune.c - the search for the best schedule, with a clock of our own.
+ *
+ * In: nests from HLO, and a bench that gives each schedule text a time without running anything. Out: the fastest text is
+ * found, what cannot be made is left out, and everything that was made is dropped. */
+#include "lower_fixture.h"
+
+#include "base/checked.h"
+#include "tune/tune.h"
+
+typedef struct fake {
+  const char *wanted;   /* text that makes a variant fast; each occurrence halves its time */
+  const char *unmade;   /* text that cannot be made */
+  int made, dropped, runs, told;
+} fake;
+
+static atr_status fake_make(void *user, const char *schedule, void **variant) {
+  fake *f = user;
+  if (f->unmade != NULL && strstr(schedule, f->unmade) != NULL) return ATR_UNSUPPORTED;
+  f->made++;
+  *variant = atr_arena_string(&arena, schedule, strlen(schedule));
+  return ATR_OK;
+}
+
+static double fake_run(void *user, void *variant) {
+  fake *f = user;
+  double ns = 1000;
+  f->runs++;
+  for (const char *p = variant; (p = strstr(p, f->wanted)) != NULL; p++) ns /= 2;
+  return ns;
+}
+
+static void fake_drop(void *user, void *variant) {
+  (void)variant;
+  ((fake *)user)->dropped++;
+}
+
+static void fake_tried(void *user, const char *nest, const char *schedule, const char *why, double ns) {
+  (void)why;
+  ck_assert(nest[0] != '\0' && schedule[0] != '\0' && ns > 0);
+  ((fake *)user)->told++;
+}
+
+static const char DENSE[] = "x = f32[1,28,28,64] parameter(0) w = f32[3,3,64,64] parameter(1) ROOT y = f32[1,28,28,64] "
+                            "convolution(x, w), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f";
+static const char TRANSPOSED[] = "x = f32[1,8,8,32] parameter(0) w = f32[4,4,32,32] parameter(1) ROOT y = f32[1,16,16,32] "
+                                 "convolution(x, w), window={size=4x4 pad=2_2x2_2 lhs_dilate=2x2}, dim_labels=b01f_01io->b01f";
+
+static atr_status tune(const char *instructions, fake *f, int most, atr_tuned *out) {
+  const atr_program *problem = collapsed_of(instructions);
+  const atr_tune_bench bench = {f, fake_make, fake_run, fake_drop};
+  atr_tune_options options = {.constant_parameters = 2, .most = most, .tried = fake_tried, .user = f};
+  atr_target target;
+  atr_work work = {.arena = &arena};
+  ck_assert_int_eq(atr_target_select(&work, "x86_64-unknown-linux-gnu", "haswell", "", &target), ATR_OK);
+  return atr_tune(&work, problem, &target, &options, &bench, out);
+}
+
+/* Neighbours are walked to: no schedule of the model's ranking need have the wanted piece. */
+START_TEST(test_finds_fastest) {
+  fake f = {.wanted = "oc:5"};
+  atr_tuned tuned;
+  ck_assert_int_eq(tune(DENSE, &f, 200, &tuned), ATR_OK);
+  ck_assert_msg(strstr(tuned.schedule, "oc:5") != NULL, "%s", tuned.schedule);
+  ck_assert(tuned.best_ns < tuned.model_ns && tuned.model_ns == 1000);
+  ck_assert(tuned.model_estimate > 0 && tuned.tried <= 200 && tuned.tried > 50);
+  ck_assert_int_eq(f.made, f.dropped);
+  ck_assert_int_eq(f.told, f.made);
+  ck_assert(f.runs > f.made); /* every one is run more than once in the end, or dropped for being slow */
+}
+END_TEST
+
+/* The model's choice is a line of its own in the result when nothing is faster. */
+START_TEST(test_keeps_the_choice) {
+  fake f = {.wanted = "no such text"};
+  atr_tuned tuned;
+  atr_schedule schedule;
+  atr_target target;
+  const char *why;
+  atr_work work = {.arena = &arena};
+  ck_assert_int_eq(tune(DENSE, &f, 20, &tuned), ATR_OK);
+  const atr_nest *nest = collapsed_of(DENSE)->nests[0];
+  ck_assert_int_eq(atr_target_select(&work, "x86_64-unknown-linux-gnu", "haswell", "", &target), ATR_OK);
+  atr_schedule_choose(&arena, nest, &target, true, &schedule, &why);
+  ck_assert_str_eq(tuned.schedule, atr_arena_printf(&arena, "%s: %s\n", nest->name, schedule_text(nest, &schedule)));
+  ck_assert(tuned.best_ns == tuned.model_ns);
+}
+END_TEST
+
+START_TEST(test_leaves_out_what_cannot_be_made) {
+  fake f = {.wanted = "oc:3", .unmade = "oc:3"};
+  atr_tuned tuned;
+  ck_assert_int_eq(tune(DENSE, &f, 100, &tuned), ATR_OK);
+  ck_assert(tuned.refused > 0 && strstr(tuned.schedule, "oc:3") == NULL);
+  ck_assert_int_eq(f.made, f.dropped);
+}
+END_TEST
+
+START_TEST(test_nothing_can_be_made) {
+  fake f = {.wanted = "x", .unmade = ""};
+  atr_tuned tuned;
+  ck_assert_int_eq(tune(DENSE, &f, 10, &tuned), ATR_UNSUPPORTED);
+  ck_assert_int_eq(f.made, 0);
+}
+END_TEST
+
+/* Every residue class is a nest of its own, and every text tried names the nests settled before it. */
+START_TEST(test_every_nest_gets_a_line) {
+  fake f = {.wanted = "oc:5"};
+  atr_tuned tuned;
+  ck_assert_int_eq(tune(TRANSPOSED, &f, 60, &tuned), ATR_OK);
+  int lines = 0;
+  for (const char *p = tuned.schedule; *p != '\0'; p++) lines += *p == '\n';
+  ck_assert_int_eq(lines, collapsed_of(TRANSPOSED)->nest_count);
+  ck_assert_int_eq(lines, 4);
+  ck_assert_int_eq(f.made, f.dropped);
+}
+END_TEST
+
+/* The ranking that the search starts from: legal, different, best first. */
+START_TEST(test_ranking) {
+  const atr_nest *nest = collapsed_of(DENSE)->nests[0];
+  atr_choice choices[64];
+  atr_target target;
+  atr_work work = {.arena = &arena};
+  ck_assert_int_eq(atr_target_select(&work, "x86_64-unknown-linux-gnu", "haswell", "", &target), ATR_OK);
+  int count = atr_schedule_rank(&arena, nest, &target, true, 64, choices);
+  ck_assert_int_eq(count, 64);
+  for (int i = 0; i < count; i++) {
+    ck_assert_int_eq(atr_schedule_check(&work, nest, &choices[i].schedule), ATR_OK);
+    ck_assert(i == 0 || choices[i].cycles >= choices[i - 1].cycles);
+    for (int j = 0; j < i; j++)
+      ck_assert_str_ne(schedule_text(nest, &choices[i].schedule), schedule_text(nest, &choices[j].schedule));
+  }
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("tune");
+  TCase *search = tcase_create("search");
+  tcase_add_checked_fixture(search, set_up, tear_down);
+  tcase_add_test(search, test_finds_fastest);
+  tcase_add_test(search, test_keeps_the_choice);
+  tcase_add_test(search, test_leaves_out_what_cannot_be_made);
+  tcase_add_test(search, test_nothing_can_be_made);
+  tcase_add_test(search, test_every_nest_gets_a_line);
+  tcase_add_test(search, test_ranking);
+  suite_add_tcase(suite, search);
+  return run_suite(suite);
+}
