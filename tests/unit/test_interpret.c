@@ -231,8 +231,9 @@ static atr_module *module_of(const problem *p) {
 
 static double ulp_of(atr_dtype dtype, double value) {
   int digits = dtype == ATR_F16 ? 10 : dtype == ATR_BF16 ? 7 : dtype == ATR_F32 || dtype == ATR_C64 ? 23 : 52, exponent;
+  int least = dtype == ATR_F16 ? -14 : digits == 52 ? -1022 : -126; /* exponent of the subnormal numbers' spacing */
   frexp(value, &exponent);
-  return ldexp(1, exponent - 1 - digits);
+  return ldexp(1, (exponent - 1 > least ? exponent - 1 : least) - digits);
 }
 
 static bool close_enough(double a, double b, double bound) { return (isnan(a) && isnan(b)) || a == b || fabs(a - b) <= bound; }
@@ -445,6 +446,25 @@ static const char *const single_dtype[] = {
   "out c128[2] 1.0189793914289662 0.0471064600647722 -0.01897939142896622 0.0471064600647722",
   "logistic\narg c128[3] -712 0 inf nan -inf inf\nout c128[3] 6.05799464199894e-310 0 1 0 0 0",
   "logistic\narg c128[3] nan 0 0 inf nan 1\nout c128[3] nan 0 0.5 nan nan nan",
+  /* the ends of their ranges: the last finite number, the first infinity, subnormal numbers, the first 0, and what is 1 */
+  "exponential ulps=1\narg f64[8] 709.78 709.79 -708.4 -745.13 -745.14 1e-320 -inf nan\n"
+    "out f64[8] 1.7928227943945155e+308 inf 2.217119081664265e-308 5e-324 0 1 0 nan",
+  "exponential ulps=1\narg f32[8] 88.72283 88.72284 -87.34 -103.27 -103.98 1e-40 -inf nan\n"
+    "out f32[8] 3.4027985e+38 inf 1.171444e-38 1e-45 0 1 0 nan",
+  "exponential ulps=1\narg f16[7] 11.0859375 11.09375 -9.71875 -16.625 -17.34375 -inf nan\n"
+    "out f16[7] 6.525e+04 inf 6.014e-05 6e-08 0 0 nan",
+  "exponential ulps=1\narg bf16[6] 88.5 89 -88 -92 -92.5 nan\n"
+    "out bf16[6] 2.72492e+38 inf 6.06114e-39 9.18355e-41 9.18355e-41 nan",
+  "tanh ulps=1\narg f64[8] 18 20 -1e300 1e-300 -5e-324 inf -inf nan\n"
+    "out f64[8] 0.9999999999999996 1 -1 1e-300 -5e-324 1 -1 nan",
+  "tanh ulps=1\narg f32[8] 8 10 -3e38 1e-30 -1e-45 inf -inf nan\n"
+    "out f32[8] 0.99999976 1 -1 1e-30 -1e-45 1 -1 nan",
+  "logistic ulps=1\narg f64[10] -709.5 -715 -744 -745.14 -1e308 36 38 1e308 -inf nan\n"
+    "out f64[10] 7.38014831401258e-309 3.016097934134e-311 1e-323 0 0 0.9999999999999998 1 1 0 nan",
+  "logistic ulps=1\narg f32[10] -87 -95 -103 -104 -3e38 16 18 3e38 -inf nan\n"
+    "out f32[10] 1.6458115e-38 5.521e-42 1e-45 0 0 0.9999999 1 1 0 nan",
+  "logistic ulps=1\narg f16[6] -9 -12 -16 -17.5 8 nan\n"
+    "out f16[6] 0.0001234 6.14e-06 1e-07 0 0.9995 nan",
   "add\narg s8[1] 100\narg s8[1] 100\nout s8[1] -56",
   "convert\narg f32[4] nan 300 -300 -0.9\nout s8[4] 0 127 -128 0",
   "concatenate dims=0\narg s8[0]\narg s8[2] 1 2\nout s8[2] 1 2",
