@@ -269,16 +269,15 @@ atr_id atr_conv_build(atr_work *work, atr_module *module, atr_op op, atr_id lhs,
 
 /* ---- elementwise ------------------------------------------------------------------------------- */
 
-static bool is_elementwise(atr_op op) {
-  atr_op_kind kind = atr_op_kind_of(op);
-  bool plain = kind == ATR_KIND_UNARY || kind == ATR_KIND_BINARY || kind == ATR_KIND_TERNARY;
-  return plain && op != ATR_OP_CONVERT && op != ATR_OP_COMPARE;
+/* What needs nothing but its operands. */
+static bool is_plain(atr_op op) {
+  return op == ATR_OP_COPY || (atr_op_is_elementwise(op) && op != ATR_OP_CONVERT && op != ATR_OP_COMPARE);
 }
 
 static atr_status read_opcode(atr_work *work, const char *opcode, const atr_id *operands, int count, atr_op *op) {
   REFUSE_UNLESS(work, opcode != NULL, "elementwise: opcode is NULL");
   *op = atr_op_from_name(opcode, strlen(opcode));
-  REFUSE_UNLESS(work, is_elementwise(*op), "\"%s\" is not an elementwise operation that this call can build", opcode);
+  REFUSE_UNLESS(work, is_plain(*op), "\"%s\" is not an elementwise operation that this call can build", opcode);
   REFUSE_UNLESS(work, count >= 0 && (operands != NULL || count == 0), "%s: operands is NULL or count is negative", opcode);
   return ATR_OK;
 }

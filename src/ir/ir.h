@@ -14,7 +14,7 @@
 
 typedef enum atr_op {
   ATR_OP_NONE,
-#define ATR_OP(name, opcode, operands, kind) ATR_OP_##name,
+#define ATR_OP(name, opcode, operands, kind, takes) ATR_OP_##name,
 #include "ir/ops.def"
 #undef ATR_OP
   ATR_OP_COUNT
@@ -25,7 +25,30 @@ typedef enum atr_op_kind { ATR_KIND_LEAF, ATR_KIND_CONV, ATR_KIND_SHAPE, ATR_KIN
 const char *atr_op_name(atr_op op); /* HLO opcode */
 int atr_op_operand_count(atr_op op);
 atr_op_kind atr_op_kind_of(atr_op op);
+bool atr_op_is_elementwise(atr_op op); /* UNARY, BINARY or TERNARY */
 atr_op atr_op_from_name(const char *name, size_t len); /* ATR_OP_NONE: unknown */
+
+/* Sets of dtypes for ops.def: bits 1 << atr_dtype_class. fp8 is stored, moved, chosen and converted, never computed on, so the
+ * floats of all sets but ALL are without it. */
+enum {
+  ATR_TAKES_PRED = 1 << ATR_CLASS_PRED,
+  ATR_TAKES_SINT = 1 << ATR_CLASS_SINT,
+  ATR_TAKES_UINT = 1 << ATR_CLASS_UINT,
+  ATR_TAKES_FLOAT = 1 << ATR_CLASS_FLOAT,
+  ATR_TAKES_COMPLEX = 1 << ATR_CLASS_COMPLEX,
+  ATR_TAKES_FP8 = 1 << (ATR_CLASS_COMPLEX + 1),
+  ATR_TAKES_BITS = ATR_TAKES_PRED | ATR_TAKES_SINT | ATR_TAKES_UINT,
+  ATR_TAKES_REAL = ATR_TAKES_SINT | ATR_TAKES_UINT | ATR_TAKES_FLOAT,
+  ATR_TAKES_FLOATING = ATR_TAKES_FLOAT | ATR_TAKES_COMPLEX,
+  ATR_TAKES_SIGNED = ATR_TAKES_SINT | ATR_TAKES_FLOATING,
+  ATR_TAKES_ORDERED = ATR_TAKES_PRED | ATR_TAKES_REAL,
+  ATR_TAKES_NUMBER = ATR_TAKES_REAL | ATR_TAKES_COMPLEX,
+  ATR_TAKES_ANY = ATR_TAKES_PRED | ATR_TAKES_NUMBER,
+  ATR_TAKES_ALL = ATR_TAKES_ANY | ATR_TAKES_FP8
+};
+bool atr_op_takes(atr_op op, atr_dtype dtype);
+/* "pred, integers and floats": what the operation takes. */
+const char *atr_op_takes_text(atr_arena *arena, atr_op op);
 
 typedef uint32_t atr_id; /* index into atr_module.insts; 0: none */
 

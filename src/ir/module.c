@@ -19,11 +19,12 @@ typedef struct op_row {
   const char *name;
   int operands;
   atr_op_kind kind;
+  unsigned takes;
 } op_row;
 
 static const op_row op_rows[ATR_OP_COUNT] = {
-  {"none", 0, ATR_KIND_LEAF},
-#define ATR_OP(name, opcode, operands, kind) {opcode, operands, ATR_KIND_##kind},
+  {"none", 0, ATR_KIND_LEAF, 0},
+#define ATR_OP(name, opcode, operands, kind, takes) {opcode, operands, ATR_KIND_##kind, ATR_TAKES_##takes},
 #include "ir/ops.def"
 #undef ATR_OP
 };
@@ -33,12 +34,32 @@ static const op_row *row_of(atr_op op) { return &op_rows[(unsigned)op < ATR_OP_C
 const char *atr_op_name(atr_op op) { return row_of(op)->name; }
 int atr_op_operand_count(atr_op op) { return row_of(op)->operands; }
 atr_op_kind atr_op_kind_of(atr_op op) { return row_of(op)->kind; }
+bool atr_op_is_elementwise(atr_op op) { return row_of(op)->kind >= ATR_KIND_UNARY; }
 
 atr_op atr_op_from_name(const char *name, size_t len) {
   for (int op = ATR_OP_NONE + 1; op < ATR_OP_COUNT; op++) {
     if (strlen(op_rows[op].name) == len && memcmp(op_rows[op].name, name, len) == 0) return (atr_op)op;
   }
   return ATR_OP_NONE;
+}
+
+bool atr_op_takes(atr_op op, atr_dtype dtype) {
+  bool fp8 = dtype == ATR_F8E4M3FN || dtype == ATR_F8E5M2;
+  unsigned bit = fp8 ? ATR_TAKES_FP8 : 1u << atr_dtype_class_of(dtype);
+  return (row_of(op)->takes & bit) != 0;
+}
+
+const char *atr_op_takes_text(atr_arena *arena, atr_op op) {
+  unsigned takes = row_of(op)->takes;
+  const char *words[4];
+  int count = 0;
+  if ((takes & ATR_TAKES_PRED) != 0) words[count++] = "pred";
+  if ((takes & ATR_TAKES_SINT) != 0) words[count++] = (takes & ATR_TAKES_UINT) != 0 ? "integers" : "signed integers";
+  if ((takes & ATR_TAKES_FLOAT) != 0) words[count++] = "floats";
+  if ((takes & ATR_TAKES_COMPLEX) != 0) words[count++] = "complex numbers";
+  atr_text text = atr_text_make(arena);
+  for (int i = 0; i < count; i++) atr_text_printf(&text, "%s%s", i == 0 ? "" : i == count - 1 ? " and " : ", ", words[i]);
+  return text.data;
 }
 
 /* ---- names: an open-addressed table of ids, at most half full; its size is a power of two */

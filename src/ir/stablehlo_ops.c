@@ -318,9 +318,7 @@ static atr_status operand_count_check(const operation *o) {
 
 /* Where one type (select: two) may stand for all: the operands of these have the result's type (complex: that of its parts). */
 static bool has_short_type(atr_op op) {
-  atr_op_kind kind = atr_op_kind_of(op);
-  bool elementwise = kind == ATR_KIND_UNARY || kind == ATR_KIND_BINARY || kind == ATR_KIND_TERNARY;
-  return op == ATR_OP_REVERSE || op == ATR_OP_IOTA || (elementwise && op != ATR_OP_COMPARE);
+  return op == ATR_OP_REVERSE || op == ATR_OP_IOTA || (atr_op_is_elementwise(op) && op != ATR_OP_COMPARE);
 }
 
 static atr_status type_read(operation *o) {

@@ -4,67 +4,70 @@
  * interpreter and the lowering rely on all of this without looking again, or the first rule that is broken. Cn are the
  * constraints of StableHLO's convolution by their numbers there, Rn are ours; * marks those that infer.c finds.
  *
- * rule       rule in words                                  message has                      in tests/error R1
- * *operands are as many as the operation takes    takes N operand                  operand-count, concatenate-none R2
- * *operands are values that are defined earlier   is not a value of this module    use-before-definition R3         dtype,
- * rank, extents and layout are possible   result has                       layout R4         elements and bytes fit in int64
- * is too large                     too-large R5         stated type = inferred type (with C25, C26)    has type
- * result-shape, compare-result,
+ *   rule       rule in words                                  message has                      in tests/error
+ *   R1        *operands are as many as the operation takes    takes N operand                  operand-count, concatenate-none
+ *   R2        *operands are values that are defined earlier   is not a value of this module    use-before-definition
+ *   R3         dtype, rank, extents and layout are possible   result has                       layout
+ *   R4         elements and bytes fit in int64                is too large                     too-large
+ *   R5         stated type = inferred type (with C25, C26)    has type                         result-shape, compare-result,
  *                                                                                              negate-result
- * R6         parameter numbers are 0..n-1, each once        parameter number                 parameter-gap, parameter-twice
- * R7         a module has a result                          module has no result C1        *ranks of lhs and rhs are equal
- * same rank                        conv-ranks C2-C9      lists have an entry per spatial dimension
- * conv-window-rank, conv-list-rank C3        *stride > 0                                     window stride
- * conv-stride C6        *lhs_dilation > 0                               window lhs_dilation              conv-lhs-dilation C8
- * *rhs_dilation > 0                               window rhs_dilation              conv-rhs-dilation C10       *batch %
- * batch_group_count = 0                  batch extent                     conv-c10 C11       *input features %
- * feature_group_count = 0       input feature extent             conv-c11 C12 17 19 *rank = spatial dimensions + 2
- * dimension numbers name           conv-spatial-rank C13 18 20 *dimension numbers are permutations             dimension
- * numbers of             conv-labels-twice, -missing,
+ *   R6         parameter numbers are 0..n-1, each once        parameter number                 parameter-gap, parameter-twice
+ *   R7         a module has a result                          module has no result
+ *   C1        *ranks of lhs and rhs are equal                 same rank                        conv-ranks
+ *   C2-C9      lists have an entry per spatial dimension                                       conv-window-rank, conv-list-rank
+ *   C3        *stride > 0                                     window stride                    conv-stride
+ *   C6        *lhs_dilation > 0                               window lhs_dilation              conv-lhs-dilation
+ *   C8        *rhs_dilation > 0                               window rhs_dilation              conv-rhs-dilation
+ *   C10       *batch % batch_group_count = 0                  batch extent                     conv-c10
+ *   C11       *input features % feature_group_count = 0       input feature extent             conv-c11
+ *   C12 17 19 *rank = spatial dimensions + 2                  dimension numbers name           conv-spatial-rank
+ *   C13 18 20 *dimension numbers are permutations             dimension numbers of             conv-labels-twice, -missing,
  *                                                                                              -range
- * C14       *rhs input features = features / groups         rhs input feature extent         conv-c14 C15       *output
- * features % batch_group_count = 0        output feature extent            conv-c15 C16       *output features %
- * feature_group_count = 0      output feature extent            conv-c16 C21       *feature_group_count > 0
- * feature_group_count must         conv-c21 C22       *batch_group_count > 0                          batch_group_count must
- * conv-c22 C23       *not both counts > 1                            cannot both exceed 1             conv-c23 C24
- * operand_precision is one of three              operand_precision                conv-c24 R8        *window sizes > 0 and
- * equal to rhs's extents    window size                      conv-empty-window,
+ *   C14       *rhs input features = features / groups         rhs input feature extent         conv-c14
+ *   C15       *output features % batch_group_count = 0        output feature extent            conv-c15
+ *   C16       *output features % feature_group_count = 0      output feature extent            conv-c16
+ *   C21       *feature_group_count > 0                        feature_group_count must         conv-c21
+ *   C22       *batch_group_count > 0                          batch_group_count must           conv-c22
+ *   C23       *not both counts > 1                            cannot both exceed 1             conv-c23
+ *   C24        operand_precision is one of three              operand_precision                conv-c24
+ *   R8        *window sizes > 0 and equal to rhs's extents    window size                      conv-empty-window,
  *                                                                                              conv-window-rhs
- * R9        *dilated and padded extents fit in int64        padded or dilated extent         conv-extent-overflow,
+ *   R9        *dilated and padded extents fit in int64        padded or dilated extent         conv-extent-overflow,
  *                                                                                              conv-dilation-overflow
- * R10        no fp8 in convolutions                         convolution has no               conv-fp8, conv-fp8-result R11
- * lhs and rhs of one class of dtypes             of different classes             conv-operand-classes R12        result of a
- * class that holds the sum           cannot be the result             conv-result-class R13        edge mode is one of four
- * edge_mode N                      edge-unknown R14        edge mode without lhs_dilation only            has no meaning
- * edge-dilated R15        edge mode needs an input element               of an empty dimension            edge-empty R16
- * reflect pads less than the input extent        reflect needs                    edge-reflect R17       *local:
- * batch_group_count = 1                   of a local convolution must be 1 local-batch-groups R18       *local: rhs features
- * = features / groups * taps window taps                      local-features R19       *local: rhs's spatial extents = the
- * output's    have the output's extent         local-spatial R20       *pad: the value is a scalar of the same dtype
- * padding value must               pad-value R21       *pad: interior >= 0, extents >= 0 and in int64  interior padding;
- * removes more;  pad-interior, -negative,
+ *   R10        no fp8 in convolutions                         convolution has no               conv-fp8, conv-fp8-result
+ *   R11        lhs and rhs of one class of dtypes             of different classes             conv-operand-classes
+ *   R12        result of a class that holds the sum           cannot be the result             conv-result-class
+ *   R13        edge mode is one of four                       edge_mode N                      edge-unknown
+ *   R14        edge mode without lhs_dilation only            has no meaning                   edge-dilated
+ *   R15        edge mode needs an input element               of an empty dimension            edge-empty
+ *   R16        reflect pads less than the input extent        reflect needs                    edge-reflect
+ *   R17       *local: batch_group_count = 1                   of a local convolution must be 1 local-batch-groups
+ *   R18       *local: rhs features = features / groups * taps window taps                      local-features
+ *   R19       *local: rhs's spatial extents = the output's    have the output's extent         local-spatial
+ *   R20       *pad: the value is a scalar of the same dtype   padding value must               pad-value
+ *   R21       *pad: interior >= 0, extents >= 0 and in int64  interior padding; removes more;  pad-interior, -negative,
  *                                                             padded extent                    -overflow, -count
- * R22       *lists of dimensions: length, range, no repeats entries in dimensions;           dims-count, -range, -twice,
+ *   R22       *lists of dimensions: length, range, no repeats entries in dimensions;           dims-count, -range, -twice,
  *                                                             is outside; twice                concatenate-dimension,
  *                                                                                              iota-dimension, iota-rank
  *             *                                               reverse names                    reverse-count
- * R23       *broadcast keeps extents                        broadcast puts                   broadcast-extent R24
- * *reshape keeps the number of elements           reshape must keep                reshape-count R25       *slice: stride >=
- * 1, 0 <= start <= limit <= dim slice stride; slice of           slice-stride, -range, -crossed,
+ *   R23       *broadcast keeps extents                        broadcast puts                   broadcast-extent
+ *   R24       *reshape keeps the number of elements           reshape must keep                reshape-count
+ *   R25       *slice: stride >= 1, 0 <= start <= limit <= dim slice stride; slice of           slice-stride, -range, -crossed,
  *                                                                                              -count
- * R26       *concatenate: equal but for one extent; int64   may differ in;                   concatenate-shapes, -overflow
+ *   R26       *concatenate: equal but for one extent; int64   may differ in;                   concatenate-shapes, -overflow
  *                                                             concatenated extent
- * R27       *binary: operands of one type                   must have the same type          binary-types R28       *clamp:
- * bounds are scalars or like the operand  of clamp must                    clamp-bounds R29       *select: values of one
- * type, condition pred     two values; the condition        select-values, select-condition R30        no arithmetic on fp8
- * form; convert                    add-fp8, iota-fp8 R31        operations take certain classes of dtypes      is not defined
- * for               add-pred, exponential-integer,
+ *   R27       *binary: operands of one type                   must have the same type          binary-types
+ *   R28       *clamp: bounds are scalars or like the operand  of clamp must                    clamp-bounds
+ *   R29       *select: values of one type, condition pred     two values; the condition        select-values, select-condition
+ *   R30        no arithmetic on fp8                           form; convert                    add-fp8, iota-fp8
+ *   R31        operations take certain classes of dtypes      is not defined for               add-pred, exponential-integer,
  *                                                                                              maximum-complex
  *                                                                                              abs-unsigned, clamp-complex,
  *                                                                                              and-float, real-integer, iota-pred
- * R32        complex numbers have no order                  complex numbers have no order    compare-complex R33
- * comparison direction is one of six             comparison direction             compare-direction R34       *complex: parts
- * are f32 or f64                  complex is not defined for       complex-half
+ *   R32        complex numbers have no order                  complex numbers have no order    compare-complex
+ *   R33        comparison direction is one of six             comparison direction             compare-direction
+ *   R34       *complex: parts are f32 or f64                  complex is not defined for       complex-half
  *
  * Rules that a reader already refuses (by its own message, where text cannot even spell the fault) are tested here with
  * instructions made by hand: tests/unit/test_verify.c and test_build.c. C27 is R10 to R12, which allow other result types as
@@ -117,79 +120,19 @@ static const char *class_text(atr_dtype dtype) {
 
 /* ---- elementwise dtypes ------------------------------------------------------------------------ */
 
-enum {
-  PRED = 1 << ATR_CLASS_PRED,
-  SINT = 1 << ATR_CLASS_SINT,
-  UINT = 1 << ATR_CLASS_UINT,
-  FLOAT = 1 << ATR_CLASS_FLOAT,
-  COMPLEX = 1 << ATR_CLASS_COMPLEX,
-  NUMBER = SINT | UINT | FLOAT | COMPLEX
-};
-
-/* What an arithmetic operation takes; `set` is 0 for operations that take every dtype because they only move or convert. */
-typedef struct domain {
-  unsigned set;
-  const char *text;
-} domain;
-
-static domain domain_of(atr_op op) {
-  switch (op) {
-  case ATR_OP_ADD:
-  case ATR_OP_SUBTRACT:
-  case ATR_OP_MULTIPLY:
-  case ATR_OP_DIVIDE:
-  case ATR_OP_NEGATE: return (domain){NUMBER, "integers, floats and complex numbers"};
-  case ATR_OP_MAXIMUM:
-  case ATR_OP_MINIMUM: return (domain){PRED | SINT | UINT | FLOAT, "pred, integers and floats"};
-  case ATR_OP_CLAMP: return (domain){SINT | UINT | FLOAT, "integers and floats"};
-  case ATR_OP_ABS: return (domain){SINT | FLOAT | COMPLEX, "signed integers, floats and complex numbers"};
-  case ATR_OP_EXPONENTIAL:
-  case ATR_OP_TANH:
-  case ATR_OP_LOGISTIC: return (domain){FLOAT | COMPLEX, "floats and complex numbers"};
-  case ATR_OP_REAL:
-  case ATR_OP_IMAG: return (domain){FLOAT | COMPLEX, "floats and complex numbers"};
-  case ATR_OP_AND:
-  case ATR_OP_OR:
-  case ATR_OP_XOR:
-  case ATR_OP_NOT: return (domain){PRED | SINT | UINT, "pred and integers"};
-  case ATR_OP_IOTA: return (domain){NUMBER, "integers, floats and complex numbers"};
-  case ATR_OP_COMPARE: return (domain){PRED | NUMBER, "pred and numbers"};
-  case ATR_OP_NONE:
-  case ATR_OP_PARAMETER:
-  case ATR_OP_CONSTANT:
-  case ATR_OP_CONVOLUTION:
-  case ATR_OP_LOCAL_CONVOLUTION:
-  case ATR_OP_PAD:
-  case ATR_OP_REVERSE:
-  case ATR_OP_BROADCAST:
-  case ATR_OP_RESHAPE:
-  case ATR_OP_TRANSPOSE:
-  case ATR_OP_SLICE:
-  case ATR_OP_CONCATENATE:
-  case ATR_OP_COPY:
-  case ATR_OP_COMPLEX: /* infer.c */
-  case ATR_OP_CONVERT:
-  case ATR_OP_SELECT:
-  case ATR_OP_COUNT: break;
-  }
-  return (domain){0, ""};
-}
-
-static atr_status verify_dtype(atr_work *work, const atr_inst *inst, const domain *takes, atr_dtype dtype,
-                               const char *instead) {
+static atr_status verify_dtype(atr_work *work, const atr_inst *inst, atr_dtype dtype, const char *instead) {
   const char *op = atr_op_name(inst->op);
+  if (atr_op_takes(inst->op, dtype)) return ATR_OK;
   ATR_RULE(work, inst, ATR_ATTR_OPCODE, !is_fp8(dtype), "%s has no %s form; convert %s", op, atr_dtype_name(dtype), instead);
-  ATR_RULE(work, inst, ATR_ATTR_OPCODE, (takes->set & 1u << atr_dtype_class_of(dtype)) != 0,
-           "%s is not defined for %s; it takes %s", op, atr_dtype_name(dtype), takes->text);
-  return ATR_OK;
+  return atr_fail(work, atr_inst_span(inst, ATR_ATTR_OPCODE), ATR_VERIFY_ERROR, "%s is not defined for %s; it takes %s", op,
+                  atr_dtype_name(dtype), atr_op_takes_text(work->arena, inst->op));
 }
 
+/* Convolutions have messages of their own. */
 static atr_status verify_domain(atr_work *work, const atr_module *module, const atr_inst *inst) {
-  domain takes = domain_of(inst->op);
-  if (takes.set == 0) return ATR_OK;
-  if (inst->op == ATR_OP_IOTA) return verify_dtype(work, inst, &takes, inst->shape.dtype, "one of f32 instead");
-  for (int i = 0; i < inst->operand_count; i++)
-    ATR_TRY(verify_dtype(work, inst, &takes, atr_operand(module, inst, i)->shape.dtype, "its operands to f32 first"));
+  if (inst->op == ATR_OP_IOTA) return verify_dtype(work, inst, inst->shape.dtype, "one of f32 instead");
+  for (int i = 0; i < inst->operand_count && atr_op_is_elementwise(inst->op); i++)
+    ATR_TRY(verify_dtype(work, inst, atr_operand(module, inst, i)->shape.dtype, "its operands to f32 first"));
   return ATR_OK;
 }
 

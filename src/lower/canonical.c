@@ -38,11 +38,6 @@ typedef struct lowering {
   int *buffer;     /* by id: 1 + buffer number; 0: none yet */
 } lowering;
 
-static bool is_elementwise(atr_op op) {
-  atr_op_kind kind = atr_op_kind_of(op);
-  return op != ATR_OP_COPY && (kind == ATR_KIND_UNARY || kind == ATR_KIND_BINARY || kind == ATR_KIND_TERNARY);
-}
-
 static bool is_conv(atr_op op) { return atr_op_kind_of(op) == ATR_KIND_CONV; }
 
 /* ---- views */
@@ -102,8 +97,7 @@ static bool reshape_view(const atr_shape *from, const atr_shape *to, const view 
 
 /* True and the view when `inst` only names elements of its operand. */
 static bool derive_view(const lowering *l, const atr_inst *inst, view *out) {
-  if (atr_op_kind_of(inst->op) != ATR_KIND_SHAPE && inst->op != ATR_OP_COPY) return false;
-  if (inst->operand_count == 0) return false;
+  if (atr_op_kind_of(inst->op) != ATR_KIND_SHAPE || inst->operand_count == 0) return false;
   const atr_shape *from = &atr_operand(l->module, inst, 0)->shape;
   const view *old = &l->views[inst->operands[0]];
   view v = {.base = old->base, .offset = old->offset};
@@ -145,7 +139,8 @@ static void forward_result(lowering *l, uint32_t id, int number) {
   if (inst->op != ATR_OP_TRANSPOSE && inst->op != ATR_OP_COPY) return;
   uint32_t source = inst->operands[0];
   const atr_inst *from = atr_inst_at(l->module, source);
-  bool computed = is_conv(from->op) || is_elementwise(from->op) || from->op == ATR_OP_PAD || from->op == ATR_OP_CONCATENATE;
+  bool computed = is_conv(from->op) || atr_op_is_elementwise(from->op) || from->op == ATR_OP_PAD ||
+                  from->op == ATR_OP_CONCATENATE;
   if (l->uses[source] != 1 || l->uses[id] != 1 || !computed || l->result_of[source] != 0) return;
   view v = own_view(source, &inst->shape, false);
   l->views[source].offset = 0;
@@ -164,8 +159,7 @@ static void find_views(lowering *l) {
   for (uint32_t id = 1; id <= m->count; id++) l->views[id].base = id; /* strides follow below */
   for (int r = 0; r < m->result_count; r++) {
     const atr_inst *inst = atr_inst_at(m, m->results[r]);
-    bool view_op = (atr_op_kind_of(inst->op) == ATR_KIND_SHAPE && inst->op != ATR_OP_PAD && inst->op != ATR_OP_CONCATENATE) ||
-                   inst->op == ATR_OP_COPY;
+    bool view_op = atr_op_kind_of(inst->op) == ATR_KIND_SHAPE && inst->op != ATR_OP_PAD && inst->op != ATR_OP_CONCATENATE;
     if (atr_op_kind_of(inst->op) == ATR_KIND_LEAF || view_op || l->result_of[m->results[r]] != 0) continue;
     l->result_of[m->results[r]] = r + 1;
   }
@@ -246,7 +240,7 @@ static void find_groups(lowering *l) {
   }
   for (uint32_t id = m->count; id >= 1; id--) {
     const atr_inst *inst = &m->insts[id];
-    bool fusible = is_elementwise(inst->op) || is_conv(inst->op);
+    bool fusible = atr_op_is_elementwise(inst->op) || is_conv(inst->op);
     uint32_t g = fusible ? users_group(l, id, user_group) : 0;
     if (fusible && g == 0 && user_group[id] != 0) l->needed[id] = true;
     if (g == 0 && (l->views[id].base != id || !l->needed[id])) continue;
@@ -263,9 +257,9 @@ static void find_groups(lowering *l) {
     }
     for (int i = 0; i < inst->operand_count; i++) {
       uint32_t operand = inst->operands[i];
-      note_user(user_group, operand, is_elementwise(inst->op) ? g : UINT32_MAX);
+      note_user(user_group, operand, atr_op_is_elementwise(inst->op) ? g : UINT32_MAX);
       const atr_inst *from = atr_inst_at(m, operand);
-      bool may_join = is_elementwise(inst->op) && (is_elementwise(from->op) || is_conv(from->op));
+      bool may_join = atr_op_is_elementwise(inst->op) && (atr_op_is_elementwise(from->op) || is_conv(from->op));
       if (!may_join) need(l, operand);
     }
   }

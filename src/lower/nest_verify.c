@@ -176,60 +176,6 @@ static atr_status check_store(checker *c) {
 
 /* ---- expressions */
 
-enum {
-  PRED = 1 << ATR_CLASS_PRED,
-  SINT = 1 << ATR_CLASS_SINT,
-  UINT = 1 << ATR_CLASS_UINT,
-  FLOAT = 1 << ATR_CLASS_FLOAT,
-  COMPLEX = 1 << ATR_CLASS_COMPLEX,
-  NUMBER = SINT | UINT | FLOAT | COMPLEX,
-  ANY = PRED | NUMBER
-};
-
-/* Classes of dtypes that an elementwise op computes on; 0: not an elementwise op. */
-static int classes_of(atr_op op) {
-  switch (op) {
-  case ATR_OP_ADD:
-  case ATR_OP_SUBTRACT:
-  case ATR_OP_MULTIPLY:
-  case ATR_OP_DIVIDE:
-  case ATR_OP_NEGATE: return NUMBER;
-  case ATR_OP_MAXIMUM:
-  case ATR_OP_MINIMUM: return ANY & ~COMPLEX;
-  case ATR_OP_CLAMP: return NUMBER & ~COMPLEX;
-  case ATR_OP_ABS: return NUMBER & ~UINT;
-  case ATR_OP_EXPONENTIAL:
-  case ATR_OP_TANH:
-  case ATR_OP_LOGISTIC:
-  case ATR_OP_REAL:
-  case ATR_OP_IMAG: return FLOAT | COMPLEX;
-  case ATR_OP_COMPLEX: return FLOAT;
-  case ATR_OP_AND:
-  case ATR_OP_OR:
-  case ATR_OP_XOR:
-  case ATR_OP_NOT: return PRED | SINT | UINT;
-  case ATR_OP_CONVERT:
-  case ATR_OP_COMPARE:
-  case ATR_OP_SELECT: return ANY;
-  case ATR_OP_NONE:
-  case ATR_OP_PARAMETER:
-  case ATR_OP_CONSTANT:
-  case ATR_OP_IOTA:
-  case ATR_OP_CONVOLUTION:
-  case ATR_OP_LOCAL_CONVOLUTION:
-  case ATR_OP_PAD:
-  case ATR_OP_REVERSE:
-  case ATR_OP_BROADCAST:
-  case ATR_OP_RESHAPE:
-  case ATR_OP_TRANSPOSE:
-  case ATR_OP_SLICE:
-  case ATR_OP_CONCATENATE:
-  case ATR_OP_COPY:
-  case ATR_OP_COUNT: break;
-  }
-  return 0;
-}
-
 static atr_status check_operands(checker *c, int step, int count) {
   const atr_expr *e = &c->nest->exprs[step];
   for (int i = 0; i < 3; i++) {
@@ -250,8 +196,8 @@ static atr_status check_compare(checker *c, int step, atr_dtype operand) {
 
 static atr_status check_op(checker *c, int step) {
   const atr_expr *exprs = c->nest->exprs, *e = &exprs[step];
-  int classes = classes_of(e->op), first = e->op == ATR_OP_SELECT ? 1 : 0;
-  RULE(c, classes != 0, "step %%%d is not an elementwise operation", step);
+  int first = e->op == ATR_OP_SELECT ? 1 : 0;
+  RULE(c, atr_op_is_elementwise(e->op), "step %%%d is not an elementwise operation", step);
   int count = atr_op_operand_count(e->op);
   ATR_TRY(check_operands(c, step, count));
   atr_dtype operand = exprs[e->args[first]].dtype, result = operand;
@@ -259,7 +205,7 @@ static atr_status check_op(checker *c, int step) {
   for (int i = first + 1; i < count; i++)
     RULE(c, exprs[e->args[i]].dtype == operand, "step %%%d has operands of different dtypes, %s and %s", step,
          atr_dtype_name(operand), atr_dtype_name(exprs[e->args[i]].dtype));
-  RULE(c, (classes >> atr_dtype_class_of(operand) & 1) != 0, "step %%%d: %s is not defined for %s", step, atr_op_name(e->op),
+  RULE(c, atr_op_takes(e->op, operand), "step %%%d: %s is not defined for %s", step, atr_op_name(e->op),
        atr_dtype_name(operand));
   if (e->op == ATR_OP_COMPARE) ATR_TRY(check_compare(c, step, operand));
   if (e->op == ATR_OP_COMPARE) result = ATR_PRED;

@@ -622,6 +622,12 @@ START_TEST(op_table) {
   ck_assert_int_eq(atr_op_operand_count(ATR_OP_CONCATENATE), -1);
   ck_assert_int_eq(atr_op_kind_of(ATR_OP_LOCAL_CONVOLUTION), ATR_KIND_CONV);
   ck_assert_int_eq(atr_op_kind_of(ATR_OP_TANH), ATR_KIND_UNARY);
+  ck_assert(atr_op_is_elementwise(ATR_OP_TANH) && atr_op_is_elementwise(ATR_OP_SELECT) && !atr_op_is_elementwise(ATR_OP_COPY));
+  ck_assert(atr_op_takes(ATR_OP_COPY, ATR_F8E5M2) && !atr_op_takes(ATR_OP_ADD, ATR_F8E5M2) && atr_op_takes(ATR_OP_ADD, ATR_U8));
+  ck_assert(!atr_op_takes(ATR_OP_ADD, ATR_PRED) && atr_op_takes(ATR_OP_COMPARE, ATR_PRED) && !atr_op_takes(ATR_OP_ABS, ATR_U8));
+  ck_assert_str_eq(atr_op_takes_text(&arena, ATR_OP_ABS), "signed integers, floats and complex numbers");
+  ck_assert_str_eq(atr_op_takes_text(&arena, ATR_OP_NOT), "pred and integers");
+  ck_assert_str_eq(atr_op_takes_text(&arena, ATR_OP_COMPLEX), "floats");
   ck_assert_str_eq(atr_op_name((atr_op)12345), "none");
 }
 END_TEST
