@@ -155,6 +155,9 @@ static double larger(double a, double b) {
 }
 static double smaller(double a, double b) { return -larger(-a, -b); }
 
+/* 1 / (1 + exp(-a)), which would be 0 where exp(-a) overflows and the value is a small number. */
+static double logistic(double a) { return a < 0 ? exp(a) / (1 + exp(a)) : 1 / (1 + exp(-a)); }
+
 static atr_scalar float_op(atr_op op, double a, double b, double c) {
   switch ((int)op) { /* the verifier lets only these through */
   case ATR_OP_ADD: return real(a + b);
@@ -170,7 +173,7 @@ static atr_scalar float_op(atr_op op, double a, double b, double c) {
   case ATR_OP_IMAG: return real(0);
   case ATR_OP_EXPONENTIAL: return real(exp(a));
   case ATR_OP_TANH: return real(tanh(a));
-  case ATR_OP_LOGISTIC: return real(1 / (1 + exp(-a)));
+  case ATR_OP_LOGISTIC: return real(logistic(a));
   case ATR_OP_CLAMP: return real(smaller(larger(a, b), c));
   }
   return real(0);
@@ -220,6 +223,10 @@ static double complex number(atr_scalar x) {
 }
 static atr_scalar of_number(double complex z) { return (atr_scalar){.re = creal(z), .im = cimag(z)}; }
 
+static atr_scalar complex_logistic(double complex z) {
+  return of_number(creal(z) < 0 ? cexp(z) / (1 + cexp(z)) : 1 / (1 + cexp(-z)));
+}
+
 static atr_scalar complex_op(atr_op op, atr_scalar a, atr_scalar b) {
   switch ((int)op) {
   case ATR_OP_ADD: return (atr_scalar){.re = a.re + b.re, .im = a.im + b.im};
@@ -232,7 +239,7 @@ static atr_scalar complex_op(atr_op op, atr_scalar a, atr_scalar b) {
   case ATR_OP_ABS: return real(hypot(a.re, a.im));
   case ATR_OP_EXPONENTIAL: return of_number(cexp(number(a)));
   case ATR_OP_TANH: return of_number(ctanh(number(a)));
-  case ATR_OP_LOGISTIC: return of_number(1 / (1 + cexp(-number(a))));
+  case ATR_OP_LOGISTIC: return complex_logistic(number(a));
   }
   return real(0);
 }
