@@ -9,25 +9,15 @@
 #ifndef TESTS_UNIT_LOWER_FIXTURE_H
 #define TESTS_UNIT_LOWER_FIXTURE_H
 
-#include <check.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lower/canonical.h"
 #include "lower/pipeline.h"
 #include "lower/simplify.h"
+#include "arena_fixture.h"
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
-static atr_arena arena;
-static atr_work work;
-
-static inline void setup(void) {
-  atr_arena_init(&arena, atr_default_realloc, NULL);
-  work = (atr_work){.arena = &arena};
-  if (setjmp(arena.guard) != 0) ck_abort_msg("out of memory");
-}
-static inline void teardown(void) { atr_arena_fini(&arena); }
+static atr_work work = {.arena = &arena};
 
 /* A row of the target table as a target; the words for LLVM are not looked at by lowering. */
 static inline atr_target target_of_row(int row, bool vnni) {
@@ -38,9 +28,7 @@ enum { ROW_AVX512, ROW_AVX2, ROW_SSE2, ROW_NEON, ROW_VECTOR128, ROW_COUNT }; /* 
 /* The module of these instructions, verified. */
 static inline const atr_module *module_of(const char *instructions) {
   char *text = atr_arena_printf(&arena, "HloModule m\n\nENTRY main {\n  %s\n}\n", instructions);
-  atr_source *source = ATR_NEW(&arena, atr_source);
-  *source = (atr_source){.name = "m", .text = text, .len = strlen(text)};
-  atr_work reading = {.arena = &arena, .source = source};
+  atr_work reading = work_on("m", text, strlen(text));
   atr_module *module = NULL;
   ck_assert_msg(atr_hlo_read(&reading, &module) == ATR_OK, "%s\n%s", reading.message, text);
   ck_assert_msg(atr_verify_module(&reading, module) == ATR_OK, "%s\n%s", reading.message, text);
@@ -104,9 +92,7 @@ static inline const char *schedule_text(const atr_nest *nest, const atr_schedule
 
 /* Reads a schedule; on failure `reading` holds the message and its place. */
 static inline atr_status read_schedule(const atr_nest *nest, const char *text, atr_work *reading, atr_schedule *out) {
-  atr_source *source = ATR_NEW(&arena, atr_source);
-  *source = (atr_source){.name = "schedule", .text = text, .len = strlen(text)};
-  *reading = (atr_work){.arena = &arena, .source = source};
+  *reading = work_on("schedule", text, strlen(text));
   return atr_schedule_read(reading, nest, out);
 }
 
@@ -115,14 +101,6 @@ static inline atr_schedule schedule_of(const atr_nest *nest, const char *text) {
   atr_schedule schedule;
   ck_assert_msg(read_schedule(nest, text, &reading, &schedule) == ATR_OK, "%s: %s", text, reading.message);
   return schedule;
-}
-
-static inline int run_suite(Suite *suite) {
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
 }
 
 #endif

@@ -3,13 +3,13 @@
  *
  * The allocator below keeps its own record of each block, so that a wrong old_size, a block freed twice or one never freed is
  * seen here rather than in a host program. */
-#include <check.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "atrous/atrous.h"
+#include "support.h"
 
 /* ---- an allocator that counts, checks and fails on request */
 
@@ -411,9 +411,5 @@ int main(void) {
   tcase_add_test(tcase, test_starved_large);
   tcase_add_loop_test(tcase, test_starved_compile, 0, 2);
   suite_add_tcase(suite, tcase);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return run_suite(suite);
 }

@@ -3,7 +3,6 @@
  * Narrow floats are tested over all their bit patterns; conversions between all pairs of dtypes against dtype_vectors.inc,
  * which numpy, ml_dtypes and exact fractions made. Memory is tested by an allocator that fails the k-th call, for k = 0, 1,
  * 2, ... until the work gets through, and that knows how much it has out. */
-#include <check.h>
 #include <inttypes.h>
 #include <locale.h>
 #include <math.h>
@@ -13,21 +12,13 @@
 
 #include "base/checked.h"
 #include "ir/ir.h"
+#include "arena_fixture.h"
 
 /* For loops of many rounds: Check's own assertions write to a pipe each time. `number` says which round failed. */
 #define HOLDS(condition, number)                                                                   \
   do {                                                                                             \
     if (!(condition)) ck_abort_msg("%s: 0x%" PRIx64, #condition, (uint64_t)(number));              \
   } while (0)
-
-static atr_arena arena;
-
-static void setup(void) {
-  atr_arena_init(&arena, NULL, NULL);
-  if (setjmp(arena.guard) != 0) ck_abort_msg("out of memory");
-}
-
-static void teardown(void) { atr_arena_fini(&arena); }
 
 /* ---- arena */
 
@@ -797,9 +788,6 @@ static Suite *base_suite(void) {
 }
 
 int main(void) {
-  SRunner *runner = srunner_create(base_suite());
-  srunner_run_all(runner, CK_ENV);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
+  int failed = run_suite(base_suite());
   return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

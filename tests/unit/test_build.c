@@ -3,12 +3,12 @@
  * In: calls of atrous.h only, as a user writes them. Out: for good calls the inferred type (and for dimension numbers and
  * paddings the attributes, read from the module's own structure); for bad ones the status and the message of
  * atr_builder_finish. The rules of the IR for convolutions are in test_verify.c; those of the other operations are here. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ir/ir.h"
+#include "support.h"
 
 static atr_context *context;
 static atr_builder *b;
@@ -24,8 +24,7 @@ static void teardown(void) {
 }
 
 #define DIMS(...) ((const int64_t[]){__VA_ARGS__})
-#define COUNT(...) ((int)(sizeof DIMS(__VA_ARGS__) / sizeof(int64_t)))
-#define SHAPE(dtype, ...) atr_shape_make(dtype, COUNT(__VA_ARGS__), DIMS(__VA_ARGS__))
+#define SHAPE(dtype, ...) atr_shape_make(dtype, COUNT(DIMS(__VA_ARGS__)), DIMS(__VA_ARGS__))
 #define PARAMETER(dtype, ...) atr_build_parameter(b, NULL, &(const atr_shape[]){SHAPE(dtype, __VA_ARGS__)}[0])
 #define VALUES(...) ((const atr_value[]){__VA_ARGS__})
 
@@ -738,26 +737,20 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_spec_strings);
   tcase_add_test(tc, test_dimension_lists);
   tcase_add_test(tc, test_ranks);
-  tcase_add_loop_test(tc, test_bad_spec, 0, (int)(sizeof spec_rows / sizeof *spec_rows));
+  tcase_add_loop_test(tc, test_bad_spec, 0, COUNT(spec_rows));
   tcase_add_test(tc, test_bad_conv_options);
   tcase_add_test(tc, test_shorter_options);
-  tcase_add_loop_test(tc, test_padding, 0, (int)(sizeof padding_rows / sizeof *padding_rows));
+  tcase_add_loop_test(tc, test_padding, 0, COUNT(padding_rows));
   tcase_add_test(tc, test_explicit_padding);
   tcase_add_test(tc, test_local);
   tcase_add_test(tc, test_pad);
   tcase_add_test(tc, test_bad_pad);
   tcase_add_test(tc, test_moves);
-  tcase_add_loop_test(tc, test_bad_call, 0, (int)(sizeof bad_rows / sizeof *bad_rows));
+  tcase_add_loop_test(tc, test_bad_call, 0, COUNT(bad_rows));
   tcase_add_test(tc, test_elementwise);
   tcase_add_test(tc, test_out_of_memory);
   suite_add_tcase(s, tc);
   return s;
 }
 
-int main(void) {
-  SRunner *runner = srunner_create(suite());
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
-}
+int main(void) { return run_suite(suite()); }

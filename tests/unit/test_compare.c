@@ -1,6 +1,5 @@
 /* test_compare.c - what the tool says about numbers: element.h (values and texts of every dtype), random.h (fills),
  * conv_scan.h (figures of a module's convolutions) and compare.h (the bound). */
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include "compare.h"
 #include "element.h"
 #include "random.h"
+#include "support.h"
 
 /* ---- elements ---------------------------------------------------------------------------------- */
 
@@ -231,21 +231,17 @@ END_TEST
 int main(void) {
   Suite *suite = suite_create("compare");
   TCase *tests = tcase_create("compare");
-  tcase_add_loop_test(tests, element_texts, 0, (int)(sizeof texts / sizeof texts[0]));
+  tcase_add_loop_test(tests, element_texts, 0, COUNT(texts));
   tcase_add_test(tests, element_round_trips);
   tcase_add_test(tests, element_rounding);
   tcase_add_test(tests, element_order);
   tcase_add_test(tests, random_ranges);
-  tcase_add_loop_test(tests, figures, 0, (int)(sizeof scans / sizeof scans[0]));
+  tcase_add_loop_test(tests, figures, 0, COUNT(scans));
   tcase_add_test(tests, coarsest_float);
   tcase_add_test(tests, bound);
   tcase_add_test(tests, special_values);
   tcase_add_test(tests, integers_exactly);
   tcase_add_test(tests, magnitudes);
   suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_ENV);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return run_suite(suite);
 }

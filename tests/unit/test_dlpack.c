@@ -1,11 +1,11 @@
 /* test_dlpack.c - which DLPack views are taken for an array of a module, and a run on views. Each refused view differs from an
  * accepted one in one field. */
-#include <check.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "runtime/dlpack.h"
+#include "support.h"
 
 static float memory[64];
 
@@ -206,9 +206,5 @@ int main(void) {
   tcase_add_test(tcase, test_run);
   tcase_add_test(tcase, test_run_many);
   suite_add_tcase(suite, tcase);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return run_suite(suite);
 }

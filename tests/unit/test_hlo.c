@@ -3,28 +3,16 @@
  * In: rows of text. Out: a failure that names the row. Accepted texts are compared with the exact text that they print as,
  * which must read back and print as the same bytes; refused ones with status, line, column and a part of the message. Attributes and
  * spans are looked at once, since nothing printed shows them. The texts are small; sizes and depths are made by loops. */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ir/ir.h"
+#include "arena_fixture.h"
 
-static atr_arena arena;
 static atr_work work;
-static atr_source source;
-
-static void setup(void) { atr_arena_init(&arena, atr_default_realloc, NULL); }
-static void teardown(void) { atr_arena_fini(&arena); }
-
-/* A test that runs out of memory is a failed test. */
-#define GUARD()                                                  \
-  do {                                                           \
-    if (setjmp(arena.guard) != 0) ck_abort_msg("out of memory"); \
-  } while (0)
 
 static atr_status read_text(const char *text, atr_module **module) {
-  source = (atr_source){.name = "t", .text = text, .len = strlen(text)};
-  work = (atr_work){.arena = &arena, .source = &source};
+  work = work_on("t", text, strlen(text));
   return atr_hlo_read(&work, module);
 }
 
@@ -111,7 +99,6 @@ static const char *const same_rows[] = {
 };
 
 START_TEST(test_same) {
-  GUARD();
   expect_body(same_rows[_i], same_rows[_i]);
 }
 END_TEST
@@ -164,7 +151,6 @@ static const char *const other_rows[][2] = {
 };
 
 START_TEST(test_other) {
-  GUARD();
   expect_body(other_rows[_i][0], other_rows[_i][1]);
 }
 END_TEST
@@ -219,7 +205,6 @@ static const char *const module_rows[][2] = {
 };
 
 START_TEST(test_module) {
-  GUARD();
   expect_print(module_rows[_i][0], module_rows[_i][1]);
 }
 END_TEST
@@ -463,7 +448,6 @@ static void position(const char *text, size_t offset, unsigned *line, unsigned *
 }
 
 START_TEST(test_error) {
-  GUARD();
   const error_row *row = &error_rows[_i];
   atr_module *module = NULL;
   atr_status status = read_text(row->text, &module);
@@ -481,13 +465,11 @@ END_TEST
 
 /* No beginning of a computation is one. */
 START_TEST(test_truncated) {
-  GUARD();
   const char *whole = wrap(same_rows[1]);
   for (size_t len = 0; len + 1 < strlen(whole); len++) {
     char *text = malloc(len + 1); /* of the exact size, so that a sanitizer sees a byte too many */
     memcpy(text, whole, len);
-    source = (atr_source){.name = "t", .text = text, .len = len};
-    work = (atr_work){.arena = &arena, .source = &source};
+    work = work_on("t", text, len);
     atr_module *module;
     ck_assert_int_ne(atr_hlo_read(&work, &module), ATR_OK);
     ck_assert_ptr_nonnull(work.message);
@@ -499,7 +481,6 @@ END_TEST
 /* ---- attributes and spans */
 
 START_TEST(test_conv_attributes) {
-  GUARD();
   const atr_module *m = must_read(wrap(
       X W
       "  ROOT y = f32[1,1,1,1] convolution(x, w), window={size=3x2 stride=4x5 pad=6_-7x-8_9 lhs_dilate=10x11 rhs_dilate=12x13 "
@@ -528,12 +509,11 @@ END_TEST
 static void expect_span(const atr_inst *inst, atr_attr attr, const char *expected) {
   atr_span span = inst->spans[attr];
   ck_assert_msg(span.offset != 0, "no span for '%s'", expected);
-  ck_assert_msg(strlen(expected) == span.len && memcmp(source.text + span.offset - 1, expected, span.len) == 0,
-                "span '%.*s', expected '%s'", (int)span.len, source.text + span.offset - 1, expected);
+  ck_assert_msg(strlen(expected) == span.len && memcmp(work.source->text + span.offset - 1, expected, span.len) == 0,
+                "span '%.*s', expected '%s'", (int)span.len, work.source->text + span.offset - 1, expected);
 }
 
 START_TEST(test_spans) {
-  GUARD();
   const atr_module *m = must_read(wrap(X W "  z = f32[] constant( -1.5 )\n  y = f32[1,1]{1,0} convolution(x, w), "
                                            "window={size=3x2  pad=1_1x2_2}, dim_labels=b01f_01io->b01f, "
                                            "feature_group_count=2, batch_group_count=3, edge_mode=zeroxreflect, metadata={}\n  "
@@ -554,14 +534,13 @@ START_TEST(test_spans) {
   expect_span(atr_inst_at(m, 6), ATR_ATTR_SLICE, "{[0:1], [0:1]}");
   expect_span(atr_inst_at(m, 7), ATR_ATTR_DIRECTION, "LT");
   expect_span(atr_inst_at(m, 8), ATR_ATTR_DIMENSIONS, "{ 0 }");
-  ck_assert_uint_eq(y->span.offset, (uint32_t)(strstr(source.text, "y = ") - source.text) + 1);
-  ck_assert_uint_eq(y->span.len, (uint32_t)(strstr(source.text, "metadata={}") + 11 - strstr(source.text, "y = ")));
+  ck_assert_uint_eq(y->span.offset, (uint32_t)(strstr(work.source->text, "y = ") - work.source->text) + 1);
+  ck_assert_uint_eq(y->span.len, (uint32_t)(strstr(work.source->text, "metadata={}") + 11 - strstr(work.source->text, "y = ")));
 }
 END_TEST
 
 /* Elements are stored row major in logical order, whatever the layout. */
 START_TEST(test_literal) {
-  GUARD();
   const atr_module *m = must_read(
       wrap("  a = f32[2,3]{0,1} constant({{1, 2, 3}, {-4.5, 1e-3, inf}})\n  b = s16[2] constant({-32768, 32767})\n"
            "  c = c128[1] constant({(1.25, -2)})\n  d = f32[] constant(0.1000000014901161193847656250000000000001)\n"
@@ -593,7 +572,6 @@ static void expect_failure(const char *text, atr_status expected, const char *me
 }
 
 START_TEST(test_deep) {
-  GUARD();
   const int deep = 300000;
   expect_failure(wrap(atr_arena_printf(&arena, V "  a = %s", repeat("negate(", deep))), ATR_UNSUPPORTED,
                  "nested more than 64 deep");
@@ -607,7 +585,6 @@ START_TEST(test_deep) {
 END_TEST
 
 START_TEST(test_chain_of_calls) {
-  GUARD();
   atr_text text = atr_text_make(&arena);
   atr_text_puts(&text, "HloModule m\nf0 { a = f32[] parameter(0) ROOT b = f32[] negate(a) }\n");
   const int links = 20000;
@@ -621,7 +598,6 @@ END_TEST
 
 /* Each computation calls the one before it twice: 2^40 instructions, with and without any that would be kept. */
 START_TEST(test_calls_that_double) {
-  GUARD();
   for (int kept = 0; kept < 2; kept++) {
     atr_text text = atr_text_make(&arena);
     atr_text_printf(&text, "HloModule m\nf0 { a = f32[] parameter(0) %s }\n", kept ? "ROOT b = f32[] negate(a)" : "");
@@ -637,7 +613,6 @@ END_TEST
 
 /* 50,000 instructions with one long list of operands and one long constant: quadratic work would not end in the time limit. */
 START_TEST(test_long) {
-  GUARD();
   const int count = 50000;
   atr_text text = atr_text_make(&arena);
   atr_text_puts(&text, "HloModule m\nENTRY e {\nv0 = f32[1] parameter(0)\n");
@@ -653,17 +628,15 @@ START_TEST(test_long) {
 }
 END_TEST
 
-#define ROWS(array) (int)(sizeof(array) / sizeof *(array))
-
 static Suite *suite(void) {
   Suite *s = suite_create("hlo");
   TCase *tc = tcase_create("hlo");
   tcase_set_timeout(tc, 30);
   tcase_add_checked_fixture(tc, setup, teardown);
-  tcase_add_loop_test(tc, test_same, 0, ROWS(same_rows));
-  tcase_add_loop_test(tc, test_other, 0, ROWS(other_rows));
-  tcase_add_loop_test(tc, test_module, 0, ROWS(module_rows));
-  tcase_add_loop_test(tc, test_error, 0, ROWS(error_rows));
+  tcase_add_loop_test(tc, test_same, 0, COUNT(same_rows));
+  tcase_add_loop_test(tc, test_other, 0, COUNT(other_rows));
+  tcase_add_loop_test(tc, test_module, 0, COUNT(module_rows));
+  tcase_add_loop_test(tc, test_error, 0, COUNT(error_rows));
   tcase_add_test(tc, test_truncated);
   tcase_add_test(tc, test_conv_attributes);
   tcase_add_test(tc, test_spans);
@@ -676,10 +649,4 @@ static Suite *suite(void) {
   return s;
 }
 
-int main(void) {
-  SRunner *runner = srunner_create(suite());
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
-}
+int main(void) { return run_suite(suite()); }

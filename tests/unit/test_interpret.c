@@ -11,7 +11,6 @@
  *
  * Each case is one test: arguments are laid out as their layouts say, results are read back by them, and compared by value,
  * exactly unless the case says `ulps=N`. A block of guard bytes behind every result must stay as it was. */
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,19 +18,9 @@
 
 #include "base/arena.h"
 #include "ir/ir.h"
+#include "arena_fixture.h"
 
-/* ---- the work that every test runs in */
-
-static atr_arena arena;
-static atr_work work;
-
-static void setup(void) {
-  atr_arena_init(&arena, atr_default_realloc, NULL);
-  work = (atr_work){.arena = &arena};
-  if (setjmp(arena.guard) != 0) ck_abort_msg("out of memory");
-}
-
-static void teardown(void) { atr_arena_fini(&arena); }
+static atr_work work = {.arena = &arena};
 
 /* ---- reading a case */
 
@@ -659,11 +648,8 @@ int main(void) {
   snprintf(path, sizeof path, "%s/tests/data/interpret.txt", srcdir != NULL ? srcdir : ".");
   load_vectors(path);
   if (block_count == 0) load_vectors("../tests/data/interpret.txt");
-  SRunner *runner = srunner_create(suite());
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
+  int failed = run_suite(suite());
   free(vectors);
   free(blocks);
-  return failed != 0;
+  return failed;
 }

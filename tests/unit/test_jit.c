@@ -1,6 +1,5 @@
 /* test_jit.c - loading objects. The objects are made here with LLVM from a few lines of IR, so the test knows what is in them:
  * a function with data, one that calls memset, one that calls what a kernel must not, and one for another machine. */
-#include <check.h>
 #include <llvm-c/Core.h>
 #include <llvm-c/IRReader.h>
 #include <llvm-c/Target.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "runtime/jit.h"
+#include "support.h"
 
 static const char ir_sum[] =
   "@table = internal constant [4 x i32] [i32 1, i32 10, i32 100, i32 1000]\n"
@@ -296,9 +296,5 @@ int main(void) {
   tcase_add_test(tcase, test_concurrent_loads);
   tcase_add_test(tcase, test_destroy_null);
   suite_add_tcase(suite, tcase);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return run_suite(suite);
 }

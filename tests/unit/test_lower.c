@@ -303,8 +303,7 @@ static atr_program *check_stages(const atr_module *module, const arrays *a, cons
   ck_assert_int_ge(s.count, 1);
   ck_assert_str_eq(s.name[0], "canonical");
   for (int i = 0; i < s.count; i++) {
-    atr_source source = {.name = s.name[i], .text = s.text[i], .len = strlen(s.text[i])};
-    atr_work reading = {.arena = &arena, .source = &source};
+    atr_work reading = work_on(s.name[i], s.text[i], strlen(s.text[i]));
     atr_program *program = NULL;
     ck_assert_msg(atr_program_read(&reading, &program) == ATR_OK, "%s: %s\n%.5000s", s.name[i], reading.message, s.text[i]);
     ck_assert_str_eq(program_text(program), s.text[i]);

@@ -5,7 +5,6 @@
  * text and what to replace in it); programs to run on small arrays, with the arrays that must come out:
  *
  *     {"reduce kx:3", "reduce vector kx:3", "the reduced dim kx is vector"} */
-#include <check.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -14,21 +13,10 @@
 
 #include "lower/nest.h"
 #include "lower/nest_bounds.h"
-
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
-static atr_arena arena;
-
-static void setup(void) {
-  atr_arena_init(&arena, atr_default_realloc, NULL);
-  if (setjmp(arena.guard) != 0) ck_abort_msg("out of memory");
-}
-static void teardown(void) { atr_arena_fini(&arena); }
+#include "arena_fixture.h"
 
 static atr_status read_text(atr_work *work, const char *text, atr_program **out) {
-  atr_source *source = ATR_NEW(&arena, atr_source);
-  *source = (atr_source){.name = "nest", .text = text, .len = strlen(text)};
-  *work = (atr_work){.arena = &arena, .source = source};
+  *work = work_on("nest", text, strlen(text));
   return atr_program_read(work, out);
 }
 
@@ -410,8 +398,7 @@ START_TEST(test_truncated) {
     char *exact = malloc(n > 0 ? n : 1);
     ck_assert_ptr_nonnull(exact);
     memcpy(exact, text, n);
-    atr_source source = {.name = "nest", .text = exact, .len = n};
-    atr_work work = {.arena = &arena, .source = &source};
+    atr_work work = work_on("nest", exact, n);
     atr_program *program;
     ck_assert_int_eq(atr_program_read(&work, &program), ATR_PARSE_ERROR);
     free(exact);
@@ -1261,10 +1248,4 @@ static Suite *suite(void) {
   return s;
 }
 
-int main(void) {
-  SRunner *runner = srunner_create(suite());
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
-}
+int main(void) { return run_suite(suite()); }

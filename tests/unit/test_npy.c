@@ -2,13 +2,13 @@
  *
  * Headers are spelled here as NumPy, ml_dtypes and older writers spell them; each bad file differs from a good one in one thing
  * and must be refused with the message that names that thing, and leave the output untouched. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "npy.h"
 #include "npz.h"
+#include "support.h"
 
 enum { FILE_MAX = 1024 };
 
@@ -363,7 +363,7 @@ int main(void) {
   tcase_add_test(npy, big_endian);
   tcase_add_test(npy, dtype_names);
   tcase_add_test(npy, pred_is_normalized);
-  tcase_add_loop_test(npy, bad_headers, 0, (int)(sizeof bad / sizeof bad[0]));
+  tcase_add_loop_test(npy, bad_headers, 0, COUNT(bad));
   tcase_add_test(npy, truncated);
   tcase_add_test(npy, bad_version);
   tcase_add_test(npy, write_and_read);
@@ -376,9 +376,5 @@ int main(void) {
   tcase_add_test(npz, archive_deflated);
   suite_add_tcase(suite, npy);
   suite_add_tcase(suite, npz);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_ENV);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return run_suite(suite);
 }

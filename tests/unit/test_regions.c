@@ -263,8 +263,7 @@ START_TEST(test_question_limit) {
     for (int i = 0; i < loads; i++)
       atr_text_printf(&text, " %%%d = load x[0] f32 index (d - 1) of 10 by 1 else skip else %%1\n", i + 2);
     atr_text_printf(&text, " store y[d] %%%d\n }\n}\n", loads + 1);
-    atr_source source = {.name = "nest", .text = text.data, .len = text.len};
-    atr_work reading = {.arena = &arena, .source = &source};
+    atr_work reading = work_on("nest", text.data, text.len);
     atr_program *program;
     ck_assert_msg(atr_program_read(&reading, &program) == ATR_OK, "%s", reading.message);
     atr_status status = atr_nest_build_tree(&work, program->nests[0]);

@@ -1,6 +1,5 @@
 /* test_run_text.c - one call, text in: results, errors of each thread, the two shims, more texts than the cache holds, many
  * threads at once, and children of a process that is in the middle of it. */
-#include <check.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "atrous/atrous.h"
+#include "support.h"
 
 static const char conv[] =
   "HloModule conv\n"
@@ -234,9 +234,5 @@ int main(void) {
   tcase_add_test(tcase, test_many_threads);
   tcase_add_test(tcase, test_fork);
   suite_add_tcase(suite, tcase);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return run_suite(suite);
 }

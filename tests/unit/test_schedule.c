@@ -151,8 +151,7 @@ START_TEST(test_length) {
   static const char text[] = "vector oc:8\0;";
   atr_schedule schedule;
   for (size_t len = 0; len < sizeof text; len++) {
-    atr_source source = {.name = "schedule", .text = text, .len = len};
-    atr_work reading = {.arena = &arena, .source = &source};
+    atr_work reading = work_on("schedule", text, len);
     bool ok = len == 0 || len == 6 || len == 7 || len == 9 || len == 11;
     ck_assert_msg((atr_schedule_read(&reading, nest, &schedule) == ATR_OK) == ok, "%d: %s", (int)len, reading.message);
   }

@@ -3,29 +3,17 @@
  * In: small texts, most of them one operation in the braces of a function. Out: the module as HLO text or as fields, or a
  * status with its line, column and a piece of the message. The pretty and the generic spelling of an operation must give equal
  * modules; every prefix of a text must be refused; a text whose allocations fail must leak nothing. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ir/ir.h"
+#include "arena_fixture.h"
 
-/* ---- the work that every test runs in */
-
-static atr_arena arena;
 static atr_work work;
-static atr_source source;
-
-static void setup(void) {
-  atr_arena_init(&arena, atr_default_realloc, NULL);
-  if (setjmp(arena.guard) != 0) ck_abort_msg("out of memory");
-}
-
-static void teardown(void) { atr_arena_fini(&arena); }
 
 static atr_status read_bytes(const char *text, size_t len, atr_module **out) {
-  source = (atr_source){.name = "t", .text = text, .len = len};
-  work = (atr_work){.arena = &arena, .source = &source};
+  work = work_on("t", text, len);
   return atr_stablehlo_read(&work, out);
 }
 
@@ -101,7 +89,8 @@ static const op_case op_cases[] = {
      "%r = \"stablehlo.complex\"(%a, %b) : (tensor<2xf64>, tensor<2xf64>) -> tensor<2xcomplex<f64>>",
      "r = c128[2] complex(a, b)"},
     {"%a: tensor<f32>", "tensor<3x4xbf16>", "%r = stablehlo.iota dim = 1 : tensor<3x4xbf16>",
-     "%r = \"stablehlo.iota\"() <{iota_dimension = 1 : i64}> : () -> tensor<3x4xbf16>", "r = bf16[3,4] iota(), iota_dimension=1"},
+     "%r = \"stablehlo.iota\"() <{iota_dimension = 1 : i64}> : () -> tensor<3x4xbf16>",
+     "r = bf16[3,4] iota(), iota_dimension=1"},
     {"%a: tensor<2xf32>", "tensor<2xi32>", "%r = stablehlo.convert %a : (tensor<2xf32>) -> tensor<2xi32>",
      "%r = \"stablehlo.convert\"(%a) : (tensor<2xf32>) -> tensor<2xi32>", "r = s32[2] convert(a)"},
     {"%a: tensor<2xi1>", "tensor<2xi1>", "%r = stablehlo.convert %a : tensor<2xi1>",
@@ -266,11 +255,11 @@ START_TEST(test_spans) {
       {ATR_ATTR_WINDOW, "{stride = "},           {ATR_ATTR_DIM_LABELS, "[b, 0, 1, f]x["},
       {ATR_ATTR_FEATURE_GROUP_COUNT, "2 : i64"}, {ATR_ATTR_BATCH_GROUP_COUNT, "1 : i64"},
   };
-  ck_assert_int_eq(memcmp(source.text + inst->span.offset - 1, "%y = stablehlo", 14), 0);
+  ck_assert_int_eq(memcmp(work.source->text + inst->span.offset - 1, "%y = stablehlo", 14), 0);
   for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
     atr_span span = atr_inst_span(inst, wanted[i].attr);
-    ck_assert_msg(memcmp(source.text + span.offset - 1, wanted[i].text, strlen(wanted[i].text)) == 0, "%s: '%.20s'",
-                  wanted[i].text, source.text + span.offset - 1);
+    ck_assert_msg(memcmp(work.source->text + span.offset - 1, wanted[i].text, strlen(wanted[i].text)) == 0, "%s: '%.20s'",
+                  wanted[i].text, work.source->text + span.offset - 1);
   }
 }
 END_TEST
@@ -658,7 +647,7 @@ START_TEST(test_error) {
   atr_module *module = NULL;
   atr_status status = read_bytes(text, strlen(text), &module);
   uint32_t line, column;
-  atr_source_position(&source, span, &line, &column);
+  atr_source_position(work.source, span, &line, &column);
   ck_assert_msg(status == c->status, "status %d, wanted %d: %s\n%s", status, c->status, work.message, text);
   ck_assert_msg(strstr(work.message, c->message) != NULL, "no '%s' in\n%s", c->message, work.message);
   ck_assert_msg(work.line == line && work.column == column, "at %u:%u, wanted %u:%u\n%s", work.line, work.column, line, column,
@@ -718,7 +707,7 @@ START_TEST(test_out_of_memory) {
   atr_text_puts(&text, "func.func @main(%0: tensor<f32>) -> tensor<f32> {\n");
   for (int i = 1; i <= 400; i++) atr_text_printf(&text, "%%%d = stablehlo.add %%%d, %%0 : tensor<f32>\n", i, i - 1);
   atr_text_puts(&text, "return %400 : tensor<f32>\n}\n");
-  source = (atr_source){.name = "t", .text = text.data, .len = text.len};
+  atr_source source = (atr_source){.name = "t", .text = text.data, .len = text.len};
   bool done = false;
   for (volatile int64_t k = 0; !done; k++) {
     ck_assert_int_lt(k, 10000);
@@ -793,9 +782,5 @@ int main(void) {
   tcase_add_test(tc, test_out_of_memory);
   tcase_add_test(tc, test_is_stablehlo);
   suite_add_tcase(s, tc);
-  SRunner *runner = srunner_create(s);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return run_suite(s);
 }

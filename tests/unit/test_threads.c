@@ -1,7 +1,6 @@
 /* test_threads.c - loops on a context's threads: every index exactly once whatever the numbers, really in parallel, lazily,
  * nested, from many callers, after fork, and on the caller's own threads. Also built with ThreadSanitizer, which cannot follow
  * a fork from a process with threads, and has a thread of its own: a few tests are left out there. */
-#include <check.h>
 #include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
@@ -14,6 +13,7 @@
 
 #include "base/arena.h"
 #include "runtime/threads.h"
+#include "support.h"
 
 #if defined(__SANITIZE_THREAD__)
 #define HAS_TSAN 1
@@ -389,9 +389,5 @@ int main(void) {
   tcase_add_test(tcase, test_callers_parallel_for);
   tcase_add_test(tcase, test_out_of_memory);
   suite_add_tcase(suite, tcase);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return run_suite(suite);
 }

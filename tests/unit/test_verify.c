@@ -3,24 +3,13 @@
  * In: rows of text: operand types, what differs from a plain convolution, the expected message or the expected type. Out: a
  * failure that names the row. Rules that text can break are tested from text in tests/error too; here are all of them for
  * convolutions, and those for which a reader would never make the input. */
-#include <check.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ir/ir.h"
-
-static atr_arena arena;
-
-static void setup(void) { atr_arena_init(&arena, atr_default_realloc, NULL); }
-static void teardown(void) { atr_arena_fini(&arena); }
-
-/* A test that runs out of memory is a failed test. */
-#define GUARD()                                                                                                                \
-  do {                                                                                                                         \
-    if (setjmp(arena.guard) != 0) ck_abort_msg("out of memory");                                                               \
-  } while (0)
+#include "arena_fixture.h"
 
 /* "f32[2,3]" */
 static atr_shape shape_of(const char *text) {
@@ -266,7 +255,6 @@ static const conv_row local_rows[] = {
 };
 
 static void check_conv(atr_op op, const conv_row *row) {
-  GUARD();
   atr_module *module = atr_module_new(&arena, "m");
   atr_id operands[] = {add_parameter(module, row->lhs), add_parameter(module, row->rhs)};
   atr_inst inst = {
@@ -297,7 +285,6 @@ START_TEST(test_inferred_dtype) {
       {"s8[2,8,8,6]", "s16[3,3,6,4]", ATR_S16},
       {"f16[2,8,8,6]", "bf16[3,3,6,4]", ATR_F16},
   };
-  GUARD();
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     atr_module *module = atr_module_new(&arena, "m");
     atr_id operands[] = {add_parameter(module, rows[i].lhs), add_parameter(module, rows[i].rhs)};
@@ -314,7 +301,6 @@ END_TEST
 /* ---- any instruction --------------------------------------------------------------------------- */
 
 static void check_parameter_shape(const atr_shape *shape, const char *message) {
-  GUARD();
   atr_module *module = atr_module_new(&arena, "m");
   atr_inst inst = {.op = ATR_OP_PARAMETER, .shape = *shape};
   atr_work work = {.arena = &arena};
@@ -356,7 +342,6 @@ START_TEST(test_shapes) {
 END_TEST
 
 START_TEST(test_operands) {
-  GUARD();
   atr_module *module = atr_module_new(&arena, "m");
   atr_id x = add_parameter(module, "f32[4]");
   const struct {
@@ -383,7 +368,6 @@ START_TEST(test_operands) {
 END_TEST
 
 START_TEST(test_use_before_definition) {
-  GUARD();
   atr_module *module = atr_module_new(&arena, "m");
   atr_id x = add_parameter(module, "f32[4]");
   atr_inst inst = {.op = ATR_OP_NEGATE, .shape = shape_of("f32[4]"), .operand_count = 1, .operands = &x};
@@ -401,7 +385,6 @@ START_TEST(test_use_before_definition) {
 END_TEST
 
 START_TEST(test_parameters) {
-  GUARD();
   static const struct {
     int64_t numbers[2];
     const char *message;
@@ -422,7 +405,6 @@ START_TEST(test_parameters) {
 END_TEST
 
 START_TEST(test_results) {
-  GUARD();
   atr_module *module = atr_module_new(&arena, "m");
   add_parameter(module, "f32[4]");
   atr_work work = {.arena = &arena};
@@ -434,7 +416,6 @@ START_TEST(test_results) {
 END_TEST
 
 START_TEST(test_direction) {
-  GUARD();
   atr_module *module = atr_module_new(&arena, "m");
   atr_id x = add_parameter(module, "f32[4]"), ids[] = {x, x};
   atr_inst inst = {.op = ATR_OP_COMPARE, .shape = shape_of("pred[4]"), .operand_count = 2, .operands = ids};
@@ -477,7 +458,6 @@ static const elementwise_row elementwise_rows[] = {
 };
 
 START_TEST(test_elementwise_dtypes) {
-  GUARD();
   const elementwise_row *row = &elementwise_rows[_i];
   atr_module *module = atr_module_new(&arena, "m");
   atr_id ids[] = {add_parameter(module, row->type), add_parameter(module, row->type)};
@@ -489,7 +469,6 @@ START_TEST(test_elementwise_dtypes) {
 END_TEST
 
 START_TEST(test_iota) {
-  GUARD();
   const struct {
     const char *type;
     int count;
@@ -521,7 +500,6 @@ END_TEST
 
 /* A rule points at its attribute, and at the instruction where the attribute has no place. */
 START_TEST(test_spans) {
-  GUARD();
   const char *text = "c = convolution(x, w), window={stride=0}, feature_group_count=0";
   atr_source source = {.name = "t.hlo", .text = text, .len = strlen(text)};
   atr_span spans[ATR_ATTR_COUNT] = {{0, 0}};
@@ -546,8 +524,8 @@ static Suite *suite(void) {
   TCase *tc = tcase_create("verify");
   tcase_add_checked_fixture(tc, setup, teardown);
   tcase_add_test(tc, test_extents);
-  tcase_add_loop_test(tc, test_convolution, 0, (int)(sizeof conv_rows / sizeof *conv_rows));
-  tcase_add_loop_test(tc, test_local_convolution, 0, (int)(sizeof local_rows / sizeof *local_rows));
+  tcase_add_loop_test(tc, test_convolution, 0, COUNT(conv_rows));
+  tcase_add_loop_test(tc, test_local_convolution, 0, COUNT(local_rows));
   tcase_add_test(tc, test_inferred_dtype);
   tcase_add_test(tc, test_shapes);
   tcase_add_test(tc, test_operands);
@@ -555,17 +533,11 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_parameters);
   tcase_add_test(tc, test_results);
   tcase_add_test(tc, test_direction);
-  tcase_add_loop_test(tc, test_elementwise_dtypes, 0, (int)(sizeof elementwise_rows / sizeof *elementwise_rows));
+  tcase_add_loop_test(tc, test_elementwise_dtypes, 0, COUNT(elementwise_rows));
   tcase_add_test(tc, test_iota);
   tcase_add_test(tc, test_spans);
   suite_add_tcase(s, tc);
   return s;
 }
 
-int main(void) {
-  SRunner *runner = srunner_create(suite());
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
-}
+int main(void) { return run_suite(suite()); }
