@@ -85,7 +85,8 @@ static void *filled(const atr_shape *shape) {
   unsigned char *data = block(bytes);
   bool floats = shape->dtype == ATR_F32;
   for (size_t i = 0; data != NULL && i < bytes; i++) data[i] = floats ? 0 : (unsigned char)(i % 3);
-  for (size_t i = 0; data != NULL && floats && i < bytes / 4; i++) ((float *)(void *)data)[i] = (float)(i % 13) * 0.125f - 0.75f;
+  for (size_t i = 0; data != NULL && floats && i < bytes / 4; i++)
+    ((float *)(void *)data)[i] = (float)(i % 13) * 0.125f - 0.75f;
   return data;
 }
 

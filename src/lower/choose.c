@@ -332,8 +332,8 @@ int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_target *
   return all.count;
 }
 
-void atr_schedule_choose(atr_arena *arena, const atr_nest *nest, const atr_target *target, bool rhs_constant,
-                         atr_schedule *out, const char **why) {
+void atr_schedule_choose(atr_arena *arena, const atr_nest *nest, const atr_target *target, bool rhs_constant, atr_schedule *out,
+                         const char **why) {
   atr_choice best;
   atr_schedule_rank(arena, nest, target, rhs_constant, 1, &best);
   *out = best.schedule;

@@ -11,11 +11,12 @@
 #include "base/checked.h"
 #include "lower/cost.h"
 
-static const double CHAINS_WANTED = 1.5, FEW_CHAINS = 0.2; /* sums at work, as a multiple of what the latency needs, to never wait */
-static const double HINDRANCE = 0.1; /* part of the shorter times that does not hide behind the longest */
+static const double CHAINS_WANTED = 1.5,
+                    FEW_CHAINS = 0.2; /* sums at work, as a multiple of what the latency needs, to never wait */
+static const double HINDRANCE = 0.1;  /* part of the shorter times that does not hide behind the longest */
 static const double FULL_FILE = 1.03; /* the last register taken: LLVM may have to move some about */
 static const double LOOP_CYCLES = 8;  /* to set up a loop of the reduction and to leave it */
-static const double ISSUE_WIDTH = 5;        /* instructions per cycle, somewhat below what the front end can do */
+static const double ISSUE_WIDTH = 5;  /* instructions per cycle, somewhat below what the front end can do */
 
 void atr_cost_steps(const atr_nest *nest, const atr_access *access, int64_t *out) {
   for (int d = 0; d < nest->dim_count; d++) out[d] = atr_access_step(access, d);
@@ -218,7 +219,8 @@ static void add_reduced(const atr_cost_model *m, step_copies *s, int d, int64_t 
   s->reduce_copies *= (double)extent;
 }
 
-static void copies_of(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors, bool spanned, step_copies *s) {
+static void copies_of(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors, bool spanned,
+                      step_copies *s) {
   int vd = c->vector.dims[1], loop = atr_cost_innermost_loop(m, c->unrolled);
   memcpy(s->lhs, m->lhs, sizeof s->lhs);
   memcpy(s->rhs, m->rhs, sizeof s->rhs);

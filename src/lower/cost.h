@@ -23,14 +23,14 @@ typedef struct atr_loop {
 
 typedef struct atr_candidate {
   atr_vector_choice vector;
-  int64_t vectors;     /* R: copies of the inner vector dim */
-  int copies_dim;      /* -1: none */
-  int64_t copies;      /* U */
-  uint64_t unrolled;   /* bit d: reduced dim d is unrolled whole */
-  int64_t inner_steps; /* the innermost looped reduced dim is unrolled this many times */
-  int dot;             /* reduced dim whose elements are multiplied in pairs; -1: none */
-  bool pack;           /* rhs is laid out anew */
-  double tile_cycles;  /* of all tiles, data in the nearest cache */
+  int64_t vectors;              /* R: copies of the inner vector dim */
+  int copies_dim;               /* -1: none */
+  int64_t copies;               /* U */
+  uint64_t unrolled;            /* bit d: reduced dim d is unrolled whole */
+  int64_t inner_steps;          /* the innermost looped reduced dim is unrolled this many times */
+  int dot;                      /* reduced dim whose elements are multiplied in pairs; -1: none */
+  bool pack;                    /* rhs is laid out anew */
+  double tile_cycles;           /* of all tiles, data in the nearest cache */
   atr_loop loops[ATR_MAX_DIMS]; /* from the outside in; those of reduced dims from `reduced_from` on */
   int loop_count, reduced_from;
   double traffic[ATR_TRAFFIC_TERMS]; /* cycles for each cache's misses, then for translations */

@@ -21,7 +21,7 @@ static const double SEQUENTIAL = 1.6;
 static const double EXPOSED = 0.12;
 
 typedef struct array {
-  int64_t step[ATR_MAX_DIMS]; /* elements per step of each dim; a packed array has steps 1 wherever it moves */
+  int64_t step[ATR_MAX_DIMS];        /* elements per step of each dim; a packed array has steps 1 wherever it moves */
   int by_step[ATR_MAX_DIMS], moving; /* the dims that move it, by their steps */
   int64_t size;                      /* bytes of an element */
   bool packed;                       /* laid out in the order of the loops: every footprint is one run */
@@ -33,7 +33,8 @@ typedef struct traffic {
   const atr_candidate *c;
   array arrays[MAX_ARRAYS];
   int array_count;
-  int64_t inside[ATR_MAX_DIMS + 1][ATR_MAX_DIMS]; /* [level][dim]: indices of the dim that the loops from `level` inwards cover */
+  int64_t inside[ATR_MAX_DIMS + 1]
+                [ATR_MAX_DIMS]; /* [level][dim]: indices of the dim that the loops from `level` inwards cover */
 } traffic;
 
 static void add_array(traffic *t, const int64_t *step, atr_dtype dtype, bool packed, double weight) {

@@ -46,8 +46,8 @@ atr_nest *atr_nest_tile(atr_arena *arena, const atr_nest *nest, const atr_schedu
 
 /* choose.c: the analytic cost model's choice, always legal; *why receives lines of text that give its reasons and estimate.
  * rhs_constant: rhs keeps its value between runs, so that packing it is free. */
-void atr_schedule_choose(atr_arena *arena, const atr_nest *nest, const atr_target *target, bool rhs_constant,
-                         atr_schedule *out, const char **why);
+void atr_schedule_choose(atr_arena *arena, const atr_nest *nest, const atr_target *target, bool rhs_constant, atr_schedule *out,
+                         const char **why);
 
 /* Does the nest's rhs keep its value between runs? Bit i of constant_parameters: parameter i does. */
 bool atr_nest_rhs_is_constant(const atr_program *program, const atr_nest *nest, uint64_t constant_parameters);

@@ -184,7 +184,13 @@ atr_status atr_tune(atr_work *work, const atr_program *problem, const atr_target
   qsort(nests, (size_t)count, sizeof *nests, compare_work);
   for (int n = 0; n < count; n++) {
     bool constant = atr_nest_rhs_is_constant(problem, nests[n], options->constant_parameters);
-    search s = {.work = work, .nest = nests[n], .rhs_constant = constant, .others = out->schedule, .options = options, .bench = bench, .out = out};
+    search s = {.work = work,
+                .nest = nests[n],
+                .rhs_constant = constant,
+                .others = out->schedule,
+                .options = options,
+                .bench = bench,
+                .out = out};
     ATR_TRY(tune_nest(&s, target));
     out->schedule = s.others;
   }

@@ -19,8 +19,8 @@ typedef struct atr_tune_bench {
 
 typedef struct atr_tune_options {
   uint64_t constant_parameters; /* as in atr_compile_options */
-  int most;        /* schedules that are tried per nest, at least 1 */
-  double budget_ns; /* time for running the finalists of a nest; every one runs at least three times */
+  int most;                     /* schedules that are tried per nest, at least 1 */
+  double budget_ns;             /* time for running the finalists of a nest; every one runs at least three times */
   /* Told of every schedule that was timed, when it drops out; why: the model's words, NULL for neighbours. May be NULL. */
   void (*tried)(void *user, const char *nest, const char *schedule, const char *why, double ns);
   void *user;
