@@ -6,6 +6,7 @@
  * one other independent dim in registers; which small reduced dims are unrolled. The best tile of each kind goes on to the
  * second question, the order of the loops around it: where among the pixels the weights' dims stand, whether the pixels
  * inside them are a block, and whether the innermost reduced dim is walked in pieces. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@
 enum { MAX_VECTOR_CHOICES = 24, MAX_TILES = 24 };
 
 static const double MAX_CODE = 4000;        /* instructions of a nest's body with all its variants */
-static const double CODE_SCALE = 12000;     /* instructions that weigh as much as doubling the time */
+static const double CODE_SCALE = 20000;     /* instructions of a program that weigh as much as doubling the time */
 static const double PACK_CYCLES = 1;        /* per element */
 static const double PARALLEL_CYCLES = 30e3; /* work below which waking threads costs more than it gives */
 
@@ -99,7 +100,7 @@ static double pack_cycles(const atr_cost_model *m) {
 static void consider_tile(const atr_cost_model *m, atr_candidate *c, ranking *r) {
   double code = atr_cost_code(m, c);
   if (code > MAX_CODE && r->count > 0) return;
-  c->tile_cycles = atr_cost_tiles(m, c) * (1 + code / CODE_SCALE) + (code > MAX_CODE ? 1e30 : 0);
+  c->tile_cycles = atr_cost_tiles(m, c) * (1 + code * sqrt(m->nests) / CODE_SCALE) + (code > MAX_CODE ? 1e30 : 0);
   if (c->pack && !m->rhs_constant) c->tile_cycles += pack_cycles(m);
   if (r->count == r->most && c->tile_cycles >= r->best[r->count - 1].tile_cycles) return;
   int at = 0;
@@ -317,9 +318,8 @@ static const char *reasons(atr_arena *arena, const atr_cost_model *m, const atr_
   return t.data;
 }
 
-int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_target *target, bool rhs_constant, int most,
-                      atr_choice *out) {
-  atr_cost_model m = atr_cost_model_make(nest, target, rhs_constant);
+int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_schedule_setting *setting, int most, atr_choice *out) {
+  atr_cost_model m = atr_cost_model_make(nest, setting);
   ranking tiles = {.best = ATR_NEW_ARRAY(arena, atr_candidate, MAX_TILES), .most = MAX_TILES},
           all = {.best = ATR_NEW_ARRAY(arena, atr_candidate, most), .most = most};
   rank_tiles(&m, &tiles);
@@ -332,10 +332,10 @@ int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_target *
   return all.count;
 }
 
-void atr_schedule_choose(atr_arena *arena, const atr_nest *nest, const atr_target *target, bool rhs_constant, atr_schedule *out,
+void atr_schedule_choose(atr_arena *arena, const atr_nest *nest, const atr_schedule_setting *setting, atr_schedule *out,
                          const char **why) {
   atr_choice best;
-  atr_schedule_rank(arena, nest, target, rhs_constant, 1, &best);
+  atr_schedule_rank(arena, nest, setting, 1, &best);
   *out = best.schedule;
   *why = best.why;
 }

@@ -73,8 +73,9 @@ static void order_reduction(atr_cost_model *m) {
   }
 }
 
-atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_target *target, bool rhs_constant) {
-  atr_cost_model m = {.nest = nest, .rhs_constant = rhs_constant, .row = target->row, .vnni = target->vnni};
+atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_setting *setting) {
+  const atr_target *target = setting->target;
+  atr_cost_model m = {.nest = nest, .nests = setting->nests, .rhs_constant = setting->rhs_constant, .row = target->row, .vnni = target->vnni};
   atr_dtype type = nest->has_acc ? nest->acc_dtype : nest->exprs[nest->root].dtype;
   if (!nest->has_acc && (type == ATR_F16 || type == ATR_BF16 || atr_dtype_size(type) == 1)) type = ATR_F32;
   bool complex_type = atr_dtype_class_of(type) == ATR_CLASS_COMPLEX;

@@ -48,12 +48,13 @@ typedef struct atr_cost_model {
   double convert_uops;  /* extra instructions per loaded vector */
   double step_uops;     /* instructions per vector of the epilogue */
   bool vnni;            /* a pair's products and the addition are one instruction */
+  double nests;         /* that are compiled beside it: their code adds up */
   bool rhs_constant;    /* packing it costs nothing while running */
   bool may_pack;        /* weights are used often enough to be laid out anew */
 } atr_cost_model;
 
 /* ---- cost.c */
-atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_target *target, bool rhs_constant);
+atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_setting *setting);
 /* Elements by which an access moves per step of each dim. */
 void atr_cost_steps(const atr_nest *nest, const atr_access *access, int64_t *out);
 /* The innermost looped reduced dim; -1: none. */

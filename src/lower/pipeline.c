@@ -60,18 +60,28 @@ static atr_source schedule_text_for(const char *text, const atr_nest *nest) {
   return found;
 }
 
-bool atr_nest_rhs_is_constant(const atr_program *program, const atr_nest *nest, uint64_t constant_parameters) {
+static bool rhs_is_constant(const atr_program *program, const atr_nest *nest, uint64_t constant_parameters) {
   if (!nest->has_acc) return false;
   const atr_buffer *b = &program->buffers[nest->rhs.buffer];
   return b->kind == ATR_BUFFER_CONSTANT ||
          (b->kind == ATR_BUFFER_ARG && b->number < 64 && (constant_parameters >> b->number & 1) != 0);
 }
 
+atr_schedule_setting atr_schedule_setting_of(const atr_program *program, const atr_nest *nest, const atr_target *target,
+                                             uint64_t constant_parameters) {
+  atr_schedule_setting setting = {.target = target,
+                                  .rhs_constant = rhs_is_constant(program, nest, constant_parameters)};
+  for (int n = 0; n < program->nest_count; n++) setting.nests += program->nests[n]->has_acc;
+  if (setting.nests == 0) setting.nests = 1;
+  return setting;
+}
+
 static atr_status choose(state *s, const atr_nest *nest, atr_schedule *schedule, const char **why) {
   atr_source text = schedule_text_for(s->options->schedule, nest);
   if (text.text == NULL) {
-    atr_schedule_choose(s->work->arena, nest, s->options->target, 
-                        atr_nest_rhs_is_constant(s->program, nest, s->options->constant_parameters), schedule, why);
+    atr_schedule_setting setting =
+        atr_schedule_setting_of(s->program, nest, s->options->target, s->options->constant_parameters);
+    atr_schedule_choose(s->work->arena, nest, &setting, schedule, why);
     return atr_schedule_check(s->work, nest, schedule);
   }
   const atr_source *module_text = s->work->source;

@@ -44,21 +44,28 @@ ATR_CHECK_RESULT atr_status atr_schedule_check(atr_work *work, const atr_nest *n
 /* tile.c: the scheduled nest: one dim per piece, guards where pieces do not divide their dim. The schedule has been checked. */
 atr_nest *atr_nest_tile(atr_arena *arena, const atr_nest *nest, const atr_schedule *schedule);
 
-/* choose.c: the analytic cost model's choice, always legal; *why receives lines of text that give its reasons and estimate.
- * rhs_constant: rhs keeps its value between runs, so that packing it is free. */
-void atr_schedule_choose(atr_arena *arena, const atr_nest *nest, const atr_target *target, bool rhs_constant, atr_schedule *out,
+/* What a nest's schedule is chosen for. */
+typedef struct atr_schedule_setting {
+  const atr_target *target;
+  bool rhs_constant; /* rhs keeps its value between runs, so that packing it is free */
+  int nests;         /* nests with a sum in the program, this one included: each must be compiled */
+} atr_schedule_setting;
+
+/* pipeline.c. Bit i of constant_parameters: parameter i keeps its value. */
+atr_schedule_setting atr_schedule_setting_of(const atr_program *program, const atr_nest *nest, const atr_target *target,
+                                             uint64_t constant_parameters);
+
+/* choose.c: the analytic cost model's choice, always legal; *why receives lines of text that give its reasons and estimate. */
+void atr_schedule_choose(atr_arena *arena, const atr_nest *nest, const atr_schedule_setting *setting, atr_schedule *out,
                          const char **why);
 
-/* Does the nest's rhs keep its value between runs? Bit i of constant_parameters: parameter i does. */
-bool atr_nest_rhs_is_constant(const atr_program *program, const atr_nest *nest, uint64_t constant_parameters);
 /* The same and the next best, up to `most` of them, by their estimates; returns how many. */
 typedef struct atr_choice {
   atr_schedule schedule;
   double cycles;
   const char *why;
 } atr_choice;
-int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_target *target, bool rhs_constant, int most,
-                      atr_choice *out);
+int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_schedule_setting *setting, int most, atr_choice *out);
 
 /* pack.c: replaces rhs of a scheduled nest by a buffer laid out in the order in which the nest reads it; returns the nest
  * that fills the buffer, canonical and to be scheduled itself, or NULL when rhs is read only once anyway. */

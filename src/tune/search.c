@@ -23,7 +23,7 @@ typedef struct variant {
 typedef struct search {
   atr_work *work;
   const atr_nest *nest;
-  bool rhs_constant;
+  atr_schedule_setting setting;
   const char *others; /* lines of the nests that are settled */
   const atr_tune_options *options;
   const atr_tune_bench *bench;
@@ -100,9 +100,9 @@ static void halve(search *s, int keep) {
 /* ---- the space */
 
 /* Places of the model's ranking: all of the first eight, then every one that is an eighth further on. */
-static void try_ranking(search *s, const atr_target *target, int most) {
+static void try_ranking(search *s, int most) {
   atr_choice *choices = ATR_NEW_ARRAY(s->work->arena, atr_choice, RANKED);
-  int count = atr_schedule_rank(s->work->arena, s->nest, target, s->rhs_constant, RANKED, choices);
+  int count = atr_schedule_rank(s->work->arena, s->nest, &s->setting, RANKED, choices);
   s->out->model_estimate += choices[0].cycles;
   for (int i = 0; i < count && s->tried < most; i += 1 + i / 8) try_schedule(s, &choices[i].schedule, choices[i].why);
 }
@@ -147,10 +147,10 @@ static void finish(search *s) {
     }
 }
 
-static atr_status tune_nest(search *s, const atr_target *target) {
+static atr_status tune_nest(search *s) {
   int most = s->options->most < MAX_TRIED ? s->options->most : MAX_TRIED;
   s->variants = ATR_NEW_ARRAY(s->work->arena, variant, most);
-  try_ranking(s, target, most / 2 + 1);
+  try_ranking(s, most / 2 + 1);
   if (s->count == 0)
     return atr_fail(s->work, ATR_NOWHERE, ATR_UNSUPPORTED, "nest %s: no schedule could be made into code", s->nest->name);
   halve(s, FINALISTS);
@@ -183,15 +183,9 @@ atr_status atr_tune(atr_work *work, const atr_program *problem, const atr_target
     if (problem->nests[n]->has_acc) nests[count++] = problem->nests[n];
   qsort(nests, (size_t)count, sizeof *nests, compare_work);
   for (int n = 0; n < count; n++) {
-    bool constant = atr_nest_rhs_is_constant(problem, nests[n], options->constant_parameters);
-    search s = {.work = work,
-                .nest = nests[n],
-                .rhs_constant = constant,
-                .others = out->schedule,
-                .options = options,
-                .bench = bench,
-                .out = out};
-    ATR_TRY(tune_nest(&s, target));
+    search s = {.work = work, .nest = nests[n], .others = out->schedule, .options = options, .bench = bench, .out = out};
+    s.setting = atr_schedule_setting_of(problem, nests[n], target, options->constant_parameters);
+    ATR_TRY(tune_nest(&s));
     out->schedule = s.others;
   }
   return ATR_OK;

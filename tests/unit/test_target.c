@@ -167,7 +167,8 @@ START_TEST(test_known_choices) {
     for (int n = 0; n < program->nest_count; n++) {
       atr_schedule schedule;
       const char *why;
-      atr_schedule_choose(&arena, program->nests[n], &target, true, &schedule, &why);
+      atr_schedule_setting setting = {&target, true, 1};
+      atr_schedule_choose(&arena, program->nests[n], &setting, &schedule, &why);
       const char *text = schedule_text(program->nests[n], &schedule);
       ck_assert_msg(strstr(text, wanted) != NULL, "%s: '%s' is not in '%s' (%s)", target.row->name, wanted, text, why);
     }
@@ -187,7 +188,8 @@ START_TEST(test_dot_choice) {
       atr_target target = target_of_row(i, i == ROW_AVX512);
       atr_schedule schedule;
       const char *why;
-      atr_schedule_choose(&arena, program->nests[0], &target, true, &schedule, &why);
+      atr_schedule_setting setting = {&target, true, 1};
+      atr_schedule_choose(&arena, program->nests[0], &setting, &schedule, &why);
       const char *text = schedule_text(program->nests[0], &schedule);
       bool dot = strstr(text, "; dot ic:2; pack rhs") != NULL;
       ck_assert_msg(dot == (c == 0 && strcmp(target.row->arch, "x86_64") == 0), "%s: %s", target.row->name, text);
@@ -266,7 +268,8 @@ static void check_choice(const atr_program *program, const atr_nest *nest, int r
   atr_target target = target_of_row(row, false);
   atr_schedule schedule, again;
   const char *why, *why_again;
-  atr_schedule_choose(&arena, nest, &target, true, &schedule, &why);
+  atr_schedule_setting setting = {&target, true, 1};
+  atr_schedule_choose(&arena, nest, &setting, &schedule, &why);
   const char *text = schedule_text(nest, &schedule);
   atr_work checking = {.arena = &arena};
   ck_assert_msg(atr_schedule_check(&checking, nest, &schedule) == ATR_OK, "%s: %s\n%s", text, checking.message,
@@ -278,7 +281,7 @@ static void check_choice(const atr_program *program, const atr_nest *nest, int r
   }
   if (twice) {
     memset(&again, 0x5a, sizeof again);
-    atr_schedule_choose(&arena, atr_nest_copy(&arena, nest), &target, true, &again, &why_again);
+    atr_schedule_choose(&arena, atr_nest_copy(&arena, nest), &setting, &again, &why_again);
     ck_assert_str_eq(schedule_text(nest, &again), text);
     ck_assert_str_eq(why_again, why);
   }
