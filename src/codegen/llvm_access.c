@@ -10,6 +10,8 @@
  */
 #include <string.h>
 
+#include <llvm/Config/llvm-config.h>
+
 #include "base/checked.h"
 #include "codegen/llvm_internal.h"
 
@@ -222,13 +224,20 @@ static LLVMValueRef address(atr_emitter *e, const atr_access *access, LLVMValueR
   return offset == 0 ? base : LLVMBuildGEP2(e->b, type, base, &constant, 1, "");
 }
 
+/* LLVM before 20 crashes on aarch64 when it makes a load with increment and then one into a lane of the same instruction
+ * (llvm/llvm-project#118538). A frozen value is none of its candidates for the second. */
+static bool must_freeze(const atr_emitter *e) {
+  return LLVM_VERSION_MAJOR < 20 && strcmp(e->target->row->arch, "aarch64") == 0;
+}
+
 static LLVMValueRef load_run(atr_emitter *e, const atr_access *access, LLVMValueRef base, int64_t first, int64_t count) {
   LLVMTypeRef element = atr_llvm_memory_type(e, e->program->buffers[access->buffer].dtype);
   LLVMTypeRef type = count == 1 ? element : LLVMVectorType(element, (unsigned)count);
   LLVMValueRef load = LLVMBuildLoad2(e->b, type, address(e, access, base, first), "");
   LLVMSetAlignment(load, alignment_of(e, access));
   mark(e, load, false);
-  return load;
+  bool whole = count == e->lanes && (count & (count - 1)) == 0;
+  return must_freeze(e) && !whole ? LLVMBuildFreeze(e->b, load, "") : load;
 }
 
 static LLVMValueRef index_constant(atr_emitter *e, int64_t i) { return LLVMConstInt(e->i32, (unsigned long long)i, 1); }

@@ -196,12 +196,19 @@ static LLVMValueRef bf16_bits(atr_emitter *e, LLVMValueRef f) {
   return and_bits(e, LLVMBuildSelect(e->b, is_nan(e, f), quiet, rounded, ""), 0xffff0000u);
 }
 
+/* A vector of i16 as one of half. LLVM 19 crashes on aarch64 where <1 x half> comes from <1 x i16>; one lane goes as a scalar. */
+static LLVMValueRef halves_of(atr_emitter *e, LLVMValueRef bits) {
+  LLVMTypeRef half = LLVMHalfTypeInContext(e->context), type = vector_of(e, half);
+  if (e->lanes > 1) return LLVMBuildBitCast(e->b, bits, type, "");
+  LLVMValueRef zero = LLVMConstInt(e->i32, 0, 0), lane = LLVMBuildExtractElement(e->b, bits, zero, "");
+  return LLVMBuildInsertElement(e->b, LLVMGetPoison(type), LLVMBuildBitCast(e->b, lane, half, ""), zero, "");
+}
+
 LLVMValueRef atr_llvm_from_memory(atr_emitter *e, atr_dtype dtype, LLVMValueRef value) {
   if (dtype == ATR_BF16) return float_of(e, shift_left(e, LLVMBuildZExt(e->b, value, vector_of(e, e->i32), ""), 16));
   if (dtype != ATR_F16) return value;
   if (!e->target->row->f16_convert) return widen_bits(e, ATR_F16, LLVMBuildZExt(e->b, value, vector_of(e, e->i32), ""));
-  LLVMValueRef half = LLVMBuildBitCast(e->b, value, vector_of(e, LLVMHalfTypeInContext(e->context)), "");
-  return LLVMBuildFPExt(e->b, half, vector_of(e, e->f32), "");
+  return LLVMBuildFPExt(e->b, halves_of(e, value), vector_of(e, e->f32), "");
 }
 
 LLVMValueRef atr_llvm_to_memory(atr_emitter *e, atr_dtype dtype, LLVMValueRef value) {
