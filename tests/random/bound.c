@@ -222,27 +222,3 @@ void bound_values(const atr_module *module, const void *const *values, bound *bo
     if (near_overflow(&s, &bounds[id])) bounds[id] = UNKNOWN;
   }
 }
-
-/* ---- comparison */
-
-static bool agrees(double got, double want, const bound *allowed) {
-  if (got == want || (isnan(got) && isnan(want))) return true;
-  double difference = fabs(got - want);
-  return difference <= allowed->absolute + allowed->relative * fabs(want);
-}
-
-int64_t bound_first_wrong(const atr_shape *shape, const void *got, const void *want, const bound *allowed) {
-  int64_t n = atr_shape_elements(shape);
-  size_t size = atr_dtype_size(shape->dtype);
-  if (!allowed->known) return -1;
-  for (int64_t i = 0; i < n; i++) {
-    const char *a = (const char *)got + (size_t)i * size, *b = (const char *)want + (size_t)i * size;
-    if (memcmp(a, b, size) == 0) continue;
-    if (!is_floating(shape->dtype)) return i;
-    atr_scalar x = atr_scalar_load(shape->dtype, a), y = atr_scalar_load(shape->dtype, b);
-    bound part = *allowed; /* an error of one part of a complex number is relative to the whole */
-    if (is_complex(shape->dtype)) part.absolute += part.relative * (isfinite(y.re) && isfinite(y.im) ? hypot(y.re, y.im) : 0);
-    if (!agrees(x.re, y.re, &part) || !agrees(x.im, y.im, &part)) return i;
-  }
-  return -1;
-}

@@ -26,7 +26,8 @@ typedef struct bound {
 /* values[id] is dense in the layout of the instruction's shape; bounds[id] is written for id in 1..module->count. */
 void bound_values(const atr_module *module, const void *const *values, bound *bounds);
 
-/* Index (in memory order) of the first element that breaks the bound, or -1. NaN agrees with NaN, zeros of both signs agree. */
-int64_t bound_first_wrong(const atr_shape *shape, const void *got, const void *want, const bound *allowed);
+/* Index (in memory order) of the first of n elements that breaks the bound, or -1. NaN agrees with NaN, zeros of both signs
+ * agree. Needs base/dtype.c alone, so that it can be linked into a program for another machine. */
+int64_t bound_first_wrong(atr_dtype dtype, int64_t n, const void *got, const void *want, const bound *allowed);
 
 #endif

@@ -328,7 +328,7 @@ static void compare_with_interpreter(problem *p, const variant *v, const run_arr
     if (!b->known) p->tally->undemanded++;
     else if (b->absolute == 0 && b->relative == 0) p->tally->exact++;
     else p->tally->bounded++;
-    int64_t wrong = bound_first_wrong(shape, a->results[i].data, p->values[id], b);
+    int64_t wrong = bound_first_wrong(shape->dtype, atr_shape_elements(shape), a->results[i].data, p->values[id], b);
     if (wrong < 0) continue;
     describe_element(message, sizeof message, i, shape, wrong, a->results[i].data, p->values[id], b);
     fail(p, v, message);
@@ -368,8 +368,11 @@ static void run_variant(problem *p, const variant *v) {
 /* ---- executables */
 
 static atr_compile_options options_of(const problem *p, const variant *v) {
+  const emission *e = p->options->emission;
   return (atr_compile_options){.size = sizeof(atr_compile_options),
-                               .cpu = v->cpu,
+                               .cpu = e != NULL ? e->cpu : v->cpu,
+                               .features = e != NULL ? e->features : NULL,
+                               .triple = e != NULL ? e->triple : NULL,
                                .schedule = v->schedule,
                                .constant_parameters = v->constants,
                                .multiply_padding = p->multiply_padding};
@@ -416,7 +419,22 @@ static bool compile(problem *p, variant *v) {
   return status == ATR_OK;
 }
 
+/* The kernel as an object and what it must compute, for another machine. */
+static void emit_variant(problem *p, const variant *v) {
+  atr_compile_options options = options_of(p, v);
+  emit_problem e = {p->number, p->context, p->module, p->args, p->values, p->bounds};
+  stage(p, v->what);
+  atr_status status = emit_kernel(p->options->emission, &e, &options);
+  if (status == ATR_OK) p->tally->kernels++;
+  else if (is_refusal(status)) count_reason(p->tally, atr_context_message(p->context));
+  else fail(p, v, atr_context_message(p->context));
+}
+
 static void try_variant(problem *p, variant *v) {
+  if (p->options->emission != NULL && !p->failed) {
+    emit_variant(p, v);
+    return;
+  }
   if (p->failed || !compile(p, v)) return;
   if (v->schedule != NULL) p->tally->accepted++;
   if (v->cpu != NULL) p->tally->cpus++;
@@ -458,6 +476,7 @@ static void try_variants(problem *p) {
     }
     free(schedule);
   }
+  if (p->options->emission != NULL) return;
   v = (variant){.what = "another CPU", .cpu = rng_chance(&p->r, 1, 3) ? other_cpu(&p->r) : NULL, .constants = constants};
   if (v.cpu != NULL) try_variant(p, &v);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "atrous/atrous.h"
+#include "emit.h"
 
 enum {
   TALLY_DTYPES = ATR_C128 + 1,
@@ -40,6 +41,7 @@ typedef struct check_options {
   bool threads;    /* more runs with threads */
   bool verbose;
   const char *module; /* file with HLO to be checked instead of generated modules; NULL: none */
+  emission *emission; /* NULL: kernels run here; else they are written for another machine */
 } check_options;
 
 void check_problem(const check_options *options, int64_t number, tally *t);

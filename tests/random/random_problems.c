@@ -1,12 +1,16 @@
 /* random_problems.c - compiled modules against the interpreter, thousands of them.
  *
  *     random_problems [--seed=N] [--count=N] [--only=K] [--print=K] [--dtype=D] [--rank=R] [--module=FILE] [--jobs=N] [--threads] [--verbose]
+ *     random_problems --emit=FOLDER [--cpu=CPU] [--features=LIST] [--triple=TRIPLE] [--seed=N] [--count=N] ...
  *
  * Problem K of seed S is a function of (S, K): what fails is repeated by --seed=S --only=K, which runs in this process (for a
  * debugger), and --print=K writes its HLO. --dtype and --rank fix the dtype and the spatial rank of the first convolution, so the
  * numbers mean other problems then; --module takes the HLO of a file in place of generated modules, so that a failing one can be cut
  * down. Without --only the work is done by child processes, as many as there are processors: compiled
  * code that crashes ends one of them, is reported, and the next child goes on behind it.
+ *
+ * --emit runs nothing: it writes objects for another machine into an existing folder, with their arguments and what the
+ * interpreter makes of them; tests/random/link-guest makes a program of these.
  *
  * Exit: 0 all agree, 1 something is wrong, 2 the command line is. */
 #include <signal.h>
@@ -23,6 +27,7 @@ enum { MAX_JOBS = 64, SECONDS_PER_PROBLEM = 120, DEFAULT_COUNT = 10000 };
 
 typedef struct arguments {
   check_options check;
+  emission emission;
   long long count, only, print;
   long jobs;
 } arguments;
@@ -54,6 +59,10 @@ static bool read_arguments(int argc, char **argv, arguments *a) {
     else if (number_option(arg, "--jobs", &n) && n >= 1 && n <= MAX_JOBS) a->jobs = (long)n;
     else if (number_option(arg, "--rank", &n) && n >= 0 && n <= ATR_MAX_SPATIAL) a->check.rank = (int)n;
     else if (strncmp(arg, "--module=", 9) == 0) a->check.module = arg + 9;
+    else if (strncmp(arg, "--emit=", 7) == 0) a->emission.folder = arg + 7;
+    else if (strncmp(arg, "--cpu=", 6) == 0) a->emission.cpu = arg + 6;
+    else if (strncmp(arg, "--features=", 11) == 0) a->emission.features = arg + 11;
+    else if (strncmp(arg, "--triple=", 9) == 0) a->emission.triple = arg + 9;
     else if (strcmp(arg, "--threads") == 0) a->check.threads = true;
     else if (strcmp(arg, "--verbose") == 0) a->check.verbose = true;
     else if (!dtype_option(arg, &a->check.dtype)) return fprintf(stderr, "random_problems: unknown option %s\n", arg), false;
@@ -106,6 +115,16 @@ static int run_jobs(const arguments *a, tally *tallies) {
   return 0;
 }
 
+/* One process, so that the files of the emission have one writer. */
+static int emit_all(arguments *a, tally *t) {
+  a->check.emission = &a->emission;
+  if (!emission_open(&a->emission)) return perror(a->emission.folder), 1;
+  check_catch_crashes();
+  for (long long k = a->only >= 0 ? a->only : 0; k < (a->only >= 0 ? a->only + 1 : a->count); k++)
+    check_problem(&a->check, k, t);
+  return emission_close(&a->emission) ? 0 : (perror(a->emission.folder), 1);
+}
+
 /* ---- the table */
 
 static void print_table(const tally *t) {
@@ -141,7 +160,8 @@ int main(int argc, char **argv) {
   static tally sum;
   if (tallies == MAP_FAILED) return perror("random_problems"), 1;
   int failed = 0;
-  if (a.only >= 0) check_problem(&a.check, a.only, &tallies[0]);
+  if (a.emission.folder != NULL) failed = emit_all(&a, &tallies[0]);
+  else if (a.only >= 0) check_problem(&a.check, a.only, &tallies[0]);
   else failed = run_jobs(&a, tallies);
   for (int j = 0; j < MAX_JOBS; j++) tally_add(&sum, &tallies[j]);
   print_table(&sum);
