@@ -341,8 +341,8 @@ static atr_status make_targets(compilation *c, void *user, const char **bytes, s
                     row->arch[0] != '\0' ? row->arch : "any", row->vector_bits, row->registers, row->fma ? "yes" : "no",
                     row->f16_convert ? "yes" : "no");
   }
-  atr_text_printf(&text, "selected: %s on %s%s\n", c->target.cpu, c->target.triple,
-                  c->target.vnni ? ", integer dot products" : "");
+  atr_text_printf(&text, "selected: %s on %s%s%s\n", c->target.cpu, c->target.triple,
+                  c->target.vnni ? ", integer dot products" : "", c->target.bf16_dot ? ", bf16 dot products" : "");
   *bytes = text.data;
   *len = text.len;
   return ATR_OK;

@@ -57,8 +57,9 @@ void atr_explain(atr_text *text, const atr_module *module, const atr_program *pr
     atr_text_printf(text, "ran by    the interpreter, because %s\n", fallback);
     return;
   }
-  atr_text_printf(text, "target    %s, row %s: %d-bit vectors, %d registers%s\n", target->cpu, target->row->name,
-                  target->row->vector_bits, target->row->registers, target->vnni ? ", integer dot products" : "");
+  atr_text_printf(text, "target    %s, row %s: %d-bit vectors, %d registers%s%s\n", target->cpu, target->row->name,
+                  target->row->vector_bits, target->row->registers, target->vnni ? ", integer dot products" : "",
+                  target->bf16_dot ? ", bf16 dot products" : "");
   atr_text_printf(text, "memory    %lld bytes of scratch, %lld bytes packed\n", (long long)program->scratch_bytes,
                   (long long)program->packed_bytes);
   for (int n = 0; n < program->nest_count; n++) {

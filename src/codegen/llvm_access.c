@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include <llvm-c/Target.h>
 #include <llvm/Config/llvm-config.h>
 
 #include "base/checked.h"
@@ -335,33 +336,64 @@ static bool is_paired_run(const atr_lanes *first, const atr_lanes *second) {
   return true;
 }
 
-LLVMValueRef atr_llvm_load_pairs(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base,
-                                 const int64_t *point, atr_dtype as) {
+/* Two 16-bit elements as one number: not by way of a vector of two, which LLVM would put together from its elements. */
+static LLVMValueRef load_word(atr_emitter *e, const atr_access *access, LLVMValueRef base, int64_t first) {
+  LLVMValueRef load = LLVMBuildLoad2(e->b, e->i32, address(e, access, base, first), "");
+  LLVMSetAlignment(load, alignment_of(e, access));
+  mark(e, load, false);
+  return load;
+}
+
+/* Pairs that stand side by side in memory, as i32: the same one for all lanes, or one after the other; NULL: neither. */
+static LLVMValueRef load_halves(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base,
+                                const atr_lanes lanes[2], atr_dtype as) {
   atr_dtype dtype = e->program->buffers[access->buffer].dtype;
+  lane_span s = span_of(&lanes[0]);
+  if (LLVMByteOrder(LLVMGetModuleDataLayout(e->module)) != LLVMLittleEndian) return NULL; /* the first one must be low */
+  LLVMTypeRef i32s = LLVMVectorType(e->i32, (unsigned)e->lanes), i16s = LLVMVectorType(e->i16, 2);
+  if ((dtype == ATR_S16 || dtype == ATR_BF16) && is_paired_run(&lanes[0], &lanes[1]))
+    return LLVMBuildBitCast(e->b, load_span(e, access_number, access, base, s.min, 2 * lanes[0].count), i32s, "");
+  if (dtype != as || s.valid != lanes[0].count || s.min != s.max || lanes[1].offset[0] != s.min + 1) return NULL;
+  if (dtype == ATR_S16 || dtype == ATR_BF16) return atr_llvm_splat(e, load_word(e, access, base, s.min));
+  LLVMValueRef pair = load_span(e, access_number, access, base, s.min, 2);
+  pair = dtype == ATR_S8 ? LLVMBuildSExt(e->b, pair, i16s, "") : LLVMBuildZExt(e->b, pair, i16s, "");
+  return atr_llvm_splat(e, LLVMBuildBitCast(e->b, pair, e->i32, ""));
+}
+
+static LLVMValueRef i32s_of(atr_emitter *e, uint32_t value) {
+  LLVMValueRef lanes[ATR_MAX_LANES];
+  for (int l = 0; l < e->lanes; l++) lanes[l] = LLVMConstInt(e->i32, value, 0);
+  return LLVMConstVector(lanes, (unsigned)e->lanes);
+}
+
+/* A bf16 is the upper half of the f32 of the same value. */
+atr_pair atr_llvm_load_pair(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base,
+                            const int64_t *point, atr_dtype as) {
+  bool floats = as == ATR_BF16, apart = floats && !atr_llvm_has_bf16_dot(e);
+  LLVMTypeRef f32s = LLVMVectorType(e->f32, (unsigned)e->lanes), i32s = LLVMVectorType(e->i32, (unsigned)e->lanes);
+  LLVMValueRef sixteen = i32s_of(e, 16);
   int64_t p[ATR_MAX_DIMS];
   atr_lanes lanes[2];
-  LLVMTypeRef i32s = LLVMVectorType(e->i32, (unsigned)e->lanes);
   memcpy(p, point, sizeof p);
   for (int j = 0; j < 2; j++) {
     p[e->dot] = j;
     atr_llvm_lanes(e, access, access_number == ATR_ACCESS_LHS, p, &lanes[j]);
   }
-  lane_span s = span_of(&lanes[0]);
-  if (dtype == ATR_S16 && is_paired_run(&lanes[0], &lanes[1]))
-    return LLVMBuildBitCast(e->b, load_span(e, access_number, access, base, s.min, 2 * lanes[0].count), i32s, "");
-  bool bytes = (dtype == ATR_S8 || dtype == ATR_U8) && dtype == as;
-  if (bytes && s.valid == lanes[0].count && s.min == s.max && lanes[1].offset[0] == s.min + 1) {
-    LLVMValueRef pair = load_span(e, access_number, access, base, s.min, 2);
-    LLVMTypeRef i16s = LLVMVectorType(e->i16, 2);
-    pair = dtype == ATR_S8 ? LLVMBuildSExt(e->b, pair, i16s, "") : LLVMBuildZExt(e->b, pair, i16s, "");
-    return atr_llvm_splat(e, LLVMBuildBitCast(e->b, pair, e->i32, ""));
+  LLVMValueRef halves = load_halves(e, access_number, access, base, lanes, as);
+  if (halves != NULL && !apart) return (atr_pair){.halves = halves};
+  if (halves != NULL)
+    return (atr_pair){.low = LLVMBuildBitCast(e->b, LLVMBuildShl(e->b, halves, sixteen, ""), f32s, ""),
+                      .high = LLVMBuildBitCast(e->b, LLVMBuildAnd(e->b, halves, i32s_of(e, 0xffff0000u), ""), f32s, "")};
+  atr_dtype to = floats ? ATR_F32 : ATR_S32;
+  LLVMValueRef low = atr_llvm_load(e, access_number, access, base, &lanes[0], point, as, to).re;
+  LLVMValueRef high = atr_llvm_load(e, access_number, access, base, &lanes[1], point, as, to).re;
+  if (apart) return (atr_pair){.low = low, .high = high};
+  if (floats) {
+    low = LLVMBuildLShr(e->b, LLVMBuildBitCast(e->b, low, i32s, ""), sixteen, "");
+    return (atr_pair){.halves = LLVMBuildOr(e->b, low, LLVMBuildBitCast(e->b, high, i32s, ""), "")};
   }
-  LLVMValueRef low = atr_llvm_load(e, access_number, access, base, &lanes[0], point, as, ATR_S32).re;
-  LLVMValueRef high = atr_llvm_load(e, access_number, access, base, &lanes[1], point, as, ATR_S32).re;
-  LLVMValueRef mask[ATR_MAX_LANES], sixteen[ATR_MAX_LANES];
-  for (int l = 0; l < e->lanes; l++) mask[l] = LLVMConstInt(e->i32, 0xffff, 0), sixteen[l] = LLVMConstInt(e->i32, 16, 0);
-  low = LLVMBuildAnd(e->b, low, LLVMConstVector(mask, (unsigned)e->lanes), "");
-  return LLVMBuildOr(e->b, low, LLVMBuildShl(e->b, high, LLVMConstVector(sixteen, (unsigned)e->lanes), ""), "");
+  low = LLVMBuildAnd(e->b, low, i32s_of(e, 0xffff), "");
+  return (atr_pair){.halves = LLVMBuildOr(e->b, low, LLVMBuildShl(e->b, high, sixteen, ""), "")};
 }
 
 /* What was loaded before belongs to other values of the looped dims. */

@@ -20,6 +20,12 @@ typedef struct atr_vec {
   LLVMValueRef re, im; /* im NULL unless complex */
 } atr_vec;
 
+/* Both elements of a DOT dim for every lane: as 16-bit halves of i32, the first one low; or, for bf16 on targets without an
+ * instruction for pairs, each in a vector of f32, with `halves` NULL. */
+typedef struct atr_pair {
+  LLVMValueRef halves, low, high;
+} atr_pair;
+
 /* Which element each lane of a vector wants, relative to a base address: the static half of an access. */
 typedef struct atr_lanes {
   int64_t offset[ATR_MAX_LANES]; /* elements */
@@ -78,10 +84,12 @@ LLVMTypeRef atr_llvm_vector_type(atr_emitter *e, atr_dtype dtype);
 atr_vec atr_llvm_constant(atr_emitter *e, atr_dtype dtype, atr_scalar value);
 LLVMValueRef atr_llvm_splat(atr_emitter *e, LLVMValueRef scalar);
 atr_vec atr_llvm_convert(atr_emitter *e, atr_dtype from, atr_dtype to, atr_vec value);
+/* acc + both products of the pairs: of signed 16-bit integers, or of bf16. */
+atr_vec atr_llvm_dot_add(atr_emitter *e, atr_pair a, atr_pair b, atr_vec acc);
+/* Has the target an instruction for pairs of bf16 in vectors of this nest's lanes? */
+bool atr_llvm_has_bf16_dot(const atr_emitter *e);
 /* acc + a * b in dtype: fused where the target has it, OR of AND for pred, complex without conjugation. */
 atr_vec atr_llvm_multiply_add(atr_emitter *e, atr_dtype dtype, atr_vec a, atr_vec b, atr_vec acc);
-/* acc + the sum of both products of 16-bit pairs, for vectors of i32 that hold two signed 16-bit numbers a lane. */
-atr_vec atr_llvm_dot_add(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, atr_vec acc);
 /* An elementwise op of ops.def on operands of `operand_type`, rounded to `dtype` (compare: pred). */
 atr_vec atr_llvm_elementwise(atr_emitter *e, const atr_expr *expr, atr_dtype operand_type, const atr_vec *args);
 /* a where mask (vector of i1), else b */
@@ -120,9 +128,9 @@ LLVMValueRef atr_llvm_exists(atr_emitter *e, const atr_access *access);
 /* Absent lanes are zero. Converted from the buffer's dtype to `as` and then `to`. Equal loads of a block are done once. */
 atr_vec atr_llvm_load(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base, const atr_lanes *lanes,
                       const int64_t *point, atr_dtype as, atr_dtype to);
-/* Both elements of the dot dim for every lane, as signed 16-bit pairs in i32; `as` is their type in the product. */
-LLVMValueRef atr_llvm_load_pairs(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base,
-                                 const int64_t *point, atr_dtype as);
+/* Both elements of the dot dim for every lane; `as` is their type in the product. */
+atr_pair atr_llvm_load_pair(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base,
+                            const int64_t *point, atr_dtype as);
 void atr_llvm_forget_loads(atr_emitter *e);
 void atr_llvm_store(atr_emitter *e, const atr_access *access, LLVMValueRef base, const atr_lanes *lanes, atr_vec value);
 

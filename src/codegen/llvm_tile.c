@@ -103,8 +103,8 @@ static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *st
   share_element(&l);
   atr_vec before = load_acc(e, step->n), after;
   if (e->dot >= 0) {
-    LLVMValueRef a = atr_llvm_load_pairs(e, ATR_ACCESS_LHS, &nest->lhs, bases->lhs, point, nest->lhs_dtype);
-    LLVMValueRef b = atr_llvm_load_pairs(e, ATR_ACCESS_RHS, &nest->rhs, bases->rhs, point, nest->rhs_dtype);
+    atr_pair a = atr_llvm_load_pair(e, ATR_ACCESS_LHS, &nest->lhs, bases->lhs, point, nest->lhs_dtype);
+    atr_pair b = atr_llvm_load_pair(e, ATR_ACCESS_RHS, &nest->rhs, bases->rhs, point, nest->rhs_dtype);
     after = atr_llvm_dot_add(e, a, b, before);
   } else {
     atr_llvm_lanes(e, &nest->rhs, false, point, &r);

@@ -331,7 +331,7 @@ static LLVMValueRef low_half(atr_emitter *e, LLVMValueRef v) {
 static LLVMValueRef high_half(atr_emitter *e, LLVMValueRef v) { return LLVMBuildAShr(e->b, v, int_like(e, v, 16), ""); }
 
 /* pmaddwd and an addition, which LLVM makes one vpdpwssd where the CPU has it; both wrap as the sum does. */
-atr_vec atr_llvm_dot_add(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, atr_vec acc) {
+static LLVMValueRef dot_add_integers(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef acc) {
   static const char *const NAMES[] = {"llvm.x86.sse2.pmadd.wd", "llvm.x86.avx2.pmadd.wd", "llvm.x86.avx512.pmaddw.d.512"};
   int width = e->lanes == 4 ? 0 : e->lanes == 8 ? 1 : e->lanes == 16 ? 2 : -1;
   bool has = width >= 0 && strcmp(e->target->row->arch, "x86_64") == 0 && e->lanes * 32 <= e->target->row->vector_bits;
@@ -341,11 +341,41 @@ atr_vec atr_llvm_dot_add(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, atr_vec
     unsigned id = LLVMLookupIntrinsicID(NAMES[width], strlen(NAMES[width]));
     LLVMValueRef function = LLVMGetIntrinsicDeclaration(e->module, id, NULL, 0);
     LLVMValueRef sum = LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->context, id, NULL, 0), function, args, 2, "");
-    return (atr_vec){LLVMBuildAdd(e->b, acc.re, sum, ""), NULL};
+    return LLVMBuildAdd(e->b, acc, sum, "");
   }
   LLVMValueRef low = LLVMBuildMul(e->b, low_half(e, a), low_half(e, b), "");
   LLVMValueRef high = LLVMBuildMul(e->b, high_half(e, a), high_half(e, b), "");
-  return (atr_vec){LLVMBuildAdd(e->b, LLVMBuildAdd(e->b, acc.re, low, ""), high, ""), NULL};
+  return LLVMBuildAdd(e->b, LLVMBuildAdd(e->b, acc, low, ""), high, "");
+}
+
+static bool is_aarch64(const atr_emitter *e) { return strcmp(e->target->row->arch, "aarch64") == 0; }
+
+bool atr_llvm_has_bf16_dot(const atr_emitter *e) {
+  bool fits = e->lanes == 4 || e->lanes == 8 || e->lanes == 16;
+  return e->target->bf16_dot && fits && e->lanes * 32 <= e->target->row->vector_bits;
+}
+
+/* vdpbf16ps or bfdot: f32 products of bf16 pairs added to f32, with subnormal numbers taken and given as zero. */
+static LLVMValueRef dot_add_bf16(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef acc) {
+  const char *name = is_aarch64(e)   ? "llvm.aarch64.neon.bfdot"
+                     : e->lanes == 4 ? "llvm.x86.avx512bf16.dpbf16ps.128"
+                     : e->lanes == 8 ? "llvm.x86.avx512bf16.dpbf16ps.256"
+                                     : "llvm.x86.avx512bf16.dpbf16ps.512";
+  LLVMTypeRef halves = LLVMVectorType(LLVMBFloatTypeInContext(e->context), 2 * (unsigned)e->lanes);
+  LLVMTypeRef overload[2] = {LLVMTypeOf(acc), halves}, parameters[3];
+  size_t overloads = is_aarch64(e) ? 2 : 0;
+  unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+  LLVMTypeRef type = LLVMIntrinsicGetType(e->context, id, overload, overloads);
+  LLVMGetParamTypes(type, parameters); /* pairs are bfloat or, on x86 in some versions of LLVM, i32 */
+  LLVMValueRef args[3] = {acc, LLVMBuildBitCast(e->b, a, parameters[1], ""), LLVMBuildBitCast(e->b, b, parameters[2], "")};
+  LLVMValueRef function = LLVMGetIntrinsicDeclaration(e->module, id, overload, overloads);
+  return LLVMBuildCall2(e->b, type, function, args, 3, "");
+}
+
+atr_vec atr_llvm_dot_add(atr_emitter *e, atr_pair a, atr_pair b, atr_vec acc) {
+  if (a.halves == NULL) return (atr_vec){fused(e, a.high, b.high, fused(e, a.low, b.low, acc.re)), NULL};
+  if (e->nest->acc_dtype == ATR_F32) return (atr_vec){dot_add_bf16(e, a.halves, b.halves, acc.re), NULL};
+  return (atr_vec){dot_add_integers(e, a.halves, b.halves, acc.re), NULL};
 }
 
 /* The larger (sign +1) or smaller (-1), NaN if either is NaN, and +0 above -0 as IEEE 754-2019's maximum and minimum. */

@@ -132,12 +132,13 @@ static void try_tiles(const atr_cost_model *m, atr_candidate *c, ranking *r) {
   }
 }
 
-/* The reduced dim to take in pairs: the innermost one that allows it, on targets with an instruction for it; -1: none. */
+/* The reduced dim to take in pairs: the innermost one that allows it, for integers on targets with an instruction for it; -1:
+ * none. */
 static int dot_choice(const atr_cost_model *m) {
   for (int i = m->reduce_count - 1; i >= 0; i--) {
     int d = m->reduce_order[i];
     if (m->nest->dims[d].extent == 0 || m->nest->dims[d].extent % 2 != 0 || !atr_nest_can_dot(m->nest, d)) continue;
-    return m->may_pack && strcmp(m->row->arch, "x86_64") == 0 ? d : -1;
+    return m->may_pack && (m->nest->acc_dtype == ATR_F32 || strcmp(m->row->arch, "x86_64") == 0) ? d : -1;
   }
   return -1;
 }
@@ -310,6 +311,9 @@ static const char *reasons(atr_arena *arena, const atr_cost_model *m, const atr_
     double body, step = atr_cost_step(m, c, c->copies, c->vectors, &body);
     atr_text_printf(&t, "tile of %lld x %lld vectors: %.1f cycles a step for %.0f instructions; ", (long long)c->copies,
                     (long long)c->vectors, step, body);
+    if (c->dot >= 0)
+      atr_text_printf(&t, "pairs of %s at once%s; ", nest->dims[c->dot].name,
+                      nest->acc_dtype == ATR_F32 && m->target->bf16_dot ? ", subnormal bf16 taken as zero" : "");
     atr_text_printf(&t, "rhs %s; ", c->pack ? "packed, it is read by many outputs" : "read in place");
   }
   atr_text_printf(&t, "estimate %.5g cycles: %.5g in tiles", c->cycles, c->tile_cycles);

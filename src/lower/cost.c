@@ -75,7 +75,7 @@ static void order_reduction(atr_cost_model *m) {
 
 atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_setting *setting) {
   const atr_target *target = setting->target;
-  atr_cost_model m = {.nest = nest, .nests = setting->nests, .rhs_constant = setting->rhs_constant, .row = target->row, .vnni = target->vnni};
+  atr_cost_model m = {.nest = nest, .nests = setting->nests, .rhs_constant = setting->rhs_constant, .target = target, .row = target->row};
   atr_dtype type = nest->has_acc ? nest->acc_dtype : nest->exprs[nest->root].dtype;
   if (!nest->has_acc && (type == ATR_F16 || type == ATR_BF16 || atr_dtype_size(type) == 1)) type = ATR_F32;
   bool complex_type = atr_dtype_class_of(type) == ATR_CLASS_COMPLEX;
@@ -83,6 +83,7 @@ atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_sett
   m.mac_uops = mac_cost(type, target->row->fma);
   m.acc_registers = complex_type ? 2 : 1;
   m.convert_uops = nest->has_acc && (nest->lhs_dtype != nest->acc_dtype || complex_type) ? 1 : 0;
+  if (nest->has_acc && nest->lhs_dtype == ATR_BF16) m.convert_uops = 1.35; /* widen and shift */
   m.step_uops = expression_cost(nest);
   atr_cost_steps(nest, &nest->out, m.out);
   if (nest->has_acc) {
@@ -280,6 +281,20 @@ static double conflict_factor(const int64_t *step, const shape_of_step *shape, i
   return per_set > 7 ? 2 : per_set > 6 ? 1.15 : 1.02;
 }
 
+/* Instructions of a multiply-accumulate, or of one of pairs: for each accumulator, and to make a factor of what was loaded. */
+typedef struct mac_uops {
+  double each, lhs, rhs;
+  bool apart; /* a pair is two factors in registers */
+} mac_uops;
+
+static mac_uops uops_of_mac(const atr_cost_model *m, const atr_candidate *c) {
+  if (c->dot < 0) return (mac_uops){m->mac_uops, m->convert_uops, m->convert_uops, false};
+  if (m->nest->acc_dtype != ATR_F32) return (mac_uops){m->target->vnni ? 1 : 2, 2, 0, false};
+  bool neighbours = m->lhs[c->dot] == 1; /* else loaded one by one */
+  if (m->target->bf16_dot) return (mac_uops){1, neighbours ? 0 : 4, 0, false};
+  return (mac_uops){2 * m->mac_uops, neighbours ? 1.3 : 4, 1.3, true}; /* a shift and a mask, on more ports than shuffles */
+}
+
 double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors, double *body) {
   step_copies s;
   int vd = c->vector.dims[1];
@@ -292,20 +307,20 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   if (l.shuffles > 0) l.loads = span_loads(m, c, &s);
   double lhs_vectors = distinct_in(s.lhs, &s.whole), rhs_vectors = distinct_in(s.rhs, &s.whole),
          lhs_loads = distinct_in(s.lhs, &s.loaded);
-  double mac_uops = c->dot < 0 ? m->mac_uops : m->vnni ? 1 : 2, lhs_converts = c->dot < 0 ? m->convert_uops : 2;
-  double rhs_converts = c->dot < 0 ? m->convert_uops : 0;
-  double arithmetic = accumulators * s.reduce_copies * mac_uops, loads = lhs_loads * l.loads + rhs_vectors * r.loads;
-  double others = lhs_vectors * (l.shuffles + lhs_converts) + rhs_vectors * (r.shuffles + rhs_converts);
+  mac_uops uops = uops_of_mac(m, c);
+  double arithmetic = accumulators * s.reduce_copies * uops.each, loads = lhs_loads * l.loads + rhs_vectors * r.loads;
+  double others = lhs_vectors * (l.shuffles + uops.lhs) + rhs_vectors * (r.shuffles + uops.rhs);
   double bounds[] = {arithmetic / m->row->fma_per_cycle, loads / m->row->loads_per_cycle, others,
                      (arithmetic + loads + others + 3) / ISSUE_WIDTH};
-  double latency = m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 ? 2 : 1);
+  double latency = m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 || uops.apart ? 2 : 1);
   double cycles = overlapped(bounds, sizeof bounds / sizeof bounds[0]);
   double chains = accumulators / (CHAINS_WANTED * m->row->fma_latency * m->row->fma_per_cycle);
   if (cycles < latency) cycles = latency;
   if (chains < 1) cycles *= 1 + FEW_CHAINS * (1 - chains);
   cycles *= conflict_factor(s.lhs, &s.whole, c->copies_dim, m->nest->lhs_dtype);
   double live_l = distinct_in(s.lhs, &s.live), live_r = distinct_in(s.rhs, &s.live);
-  double registers = (accumulators + (live_l < live_r ? live_l : live_r) * width + 1) * m->acc_registers;
+  double factors = (live_l < live_r ? live_l : live_r) * width + 1;
+  double registers = (accumulators + (uops.apart ? 2 * factors + 1 : factors)) * m->acc_registers;
   if (s.whole.count > s.live.count) registers++; /* LLVM loads for the next tap before the last is done with */
   if (registers == m->row->registers) cycles *= FULL_FILE;
   if (registers > m->row->registers) cycles += 2 * (registers - m->row->registers) * s.reduce_copies;

@@ -39,6 +39,7 @@ typedef struct atr_candidate {
 
 typedef struct atr_cost_model {
   const atr_nest *nest;
+  const atr_target *target;
   const atr_target_row *row;
   int64_t lhs[ATR_MAX_DIMS], rhs[ATR_MAX_DIMS], out[ATR_MAX_DIMS]; /* elements moved per step of each dim, indices included */
   int reduce_order[ATR_MAX_DIMS], reduce_count;
@@ -47,7 +48,6 @@ typedef struct atr_cost_model {
   double acc_registers; /* registers per accumulator of `width` lanes */
   double convert_uops;  /* extra instructions per loaded vector */
   double step_uops;     /* instructions per vector of the epilogue */
-  bool vnni;            /* a pair's products and the addition are one instruction */
   double nests;         /* that are compiled beside it: their code adds up */
   bool rhs_constant;    /* packing it costs nothing while running */
   bool may_pack;        /* weights are used often enough to be laid out anew */

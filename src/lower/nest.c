@@ -191,13 +191,17 @@ void atr_nest_fold_indices(atr_nest *nest) {
   atr_nest_visit_access(nest, fold_access, &box);
 }
 
-static bool fits_16_bits(atr_dtype dtype) { return dtype == ATR_S8 || dtype == ATR_U8 || dtype == ATR_S16; }
+/* Is a factor of this dtype one half of a 32-bit lane for sums in `acc`? */
+static bool is_half(atr_dtype dtype, atr_dtype acc) {
+  if (acc == ATR_F32) return dtype == ATR_BF16;
+  return (acc == ATR_S32 || acc == ATR_U32) && (dtype == ATR_S8 || dtype == ATR_U8 || dtype == ATR_S16);
+}
 
 bool atr_nest_can_dot(const atr_nest *nest, int d) {
-  if (!nest->has_acc || !nest->dims[d].reduced || (nest->acc_dtype != ATR_S32 && nest->acc_dtype != ATR_U32)) return false;
+  if (!nest->has_acc || !nest->dims[d].reduced) return false;
   for (int i = 0; i < nest->lhs.index_count; i++)
     if (nest->lhs.index[i].at.coef[d] != 0) return false;
-  return nest->rhs.index_count == 0 && fits_16_bits(nest->lhs_dtype) && fits_16_bits(nest->rhs_dtype);
+  return nest->rhs.index_count == 0 && is_half(nest->lhs_dtype, nest->acc_dtype) && is_half(nest->rhs_dtype, nest->acc_dtype);
 }
 
 double atr_nest_macs(const atr_nest *nest) {

@@ -29,7 +29,7 @@
 enum { ATR_MAX_DIMS = 48 };
 
 /* How a dim is executed. Order in a scheduled nest: PARALLEL, LOOP, then (for reduced dims) LOOP, then UNROLL, VECTOR, DOT.
- * DOT is a reduced dim of two 16-bit elements that one instruction multiplies and adds within a 32-bit lane. */
+ * DOT is a reduced dim of two 16-bit elements that are multiplied and added within a 32-bit lane. */
 typedef enum atr_dim_kind { ATR_DIM_LOOP, ATR_DIM_PARALLEL, ATR_DIM_UNROLL, ATR_DIM_VECTOR, ATR_DIM_DOT } atr_dim_kind;
 
 typedef struct atr_dim {
@@ -180,8 +180,8 @@ int64_t atr_access_step(const atr_access *access, int d);
 bool atr_steps_meet(int64_t a, int64_t a_extent, int64_t b, int64_t b_extent);
 /* Moves indices that can never leave their bounds over the dims' box into the affine part. */
 void atr_nest_fold_indices(atr_nest *nest);
-/* May reduced dim d be a DOT dim? The sum must be of 32-bit integers over factors that fit in 16 bits, and whether an element
- * exists must not depend on d. */
+/* May reduced dim d be a DOT dim? The sum must be of 32-bit integers over factors that fit in 16 bits, or of f32 over bf16, and
+ * whether an element exists must not depend on d. */
 bool atr_nest_can_dot(const atr_nest *nest, int d);
 /* Multiply-accumulates over the whole box, and those whose lhs term exists (counted exactly, per dimension). */
 double atr_nest_macs(const atr_nest *nest);

@@ -20,10 +20,10 @@ static bool guard_applies(const atr_nest *nest, const atr_guard *guard, const at
   return true;
 }
 
-/* What the buffer holds: 16-bit elements where pairs of them are multiplied at once, else the convolution's own type. */
+/* What the buffer holds: 16-bit elements where pairs of integers are multiplied at once, else the convolution's own type. */
 static atr_dtype packed_dtype(const atr_nest *nest) {
   for (int d = 0; d < nest->dim_count; d++)
-    if (nest->dims[d].kind == ATR_DIM_DOT) return ATR_S16;
+    if (nest->dims[d].kind == ATR_DIM_DOT && nest->acc_dtype != ATR_F32) return ATR_S16;
   return nest->rhs_dtype;
 }
 

@@ -4,7 +4,8 @@
  *
  *     parallel oc oy; loop ox; reduce ky kx ic; unroll ox:6 oc:2; vector oc:8; pack rhs
  *
- * `dot ic:2` at the end takes the last two of a reduced dim in one instruction per lane, for s32 sums of narrow integers.
+ * `dot ic:2` at the end takes the last two of a reduced dim in one instruction per lane, for s32 sums of narrow integers
+ * and f32 sums of bf16.
  * A dim without a number is its outermost piece, as many iterations as the inner pieces leave; numbers are extents of inner
  * pieces. Every order of one dim's pieces is from the outside in. A dim that is not mentioned gets its outermost piece in the
  * first place that its kind allows. Three sources: the cost model (atr_schedule_choose), a person (atr_schedule_read), and

@@ -22,27 +22,27 @@ enum { ROW_COUNT = sizeof ROWS / sizeof ROWS[0] };
 /* CPU names by what they bring; "-" separated lists would not be shorter. */
 typedef struct cpu_name {
   const char *cpu, *row;
-  bool vnni;
+  bool vnni, bf16_dot;
 } cpu_name;
 
 static const cpu_name CPUS[] = {
-    {"x86-64", "sse2", 0},           {"x86-64-v2", "sse2", 0},
-    {"x86-64-v3", "avx2", 0},        {"x86-64-v4", "avx512", 0},
-    {"nehalem", "sse2", 0},          {"westmere", "sse2", 0},
-    {"sandybridge", "sse2", 0},      {"ivybridge", "sse2", 0},
-    {"haswell", "avx2", 0},          {"broadwell", "avx2", 0},
-    {"skylake", "avx2", 0},          {"alderlake", "avx2", 0},
-    {"skylake-avx512", "avx512", 0}, {"cascadelake", "avx512", 1},
-    {"cooperlake", "avx512", 1},     {"icelake-client", "avx512", 1},
-    {"icelake-server", "avx512", 1}, {"tigerlake", "avx512", 1},
-    {"sapphirerapids", "avx512", 1}, {"emeraldrapids", "avx512", 1},
-    {"graniterapids", "avx512", 1},  {"znver1", "avx2", 0},
-    {"znver2", "avx2", 0},           {"znver3", "avx2", 0},
-    {"znver4", "avx512", 1},         {"znver5", "avx512", 1},
-    {"cortex-a53", "neon", 0},       {"cortex-a72", "neon", 0},
-    {"cortex-a76", "neon", 0},       {"neoverse-n1", "neon", 0},
-    {"neoverse-v1", "neon", 0},      {"neoverse-n2", "neon", 0},
-    {"apple-m1", "neon", 0},         {"generic", "", 0},
+    {"x86-64", "sse2", 0, 0},           {"x86-64-v2", "sse2", 0, 0},
+    {"x86-64-v3", "avx2", 0, 0},        {"x86-64-v4", "avx512", 0, 0},
+    {"nehalem", "sse2", 0, 0},          {"westmere", "sse2", 0, 0},
+    {"sandybridge", "sse2", 0, 0},      {"ivybridge", "sse2", 0, 0},
+    {"haswell", "avx2", 0, 0},          {"broadwell", "avx2", 0, 0},
+    {"skylake", "avx2", 0, 0},          {"alderlake", "avx2", 0, 0},
+    {"skylake-avx512", "avx512", 0, 0}, {"cascadelake", "avx512", 1, 0},
+    {"cooperlake", "avx512", 1, 1},     {"icelake-client", "avx512", 1, 0},
+    {"icelake-server", "avx512", 1, 0}, {"tigerlake", "avx512", 1, 0},
+    {"sapphirerapids", "avx512", 1, 1}, {"emeraldrapids", "avx512", 1, 1},
+    {"graniterapids", "avx512", 1, 1},  {"znver1", "avx2", 0, 0},
+    {"znver2", "avx2", 0, 0},           {"znver3", "avx2", 0, 0},
+    {"znver4", "avx512", 1, 1},         {"znver5", "avx512", 1, 1},
+    {"cortex-a53", "neon", 0, 0},       {"cortex-a72", "neon", 0, 0},
+    {"cortex-a76", "neon", 0, 0},       {"neoverse-n1", "neon", 0, 0},
+    {"neoverse-v1", "neon", 0, 1},      {"neoverse-n2", "neon", 0, 1},
+    {"apple-m1", "neon", 0, 0},         {"generic", "", 0, 0},
 };
 
 int atr_target_row_count(void) { return ROW_COUNT; }
@@ -91,8 +91,11 @@ static void apply_features(const char *features, atr_target *target) {
     if (wide != 0) has_avx512 = wide > 0;
     target->row = has_avx512 && has_avx2 ? avx512 : has_avx2 ? avx2 : row_named("sse2");
   }
-  int vnni = feature_state(features, "avx512vnni");
+  int vnni = feature_state(features, "avx512vnni"), bf16 = feature_state(features, is_x86 ? "avx512bf16" : "bf16");
   if (vnni != 0) target->vnni = vnni > 0;
+  if (bf16 != 0) target->bf16_dot = bf16 > 0;
+  /* the narrower vectors of the instruction are AVX-512's too */
+  if (is_x86 && (target->row != avx512 || feature_state(features, "avx512vl") < 0)) target->bf16_dot = false;
 }
 
 atr_status atr_target_select(atr_work *work, const char *triple, const char *cpu, const char *features, atr_target *out) {
@@ -110,6 +113,7 @@ atr_status atr_target_select(atr_work *work, const char *triple, const char *cpu
       return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "CPU \"%s\" is not one of target %s", cpu, triple);
     out->row = row;
     out->vnni = known->vnni;
+    out->bf16_dot = known->bf16_dot;
   }
   apply_features(features, out);
   return ATR_OK;

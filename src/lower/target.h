@@ -28,6 +28,7 @@ typedef struct atr_target_row {
 typedef struct atr_target {
   const atr_target_row *row;
   bool vnni;                           /* multiplies pairs of 16-bit integers and adds them to 32-bit sums in one instruction */
+  bool bf16_dot;                       /* and pairs of bf16, adding them to f32 sums */
   const char *triple, *cpu, *features; /* as handed to LLVM */
 } atr_target;
 

@@ -1,5 +1,6 @@
 #!/bin/bash
-# dot.sh - pairs of narrow integers: the instruction that the target has is used, and the schedule word is refused where it cannot be.
+# dot.sh - pairs of narrow integers and of bf16: the instruction that the target has is used, and the schedule word is refused where
+# it cannot be.
 . "$(dirname "$0")/common.bash"
 cat >s8.hlo <<'HLO'
 HloModule s8
@@ -21,3 +22,29 @@ has err "dot takes one piece of extent 2"
 sed 's/s8\[/f32[/g; s/s32\[/f32[/' s8.hlo >f32.hlo
 expect 1 atrousc run f32.hlo --random=1 "--schedule=loop oy ox; reduce ky kx ic; vector oc:8; dot ic:2"
 has err "dot takes one piece of extent 2"
+
+# bf16: the instruction, or two multiply-adds of halves; whole numbers are exact either way
+sed 's/s8\[/bf16[/g; s/s32\[/f32[/' s8.hlo >bf16.hlo
+atrousc compile bf16.hlo --cpu=sapphirerapids --emit=asm -o native.s || fail "sapphirerapids"
+grep -q "vdpbf16ps.*zmm" native.s || fail "sapphirerapids code has no vdpbf16ps"
+atrousc compile bf16.hlo --cpu=sapphirerapids --features=-avx512bf16 --emit=asm -o without.s || fail "sapphirerapids without bf16"
+grep -q vdpbf16ps without.s && fail "vdpbf16ps in spite of -avx512bf16"
+for lanes in 4 8; do
+  atrousc compile bf16.hlo --cpu=znver4 "--schedule=loop oy ox; reduce ky kx ic; vector oc:$lanes; dot ic:2; pack rhs" --emit=asm \
+    -o narrow.s || fail "znver4, $lanes lanes"
+  grep -q "vdpbf16ps.*[xy]mm" narrow.s || fail "no vdpbf16ps of $lanes lanes"
+done
+if atrousc compile bf16.hlo --target=aarch64-linux-gnu --cpu=neoverse-v1 --emit=asm -o arm.s; then
+  grep -q bfdot arm.s || fail "neoverse-v1 code has no bfdot"
+fi
+expect 0 atrousc explain bf16.hlo --cpu=sapphirerapids
+has out "bf16 dot products"
+has out "subnormal bf16 taken as zero"
+dense="loop oy ox; reduce ky kx ic; unroll oc:2; vector oc:8; dot ic:2"
+expect 0 atrousc run bf16.hlo --random-int=1 --exact "--schedule=$dense; pack rhs"
+expect 0 atrousc run bf16.hlo --random-int=1 --exact "--schedule=$dense"
+expect 0 atrousc run bf16.hlo --random-int=1 --exact "--schedule=loop oy oc; reduce ky kx ic; vector ox:4; dot ic:2; pack rhs"
+sed 's/x = bf16\[1,6,6,32\]/x = bf16[1,32,6,6]/; s/b01f_01io/bf01_01io/' bf16.hlo >nchw.hlo # the pair is far apart in lhs
+expect 0 atrousc run nchw.hlo --random-int=1 --exact "--schedule=$dense; pack rhs"
+sed 's/x = bf16/x0 = f32/; s/^  w = /  x = bf16[1,6,6,32] convert(x0)\n  w = /' bf16.hlo >converted.hlo # lhs is f32 in memory
+expect 0 atrousc run converted.hlo --random=1 --check "--schedule=$dense; pack rhs"

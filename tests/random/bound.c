@@ -86,6 +86,13 @@ static double terms_of(const atr_conv *conv, const atr_shape *lhs) {
   return n;
 }
 
+/* Pairs of bf16 may be added by an instruction that takes subnormal numbers as zero (doc/ir.md, section 4): each of n terms then
+ * loses less than 2^-126 of either factor, of the product and of the sum. */
+static double flushed(const step *s, double n) {
+  if (s->operand[0]->shape.dtype != ATR_BF16 || s->operand[1]->shape.dtype != ATR_BF16) return 0;
+  return n * 0x1p-126 * (s->in[0].largest + s->in[1].largest + 2);
+}
+
 static bound of_conv(const step *s) {
   const atr_shape *lhs = &s->operand[0]->shape, *rhs = &s->operand[1]->shape;
   atr_dtype result = s->inst->shape.dtype;
@@ -95,6 +102,7 @@ static bound of_conv(const step *s) {
   bool integral = s->in[0].integral && s->in[1].integral;
   if (s->exact && integral && total * epsilon(sum) < 1) return EXACT;
   double passed = n * (s->in[0].largest * s->error[1] + s->error[0] * s->in[1].largest + s->error[0] * s->error[1]);
+  passed += flushed(s, n);
   return (bound){true, 2 * (n + 4) * (epsilon(sum) * total + smallest(sum)) + passed + smallest(result), epsilon(result) * 2};
 }
 

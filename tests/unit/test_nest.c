@@ -160,18 +160,18 @@ static char *replaced(const char *text, const char *from, const char *to) {
   "  }\n"                                                                                                                      \
   "}\n"
 
-/* Pairs of s8 products. */
-#define PAIRS                                                                                                                  \
+/* Pairs of products. */
+#define PAIRS_OF(product, sum)                                                                                                 \
   "program d {\n"                                                                                                              \
-  "  buffer x arg 0 s8 12\n"                                                                                                   \
-  "  buffer w arg 1 s8 12\n"                                                                                                   \
-  "  buffer y result 0 s32 6\n"                                                                                                \
+  "  buffer x arg 0 " product " 12\n"                                                                                          \
+  "  buffer w arg 1 " product " 12\n"                                                                                          \
+  "  buffer y result 0 " sum " 6\n"                                                                                            \
   "  nest y {\n"                                                                                                               \
   "    dims loop o:3 reduce k:2 vector v:2 reduce dot p:2\n"                                                                   \
-  "    lhs x[4*o + 2*k + p] as s8\n"                                                                                           \
-  "    rhs w[4*k + 2*v + p] as s8\n"                                                                                           \
-  "    acc s32\n"                                                                                                              \
-  "    %1 = acc s32\n"                                                                                                         \
+  "    lhs x[4*o + 2*k + p] as " product "\n"                                                                                  \
+  "    rhs w[4*k + 2*v + p] as " product "\n"                                                                                  \
+  "    acc " sum "\n"                                                                                                          \
+  "    %1 = acc " sum "\n"                                                                                                     \
   "    store y[2*o + v] %1\n"                                                                                                  \
   "    loop o 0..3 {\n"                                                                                                        \
   "      tile {\n"                                                                                                             \
@@ -182,6 +182,8 @@ static char *replaced(const char *text, const char *from, const char *to) {
   "    }\n"                                                                                                                    \
   "  }\n"                                                                                                                      \
   "}\n"
+#define PAIRS PAIRS_OF("s8", "s32")
+#define BF16_PAIRS PAIRS_OF("bf16", "f32")
 
 static const char *const good_texts[] = {
     PAIRS,
@@ -226,6 +228,7 @@ static const char *const good_texts[] = {
     "    tile {}\n"
     "  }\n"
     "}\n",
+    BF16_PAIRS,
 };
 
 START_TEST(test_round_trip) {
@@ -453,8 +456,11 @@ static const struct bad_program {
     {PAIRS, "reduce dot p:2", "reduce dot p:1", "dot dim p needs extent 2"},
     {PAIRS, "reduce dot p:2", "dot p:2", "dot dim p needs extent 2"},
     {PAIRS, "vector v:2 reduce dot p:2", "reduce dot p:2 vector v:2", "dim v comes too late"},
-    {PAIRS, "+ p] as s8\n    rhs", "+ p] as s32\n    rhs", "dot dim p needs extent 2, an s32 or u32 sum of s8, u8 or s16"},
-    {PAIRS, "+ p] as s8\n    rhs", "] as s8 index (p) of 2 by 1 else skip\n    rhs", "and no index that depends on it"},
+    {PAIRS, "+ p] as s8\n    rhs", "+ p] as s32\n    rhs",
+     "dot dim p needs extent 2, an s32 or u32 sum of s8, u8 or s16 or an f32 sum of bf16"},
+    {BF16_PAIRS, "+ p] as bf16\n    rhs", "+ p] as f32\n    rhs", "dot dim p needs extent 2"},
+    {BF16_PAIRS, "acc f32\n    %1", "acc f64\n    %1", "dot dim p needs extent 2"},
+    {PAIRS, "+ p] as s8\n    rhs", "] as s8 index (p) of 2 by 1 else skip\n    rhs", "and no index on it"},
     /* the sum */
     {DENSE, "ic - 128] as f32", "ic - 128] as s8", "lhs as s8 and rhs as f32 are of different classes"},
     {DENSE, "acc f32\n    %1", "acc s32\n    %1", "products of f32 cannot be summed in s32"},

@@ -113,7 +113,8 @@ static const error_row error_rows[] = {
     {"reduce ic ic:2; unroll ic:4", "pieces of the reduced dim ic must divide its extent 4, got 8", ATR_VERIFY_ERROR, 0},
     {"unroll kx:4", "pieces of the reduced dim kx must divide its extent 3, got 4", ATR_VERIFY_ERROR, 0},
     {"dot ic:2",
-     "dot takes one piece of extent 2, of a sum in s32 or u32 over s8, u8 or s16 in which ic is in no bounds question",
+     "dot takes one piece of extent 2, of a sum in s32 or u32 over s8, u8 or s16, or in f32 over bf16, in which ic is in no "
+     "bounds question",
      ATR_VERIFY_ERROR, 0},
 };
 
@@ -190,6 +191,14 @@ static const dot_row dot_rows[] = {
     {CONV_OF("s8[1,9,4]", "s8[1,4,8]", "s16[1,9,8]", POINTWISE), "dot ic:2", false},
     {CONV_OF("f32[1,9,4]", "f32[1,4,8]", "f32[1,9,8]", POINTWISE), "dot ic:2", false},
     {CONV_OF("s8[1,9,5]", "s8[1,5,8]", "s32[1,9,8]", POINTWISE), "dot ic:2", false}, /* 2 does not divide 5 */
+    {CONV_OF("bf16[1,9,4]", "bf16[1,4,8]", "f32[1,9,8]", POINTWISE), "dot ic:2", true},
+    {CONV_OF("bf16[1,9,4]", "bf16[1,4,8]", "bf16[1,9,8]", POINTWISE), "dot ic:2", true}, /* summed in f32 all the same */
+    {CONV_OF("bf16[1,9,4]", "bf16[2,4,8]", "f32[1,10,8]", "window={size=2 pad=1_1}, dim_labels=b0f_0io->b0f"), "dot kx:2",
+     false},
+    {CONV_OF("bf16[1,9,4]", "bf16[1,4,8]", "f64[1,9,8]", POINTWISE), "dot ic:2", false},
+    {CONV_OF("bf16[1,9,4]", "f16[1,4,8]", "f32[1,9,8]", POINTWISE), "dot ic:2", false},
+    {CONV_OF("f32[1,9,4]", "bf16[1,4,8]", "f32[1,9,8]", POINTWISE), "dot ic:2", false},
+    {CONV_OF("f16[1,9,4]", "f16[1,4,8]", "f32[1,9,8]", POINTWISE), "dot ic:2", false},
 };
 
 START_TEST(test_dot) {

@@ -15,55 +15,65 @@
 
 typedef struct target_row {
   const char *triple, *cpu, *features, *row;
-  bool vnni;
+  bool vnni, bf16_dot;
 } target_row;
 
 static const target_row target_rows[] = {
     /* by name */
-    {X86, "x86-64", "", "sse2", false},
-    {X86, "x86-64-v2", "", "sse2", false},
-    {X86, "x86-64-v3", "", "avx2", false},
-    {X86, "x86-64-v4", "", "avx512", false},
-    {X86, "nehalem", "", "sse2", false},
-    {X86, "haswell", "", "avx2", false},
-    {X86, "znver3", "", "avx2", false},
-    {X86, "znver4", "", "avx512", true},
-    {X86, "skylake-avx512", "", "avx512", false},
-    {X86, "cascadelake", "", "avx512", true},
-    {X86, "sapphirerapids", "", "avx512", true},
-    {ARM, "cortex-a72", "", "neon", false},
-    {ARM, "neoverse-n1", "", "neon", false},
-    {"arm64-apple-macosx", "apple-m1", "", "neon", false},
-    {X86, "generic", "", "sse2", false},
-    {ARM, "generic", "", "neon", false},
-    {"arm64-apple-macosx", "generic", "", "neon", false},
-    {"riscv64-unknown-linux-gnu", "generic", "", "vector128", false},
-    {"powerpc64le-unknown-linux-gnu", "generic", "", "vector128", false},
+    {X86, "x86-64", "", "sse2", false, false},
+    {X86, "x86-64-v2", "", "sse2", false, false},
+    {X86, "x86-64-v3", "", "avx2", false, false},
+    {X86, "x86-64-v4", "", "avx512", false, false},
+    {X86, "nehalem", "", "sse2", false, false},
+    {X86, "haswell", "", "avx2", false, false},
+    {X86, "znver3", "", "avx2", false, false},
+    {X86, "znver4", "", "avx512", true, true},
+    {X86, "skylake-avx512", "", "avx512", false, false},
+    {X86, "cascadelake", "", "avx512", true, false},
+    {X86, "sapphirerapids", "", "avx512", true, true},
+    {ARM, "cortex-a72", "", "neon", false, false},
+    {ARM, "neoverse-n1", "", "neon", false, false},
+    {"arm64-apple-macosx", "apple-m1", "", "neon", false, false},
+    {X86, "generic", "", "sse2", false, false},
+    {ARM, "generic", "", "neon", false, false},
+    {"arm64-apple-macosx", "generic", "", "neon", false, false},
+    {"riscv64-unknown-linux-gnu", "generic", "", "vector128", false, false},
+    {"powerpc64le-unknown-linux-gnu", "generic", "", "vector128", false, false},
     /* features on top of a name */
-    {X86, "x86-64", "+avx2,+fma", "avx2", false},
-    {X86, "x86-64", "+avx2", "sse2", false}, /* rows of 256 bits multiply and add in one */
-    {X86, "x86-64", "+fma", "sse2", false},
-    {X86, "x86-64", "+avx2,-fma", "sse2", false},
-    {X86, "x86-64", "+avx2,+fma,+avx512f", "avx512", false},
-    {X86, "x86-64", "+avx512f", "sse2", false},
-    {X86, "haswell", "-avx2", "sse2", false},
-    {X86, "haswell", "-fma", "sse2", false},
-    {X86, "haswell", "+avx512f", "avx512", false},
-    {X86, "haswell", "+sse4.2", "avx2", false},
-    {X86, "haswell", "-avx512f", "avx2", false},
-    {X86, "skylake-avx512", "-avx512f", "avx2", false},
-    {X86, "skylake-avx512", "-avx2", "sse2", false},
-    {X86, "skylake-avx512", "+avx512vnni", "avx512", true},
-    {X86, "cascadelake", "-avx512vnni", "avx512", false},
-    {X86, "haswell", "-avx2,+avx2", "avx2", false}, /* the last word counts */
-    {X86, "haswell", "+avx2,-avx2", "sse2", false},
-    {X86, "haswell", "+avx2x,-avx", "avx2", false}, /* whole words only */
-    {ARM, "neoverse-n1", "+avx2,+fma", "neon", false},
+    {X86, "x86-64", "+avx2,+fma", "avx2", false, false},
+    {X86, "x86-64", "+avx2", "sse2", false, false}, /* rows of 256 bits multiply and add in one */
+    {X86, "x86-64", "+fma", "sse2", false, false},
+    {X86, "x86-64", "+avx2,-fma", "sse2", false, false},
+    {X86, "x86-64", "+avx2,+fma,+avx512f", "avx512", false, false},
+    {X86, "x86-64", "+avx512f", "sse2", false, false},
+    {X86, "haswell", "-avx2", "sse2", false, false},
+    {X86, "haswell", "-fma", "sse2", false, false},
+    {X86, "haswell", "+avx512f", "avx512", false, false},
+    {X86, "haswell", "+sse4.2", "avx2", false, false},
+    {X86, "haswell", "-avx512f", "avx2", false, false},
+    {X86, "skylake-avx512", "-avx512f", "avx2", false, false},
+    {X86, "skylake-avx512", "-avx2", "sse2", false, false},
+    {X86, "skylake-avx512", "+avx512vnni", "avx512", true, false},
+    {X86, "cascadelake", "-avx512vnni", "avx512", false, false},
+    {X86, "cascadelake", "+avx512bf16", "avx512", true, true},
+    {X86, "cooperlake", "", "avx512", true, true},
+    {X86, "sapphirerapids", "-avx512bf16", "avx512", true, false},
+    {X86, "sapphirerapids", "-avx512vl", "avx512", true, false}, /* narrower vectors need them */
+    {X86, "sapphirerapids", "-avx512f", "avx2", true, false},
+    {X86, "haswell", "+avx512bf16", "avx2", false, false},
+    {X86, "haswell", "-avx2,+avx2", "avx2", false, false}, /* the last word counts */
+    {X86, "haswell", "+avx2,-avx2", "sse2", false, false},
+    {X86, "haswell", "+avx2x,-avx", "avx2", false, false}, /* whole words only */
+    {ARM, "neoverse-v1", "", "neon", false, true},
+    {ARM, "neoverse-n2", "-bf16", "neon", false, false},
+    {ARM, "neoverse-n1", "+bf16", "neon", false, true},
+    {ARM, "neoverse-n1", "+avx2,+fma", "neon", false, false},
     /* a detected machine: a name that the table does not know, with the list of all it has */
-    {X86, "zen9", "+sse2,+avx2,+fma,-avx512f", "avx2", false},
-    {X86, "zen9", "+sse2,+avx2,+fma,+avx512f,+avx512vnni", "avx512", true},
-    {X86, "zen9", "+sse2,-avx2", "sse2", false},
-    {ARM, "neoverse-x9", "+neon", "neon", false},
+    {X86, "zen9", "+sse2,+avx2,+fma,-avx512f", "avx2", false, false},
+    {X86, "zen9", "+sse2,+avx2,+fma,+avx512f,+avx512vnni", "avx512", true, false},
+    {X86, "zen9", "+sse2,+avx2,+fma,+avx512f,+avx512vl,+avx512bf16", "avx512", false, true},
+    {X86, "zen9", "+sse2,-avx2", "sse2", false, false},
+    {ARM, "neoverse-x9", "+neon", "neon", false, false},
 };
 
 START_TEST(test_select) {
@@ -72,6 +82,7 @@ START_TEST(test_select) {
   ck_assert_msg(atr_target_select(&work, r->triple, r->cpu, r->features, &target) == ATR_OK, "%s", work.message);
   ck_assert_msg(strcmp(target.row->name, r->row) == 0, "%s %s: %s", r->cpu, r->features, target.row->name);
   ck_assert_msg(target.vnni == r->vnni, "%s %s: vnni %d", r->cpu, r->features, target.vnni);
+  ck_assert_msg(target.bf16_dot == r->bf16_dot, "%s %s: bf16 %d", r->cpu, r->features, target.bf16_dot);
   ck_assert_ptr_eq(target.triple, r->triple);
   ck_assert_ptr_eq(target.cpu, r->cpu);
   ck_assert_ptr_eq(target.features, r->features);
@@ -176,23 +187,38 @@ START_TEST(test_known_choices) {
 }
 END_TEST
 
-/* Pairs of narrow integers are multiplied at once on x86, and nowhere else. */
+/* Pairs of narrow integers are multiplied at once on x86, and nowhere else; pairs of bf16 where there
+ * is an instruction for them, and where registers are few. */
 START_TEST(test_dot_choice) {
-  const char *const convs[] = {"x = s8[1,28,28,64] parameter(0) w = s8[3,3,64,64] parameter(1) ROOT y = s32[1,28,28,64] ",
-                               "x = s8[1,28,28,63] parameter(0) w = s8[3,3,63,64] parameter(1) ROOT y = s32[1,28,28,64] ",
-                               "x = s8[1,28,28,64] parameter(0) w = s8[3,3,64,64] parameter(1) ROOT y = s16[1,28,28,64] "};
+  static const struct {
+    const char *lhs, *rhs, *out;
+    bool on_x86, elsewhere;
+  } convs[] = {{"s8[1,28,28,64]", "s8[3,3,64,64]", "s32", true, false},
+               {"s8[1,28,28,63]", "s8[3,3,63,64]", "s32", false, false},
+               {"s8[1,28,28,64]", "s8[3,3,64,64]", "s16", false, false},
+               {"bf16[1,28,28,64]", "bf16[3,3,64,64]", "bf16", true, true},
+               {"bf16[1,28,28,63]", "bf16[3,3,63,64]", "bf16", false, false}};
   for (int c = 0; c < COUNT(convs); c++) {
     const atr_program *program = collapsed_of(
-        atr_arena_printf(&arena, "%sconvolution(x, w), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f", convs[c]));
-    for (int i = 0; i < ROW_COUNT; i++) {
-      atr_target target = target_of_row(i, i == ROW_AVX512);
+        atr_arena_printf(&arena,
+                         "x = %s parameter(0) w = %s parameter(1) ROOT y = %s[1,28,28,64] convolution(x, w), "
+                         "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f",
+                         convs[c].lhs, convs[c].rhs, convs[c].out));
+    for (int i = 0; i < 2 * ROW_COUNT; i++) {
+      atr_target target = target_of_row(i / 2, i / 2 == ROW_AVX512);
+      target.bf16_dot = i % 2 == 1;
       atr_schedule schedule;
       const char *why;
       atr_schedule_setting setting = {&target, true, 1};
       atr_schedule_choose(&arena, program->nests[0], &setting, &schedule, &why);
       const char *text = schedule_text(program->nests[0], &schedule);
-      bool dot = strstr(text, "; dot ic:2; pack rhs") != NULL;
-      ck_assert_msg(dot == (c == 0 && strcmp(target.row->arch, "x86_64") == 0), "%s: %s", target.row->name, text);
+      bool dot = strstr(text, "; dot ic:2; pack rhs") != NULL,
+           wanted = strcmp(target.row->arch, "x86_64") == 0 ? convs[c].on_x86 : convs[c].elsewhere;
+      if (convs[c].lhs[0] == 'b' && !(target.row->fma && (target.bf16_dot || i / 2 == ROW_AVX2))) continue;
+      ck_assert_msg(dot == wanted, "%s, %s: %s", convs[c].lhs, target.row->name, text);
+      ck_assert_msg(!dot || strstr(why, "pairs of ic at once") != NULL, "%s", why);
+      bool flushes = dot && target.bf16_dot && convs[c].lhs[0] == 'b';
+      ck_assert_msg((strstr(why, "subnormal") != NULL) == flushes, "%s", why);
     }
   }
 }
