@@ -85,7 +85,7 @@ static int unroll_choices(const atr_cost_model *m, uint64_t *out) {
 /* Same vectors, same copied dim and as many vectors of each: variants of one tile, of which the best is enough. */
 static bool same_kind(const atr_candidate *a, const atr_candidate *b) {
   return memcmp(&a->vector, &b->vector, sizeof a->vector) == 0 && a->vectors == b->vectors && a->copies_dim == b->copies_dim &&
-         a->dot == b->dot && a->pack == b->pack;
+         a->dot == b->dot && a->pack == b->pack && a->widen_lhs == b->widen_lhs && a->widen_rhs == b->widen_rhs;
 }
 
 /* To lay rhs out anew in every run. */
@@ -100,7 +100,8 @@ static double pack_cycles(const atr_cost_model *m) {
 static void consider_tile(const atr_cost_model *m, atr_candidate *c, ranking *r) {
   double code = atr_cost_code(m, c);
   if (code > MAX_CODE && r->count > 0) return;
-  c->tile_cycles = atr_cost_tiles(m, c) * (1 + code * sqrt(m->nests) / CODE_SCALE) + (code > MAX_CODE ? 1e30 : 0);
+  c->tile_cycles = atr_cost_tiles(m, c) * (1 + code * sqrt(m->nests) / CODE_SCALE) + atr_cost_widening(m, c) +
+                   (code > MAX_CODE ? 1e30 : 0);
   if (c->pack && !m->rhs_constant) c->tile_cycles += pack_cycles(m);
   if (r->count == r->most && c->tile_cycles >= r->best[r->count - 1].tile_cycles) return;
   int at = 0;
@@ -153,17 +154,31 @@ static void try_steps(const atr_cost_model *m, atr_candidate c, ranking *r) {
   }
 }
 
+/* Do packed weights of the sum's dtype stay in the nearest caches? Then there is no reason to keep them narrow. */
+static bool weights_are_small(const atr_cost_model *m) {
+  double bytes = (double)atr_dtype_size(m->nest->acc_dtype);
+  for (int d = 0; d < m->nest->dim_count; d++)
+    if (m->rhs[d] != 0) bytes *= (double)m->nest->dims[d].extent;
+  return bytes <= m->row->cache_bytes[1] / 2;
+}
+
 static void rank_tiles(const atr_cost_model *m, ranking *r) {
   atr_vector_choice vectors[MAX_VECTOR_CHOICES];
   uint64_t unrolled[8];
   int vector_count = vector_choices(m, vectors), unroll_count = unroll_choices(m, unrolled), dot = dot_choice(m);
+  bool wide = m->may_pack && atr_nest_can_widen(m->nest, m->nest->rhs_dtype), small = wide && weights_are_small(m);
   for (int v = 0; v < vector_count; v++)
     for (int u = 0; u < unroll_count; u++)
       for (int pack = m->may_pack; pack >= 0; pack--) {
-        atr_candidate c = {.vector = vectors[v], .unrolled = unrolled[u], .dot = -1, .pack = pack};
+        atr_candidate c = {.vector = vectors[v], .unrolled = unrolled[u], .dot = -1, .pack = pack, .widen_rhs = pack && small};
         try_steps(m, c, r);
+        c.widen_rhs = false;
         c.dot = dot;
         if (dot >= 0 && pack && (c.unrolled >> dot & 1) == 0) try_steps(m, c, r);
+        c.dot = -1;
+        c.widen_rhs = pack && wide;
+        c.widen_lhs = atr_nest_can_widen(m->nest, m->nest->lhs_dtype);
+        if (c.widen_lhs) try_steps(m, c, r);
       }
 }
 
@@ -284,7 +299,7 @@ static bool first_piece(const atr_candidate *c, int loop) {
 static void make_schedule(const atr_cost_model *m, const atr_candidate *c, atr_schedule *s) {
   const atr_nest *nest = m->nest;
   int parallel = parallel_loops(c), loop = atr_cost_innermost_loop(m, c->unrolled);
-  *s = (atr_schedule){.pack_rhs = c->pack};
+  *s = (atr_schedule){.widen_lhs = c->widen_lhs, .widen_rhs = c->widen_rhs, .pack_rhs = c->pack};
   for (int l = 0; l < c->loop_count; l++)
     add_piece(s, c->loops[l].dim, l < parallel ? ATR_DIM_PARALLEL : ATR_DIM_LOOP, first_piece(c, l) ? 0 : c->loops[l].trips);
   for (int i = 0; i < m->reduce_count; i++) {
@@ -314,6 +329,8 @@ static const char *reasons(atr_arena *arena, const atr_cost_model *m, const atr_
     if (c->dot >= 0)
       atr_text_printf(&t, "pairs of %s at once%s; ", nest->dims[c->dot].name,
                       nest->acc_dtype == ATR_F32 && m->target->bf16_dot ? ", subnormal bf16 taken as zero" : "");
+    if (c->widen_lhs || c->widen_rhs)
+      atr_text_printf(&t, "%s converted once, not at every use; ", c->widen_lhs ? c->widen_rhs ? "operands" : "lhs" : "rhs");
     atr_text_printf(&t, "rhs %s; ", c->pack ? "packed, it is read by many outputs" : "read in place");
   }
   atr_text_printf(&t, "estimate %.5g cycles: %.5g in tiles", c->cycles, c->tile_cycles);

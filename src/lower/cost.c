@@ -12,14 +12,23 @@
 #include "lower/cost.h"
 
 static const double CHAINS_WANTED = 1.5,
-                    FEW_CHAINS = 0.2; /* sums at work, as a multiple of what the latency needs, to never wait */
-static const double HINDRANCE = 0.1;  /* part of the shorter times that does not hide behind the longest */
-static const double FULL_FILE = 1.03; /* the last register taken: LLVM may have to move some about */
-static const double LOOP_CYCLES = 8;  /* to set up a loop of the reduction and to leave it */
-static const double ISSUE_WIDTH = 5;  /* instructions per cycle, somewhat below what the front end can do */
+                    FEW_CHAINS = 0.2;     /* sums at work, as a multiple of what the latency needs, to never wait */
+static const double HINDRANCE = 0.1;      /* part of the shorter times that does not hide behind the longest */
+static const double FULL_FILE = 1.03;     /* the last register taken: LLVM may have to move some about */
+static const double LOOP_CYCLES = 8;      /* to set up a loop of the reduction and to leave it */
+static const double ISSUE_WIDTH = 5;      /* instructions per cycle, somewhat below what the front end can do */
+static const double CONVERT_SHARE = 0.07; /* cycles that an instruction of a float conversion takes from the multipliers */
 
 void atr_cost_steps(const atr_nest *nest, const atr_access *access, int64_t *out) {
   for (int d = 0; d < nest->dim_count; d++) out[d] = atr_access_step(access, d);
+}
+
+atr_dtype atr_cost_lhs_dtype(const atr_cost_model *m, const atr_candidate *c) {
+  return c->widen_lhs ? m->nest->acc_dtype : m->nest->lhs_dtype;
+}
+
+atr_dtype atr_cost_rhs_dtype(const atr_cost_model *m, const atr_candidate *c) {
+  return c->widen_rhs ? m->nest->acc_dtype : m->nest->rhs_dtype;
 }
 
 static double mac_cost(atr_dtype acc, bool fma) {
@@ -75,15 +84,16 @@ static void order_reduction(atr_cost_model *m) {
 
 atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_setting *setting) {
   const atr_target *target = setting->target;
-  atr_cost_model m = {.nest = nest, .nests = setting->nests, .rhs_constant = setting->rhs_constant, .target = target, .row = target->row};
+  atr_cost_model m = {
+      .nest = nest, .nests = setting->nests, .rhs_constant = setting->rhs_constant, .target = target, .row = target->row};
   atr_dtype type = nest->has_acc ? nest->acc_dtype : nest->exprs[nest->root].dtype;
   if (!nest->has_acc && (type == ATR_F16 || type == ATR_BF16 || atr_dtype_size(type) == 1)) type = ATR_F32;
   bool complex_type = atr_dtype_class_of(type) == ATR_CLASS_COMPLEX;
   m.width = target->row->vector_bits / 8 / (int64_t)atr_dtype_size(atr_dtype_real(type));
   m.mac_uops = mac_cost(type, target->row->fma);
   m.acc_registers = complex_type ? 2 : 1;
-  m.convert_uops = nest->has_acc && (nest->lhs_dtype != nest->acc_dtype || complex_type) ? 1 : 0;
-  if (nest->has_acc && nest->lhs_dtype == ATR_BF16) m.convert_uops = 1.35; /* widen and shift */
+  bool converts = nest->has_acc && nest->lhs_dtype != nest->acc_dtype && atr_dtype_class_of(type) != ATR_CLASS_FLOAT;
+  m.convert_uops = converts || (nest->has_acc && complex_type) ? 1 : 0;
   m.step_uops = expression_cost(nest);
   atr_cost_steps(nest, &nest->out, m.out);
   if (nest->has_acc) {
@@ -281,18 +291,32 @@ static double conflict_factor(const int64_t *step, const shape_of_step *shape, i
   return per_set > 7 ? 2 : per_set > 6 ? 1.15 : 1.02;
 }
 
+/* Instructions that convert one loaded vector of an operand; `splat`: of one element for all lanes. */
+static double convert_uops(const atr_cost_model *m, atr_dtype from, bool splat) {
+  bool floats = atr_dtype_class_of(m->nest->acc_dtype) == ATR_CLASS_FLOAT;
+  if (!floats || from == m->nest->acc_dtype) return m->convert_uops;
+  if (from == ATR_F16) return m->row->f16_convert ? (splat ? 2.7 : 1.8) : 12;
+  return splat ? 3 : 2;
+}
+
 /* Instructions of a multiply-accumulate, or of one of pairs: for each accumulator, and to make a factor of what was loaded. */
 typedef struct mac_uops {
   double each, lhs, rhs;
   bool apart; /* a pair is two factors in registers */
 } mac_uops;
 
+static bool is_splat(const atr_vector_choice *v, const int64_t *step) {
+  return step[v->dims[1]] == 0 && (v->dims[0] < 0 || step[v->dims[0]] == 0);
+}
+
 static mac_uops uops_of_mac(const atr_cost_model *m, const atr_candidate *c) {
-  if (c->dot < 0) return (mac_uops){m->mac_uops, m->convert_uops, m->convert_uops, false};
+  if (c->dot < 0)
+    return (mac_uops){m->mac_uops, convert_uops(m, atr_cost_lhs_dtype(m, c), is_splat(&c->vector, m->lhs)),
+                      convert_uops(m, atr_cost_rhs_dtype(m, c), is_splat(&c->vector, m->rhs)), false};
   if (m->nest->acc_dtype != ATR_F32) return (mac_uops){m->target->vnni ? 1 : 2, 2, 0, false};
-  bool neighbours = m->lhs[c->dot] == 1; /* else loaded one by one */
-  if (m->target->bf16_dot) return (mac_uops){1, neighbours ? 0 : 4, 0, false};
-  return (mac_uops){2 * m->mac_uops, neighbours ? 1.3 : 4, 1.3, true}; /* a shift and a mask, on more ports than shuffles */
+  bool whole = m->lhs[c->dot] == 1 && is_splat(&c->vector, m->lhs); /* else the two elements are loaded one by one */
+  if (m->target->bf16_dot) return (mac_uops){1, whole ? 0 : 6, 0, false};
+  return (mac_uops){2 * m->mac_uops, whole ? 1.6 : 6, 1.6, true}; /* a shift and a mask, on more ports than shuffles */
 }
 
 double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors, double *body) {
@@ -309,15 +333,19 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
          lhs_loads = distinct_in(s.lhs, &s.loaded);
   mac_uops uops = uops_of_mac(m, c);
   double arithmetic = accumulators * s.reduce_copies * uops.each, loads = lhs_loads * l.loads + rhs_vectors * r.loads;
-  double others = lhs_vectors * (l.shuffles + uops.lhs) + rhs_vectors * (r.shuffles + uops.rhs);
-  double bounds[] = {arithmetic / m->row->fma_per_cycle, loads / m->row->loads_per_cycle, others,
+  double converts = lhs_vectors * uops.lhs + rhs_vectors * uops.rhs,
+         others = lhs_vectors * l.shuffles + rhs_vectors * r.shuffles + converts;
+  /* Conversions of floats run beside other instructions, but take a little of the multipliers' time, and more of shuffles'. */
+  bool floats = atr_dtype_class_of(m->nest->acc_dtype) == ATR_CLASS_FLOAT;
+  double bounds[] = {arithmetic / m->row->fma_per_cycle + (floats ? CONVERT_SHARE * converts : 0),
+                     loads / m->row->loads_per_cycle, floats ? others - 0.6 * converts : others,
                      (arithmetic + loads + others + 3) / ISSUE_WIDTH};
   double latency = m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 || uops.apart ? 2 : 1);
   double cycles = overlapped(bounds, sizeof bounds / sizeof bounds[0]);
   double chains = accumulators / (CHAINS_WANTED * m->row->fma_latency * m->row->fma_per_cycle);
   if (cycles < latency) cycles = latency;
   if (chains < 1) cycles *= 1 + FEW_CHAINS * (1 - chains);
-  cycles *= conflict_factor(s.lhs, &s.whole, c->copies_dim, m->nest->lhs_dtype);
+  cycles *= conflict_factor(s.lhs, &s.whole, c->copies_dim, atr_cost_lhs_dtype(m, c));
   double live_l = distinct_in(s.lhs, &s.live), live_r = distinct_in(s.rhs, &s.live);
   double factors = (live_l < live_r ? live_l : live_r) * width + 1;
   double registers = (accumulators + (uops.apart ? 2 * factors + 1 : factors)) * m->acc_registers;

@@ -30,6 +30,7 @@ typedef struct atr_candidate {
   int64_t inner_steps;          /* the innermost looped reduced dim is unrolled this many times */
   int dot;                      /* reduced dim whose elements are multiplied in pairs; -1: none */
   bool pack;                    /* rhs is laid out anew */
+  bool widen_lhs, widen_rhs;    /* operands are converted to the sum's dtype beforehand */
   double tile_cycles;           /* of all tiles, data in the nearest cache */
   atr_loop loops[ATR_MAX_DIMS]; /* from the outside in; those of reduced dims from `reduced_from` on */
   int loop_count, reduced_from;
@@ -46,7 +47,7 @@ typedef struct atr_cost_model {
   int64_t width;        /* lanes of the accumulator's type in one vector register */
   double mac_uops;      /* instructions per vector multiply-accumulate */
   double acc_registers; /* registers per accumulator of `width` lanes */
-  double convert_uops;  /* extra instructions per loaded vector */
+  double convert_uops;  /* extra instructions per loaded vector, but for floats of another dtype */
   double step_uops;     /* instructions per vector of the epilogue */
   double nests;         /* that are compiled beside it: their code adds up */
   bool rhs_constant;    /* packing it costs nothing while running */
@@ -55,6 +56,9 @@ typedef struct atr_cost_model {
 
 /* ---- cost.c */
 atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_setting *setting);
+/* What the tiles read of lhs and rhs. */
+atr_dtype atr_cost_lhs_dtype(const atr_cost_model *m, const atr_candidate *c);
+atr_dtype atr_cost_rhs_dtype(const atr_cost_model *m, const atr_candidate *c);
 /* Elements by which an access moves per step of each dim. */
 void atr_cost_steps(const atr_nest *nest, const atr_access *access, int64_t *out);
 /* The innermost looped reduced dim; -1: none. */
@@ -70,5 +74,7 @@ double atr_cost_code(const atr_cost_model *m, const atr_candidate *c);
 
 /* ---- memory.c: fills in traffic and cycles of a candidate with loops and tile_cycles. */
 void atr_cost_traffic(const atr_cost_model *m, atr_candidate *c);
+/* Cycles of converting lhs beforehand; 0 where the candidate does not. */
+double atr_cost_widening(const atr_cost_model *m, const atr_candidate *c);
 
 #endif

@@ -19,6 +19,8 @@ enum { MAX_ARRAYS = 8, LINE = 64, PAGE = 4096 };
 static const double SEQUENTIAL = 1.6;
 /* Part of the shorter times that does not hide behind the longest. */
 static const double EXPOSED = 0.12;
+/* What a nest in front weighs at least: its code is compiled, and its threads are woken. */
+static const double WIDENING_CYCLES = 5e3;
 
 typedef struct array {
   int64_t step[ATR_MAX_DIMS];        /* elements per step of each dim; a packed array has steps 1 wherever it moves */
@@ -55,8 +57,8 @@ static void find_arrays(traffic *t) {
   const atr_nest *nest = m->nest;
   atr_dtype stored = nest->exprs[nest->root].dtype;
   if (nest->has_acc) {
-    add_array(t, m->lhs, nest->lhs_dtype, false, 1);
-    add_array(t, m->rhs, nest->rhs_dtype, t->c->pack, 1);
+    add_array(t, m->lhs, atr_cost_lhs_dtype(m, t->c), false, 1);
+    add_array(t, m->rhs, atr_cost_rhs_dtype(m, t->c), t->c->pack, 1);
   }
   add_array(t, m->out, stored, false, 2);
   for (int e = 1; e <= nest->expr_count; e++) {
@@ -185,4 +187,30 @@ void atr_cost_traffic(const atr_cost_model *m, atr_candidate *c) {
     if (c->traffic[i] > most) most = c->traffic[i];
   }
   c->cycles = most + EXPOSED * (sum - most);
+}
+
+/* Elements that lhs reads: no more than its dims have points, nor than there are from the first to the last. */
+static double lhs_elements(const atr_nest *nest) {
+  double points = 1, span = 1;
+  for (int i = 0; i < nest->lhs.index_count; i++) {
+    double most = (double)atr_max(nest->lhs.index[i].bound - 1, 0);
+    points *= most + 1;
+    span += most * (double)llabs(nest->lhs.index[i].stride);
+  }
+  for (int d = 0; d < nest->dim_count; d++) {
+    if (nest->lhs.at.coef[d] == 0) continue;
+    points *= (double)nest->dims[d].extent;
+    span += (double)llabs(nest->lhs.at.coef[d]) * (double)atr_max(nest->dims[d].extent - 1, 0);
+  }
+  return points < span ? points : span;
+}
+
+double atr_cost_widening(const atr_cost_model *m, const atr_candidate *c) {
+  if (!c->widen_lhs) return 0;
+  double elements = lhs_elements(m->nest), narrow = elements * (double)atr_dtype_size(m->nest->lhs_dtype),
+         wide = elements * (double)atr_dtype_size(m->nest->acc_dtype);
+  double compute = elements / (double)m->width * 1.5, memory = 0;
+  for (int i = 0; i < ATR_CACHE_LEVELS; i++)
+    if (narrow + wide > m->row->cache_bytes[i] * 0.75) memory += (narrow + wide) / LINE * m->row->line_cycles[i];
+  return WIDENING_CYCLES + (compute > memory ? compute : memory);
 }

@@ -204,6 +204,11 @@ bool atr_nest_can_dot(const atr_nest *nest, int d) {
   return nest->rhs.index_count == 0 && is_half(nest->lhs_dtype, nest->acc_dtype) && is_half(nest->rhs_dtype, nest->acc_dtype);
 }
 
+bool atr_nest_can_widen(const atr_nest *nest, atr_dtype operand) {
+  return nest->has_acc && operand != nest->acc_dtype && atr_dtype_class_of(operand) == ATR_CLASS_FLOAT &&
+         atr_dtype_class_of(nest->acc_dtype) == ATR_CLASS_FLOAT;
+}
+
 double atr_nest_macs(const atr_nest *nest) {
   double macs = nest->has_acc ? 1 : 0;
   for (int d = 0; d < nest->dim_count; d++) macs *= (double)nest->dims[d].extent;

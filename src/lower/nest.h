@@ -183,6 +183,8 @@ void atr_nest_fold_indices(atr_nest *nest);
 /* May reduced dim d be a DOT dim? The sum must be of 32-bit integers over factors that fit in 16 bits, or of f32 over bf16, and
  * whether an element exists must not depend on d. */
 bool atr_nest_can_dot(const atr_nest *nest, int d);
+/* May an operand of this dtype be converted to the sum's before its elements are used? Floats, to a wider one. */
+bool atr_nest_can_widen(const atr_nest *nest, atr_dtype operand);
 /* Multiply-accumulates over the whole box, and those whose lhs term exists (counted exactly, per dimension). */
 double atr_nest_macs(const atr_nest *nest);
 double atr_nest_useful_macs(const atr_nest *nest);

@@ -20,14 +20,16 @@ static bool guard_applies(const atr_nest *nest, const atr_guard *guard, const at
   return true;
 }
 
-/* What the buffer holds: 16-bit elements where pairs of integers are multiplied at once, else the convolution's own type. */
-static atr_dtype packed_dtype(const atr_nest *nest) {
+/* What the buffer holds: 16-bit elements where pairs of integers are multiplied at once, else the convolution's own type or
+ * the sum's. */
+static atr_dtype packed_dtype(const atr_nest *nest, bool widen) {
+  if (widen) return nest->acc_dtype;
   for (int d = 0; d < nest->dim_count; d++)
     if (nest->dims[d].kind == ATR_DIM_DOT && nest->acc_dtype != ATR_F32) return ATR_S16;
   return nest->rhs_dtype;
 }
 
-static atr_nest *fill_nest(atr_arena *arena, const atr_nest *nest, const int *from, int count, int buffer,
+static atr_nest *fill_nest(atr_arena *arena, const atr_nest *nest, const int *from, int count, int buffer, atr_dtype dtype,
                            const atr_affine *packed) {
   atr_nest *fill = ATR_NEW(arena, atr_nest);
   fill->name = atr_arena_printf(arena, "%s.pack", nest->name);
@@ -44,14 +46,14 @@ static atr_nest *fill_nest(atr_arena *arena, const atr_nest *nest, const int *fr
         .at = renumber(&nest->guards[g].at, from, count), .bound = nest->guards[g].bound, .divisor = 1};
   }
   fill->root = atr_nest_add_expr(arena, fill, &load);
-  atr_expr convert = {.kind = ATR_EXPR_OP, .op = ATR_OP_CONVERT, .dtype = packed_dtype(nest), .args = {fill->root}};
+  atr_expr convert = {.kind = ATR_EXPR_OP, .op = ATR_OP_CONVERT, .dtype = dtype, .args = {fill->root}};
   if (convert.dtype != load.dtype) fill->root = atr_nest_add_expr(arena, fill, &convert);
   fill->out = (atr_access){.buffer = buffer, .at = renumber(packed, from, count)};
   atr_nest_fold_indices(fill);
   return fill;
 }
 
-atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_nest *nest) {
+atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_nest *nest, bool widen) {
   int from[ATR_MAX_DIMS], count = 0;
   int64_t elements = 1;
   atr_affine packed = {0};
@@ -65,10 +67,11 @@ atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_nest *ne
   if (elements == 0) return NULL;
   atr_buffer buffer = {.name = atr_arena_printf(arena, "%s.%s", nest->name, "rhs"),
                        .kind = ATR_BUFFER_TEMP,
-                       .dtype = packed_dtype(nest),
+                       .dtype = packed_dtype(nest, widen),
                        .elements = elements};
   int number = atr_program_new_buffer(arena, program, &buffer);
-  atr_nest *fill = fill_nest(arena, nest, from, count, number, &packed);
+  atr_nest *fill = fill_nest(arena, nest, from, count, number, buffer.dtype, &packed);
   nest->rhs = (atr_access){.buffer = number, .at = packed, .padded = true};
+  if (widen) nest->rhs_dtype = buffer.dtype;
   return fill;
 }

@@ -15,6 +15,7 @@ typedef struct state {
   const atr_module *module;
   const atr_lower_options *options;
   atr_program *program;
+  atr_widenings widened; /* of the program that run_schedule makes */
 } state;
 
 static atr_status run_canonical(state *s) {
@@ -92,14 +93,16 @@ static atr_status choose(state *s, const atr_nest *nest, atr_schedule *schedule,
   return status;
 }
 
-/* Schedules one nest; its packing, if any, becomes a nest in front of it with a schedule of its own. */
+/* Schedules one nest; its widening and packing, if any, become nests in front of it with schedules of their own. */
 static atr_status schedule_nest(state *s, const atr_nest *nest, atr_program *out) {
   atr_schedule schedule;
   const char *why;
   ATR_TRY(choose(s, nest, &schedule, &why));
   atr_nest *tiled = atr_nest_tile(s->work->arena, nest, &schedule);
   tiled->why = why;
-  atr_nest *fill = schedule.pack_rhs ? atr_nest_pack_rhs(s->work->arena, out, tiled) : NULL;
+  atr_nest *wide = schedule.widen_lhs ? atr_nest_widen_lhs(s->work->arena, out, &s->widened, tiled) : NULL;
+  if (wide != NULL) ATR_TRY(schedule_nest(s, wide, out));
+  atr_nest *fill = schedule.pack_rhs ? atr_nest_pack_rhs(s->work->arena, out, tiled, schedule.widen_rhs) : NULL;
   if (fill != NULL) {
     atr_nest_collapse(s->work->arena, fill);
     ATR_TRY(schedule_nest(s, fill, out));

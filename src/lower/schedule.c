@@ -44,7 +44,11 @@ void atr_schedule_print(atr_text *text, const atr_nest *nest, const atr_schedule
     atr_text_printf(text, " %s", nest->dims[piece->dim].name);
     if (piece->extent != 0) atr_text_printf(text, ":%lld", (long long)piece->extent);
   }
-  if (schedule->pack_rhs) atr_text_printf(text, "%spack rhs", last < 0 ? "" : "; ");
+  bool widen = schedule->widen_lhs || schedule->widen_rhs;
+  if (widen)
+    atr_text_printf(text, "%swiden%s%s", last < 0 ? "" : "; ", schedule->widen_lhs ? " lhs" : "",
+                    schedule->widen_rhs ? " rhs" : "");
+  if (schedule->pack_rhs) atr_text_printf(text, "%spack rhs", last < 0 && !widen ? "" : "; ");
 }
 
 /* ---- reading */
@@ -139,6 +143,23 @@ static void complete(const atr_nest *nest, atr_schedule *schedule) {
   }
 }
 
+/* "lhs", "rhs" or both, behind "widen". */
+static atr_status read_operands(reader *r) {
+  const char *word;
+  bool any = false;
+  for (;;) {
+    size_t before = r->at, len = next_word(r, &word);
+    bool lhs = word_is(word, len, "lhs"), rhs = word_is(word, len, "rhs");
+    r->out->widen_lhs |= lhs;
+    r->out->widen_rhs |= rhs;
+    if (!lhs && !rhs && !any)
+      return atr_fail(r->work, span_at(r, r->at - len), ATR_PARSE_ERROR, "expected lhs or rhs behind widen");
+    if (!lhs && !rhs) r->at = before;
+    if (!lhs && !rhs) return ATR_OK;
+    any = true;
+  }
+}
+
 atr_status atr_schedule_read(atr_work *work, const atr_nest *nest, atr_schedule *out) {
   *out = (atr_schedule){.count = 0};
   reader r = {.work = work, .nest = nest, .out = out};
@@ -150,6 +171,8 @@ atr_status atr_schedule_read(atr_work *work, const atr_nest *nest, atr_schedule 
       current = -1;
     } else if (current >= 0) {
       ATR_TRY(read_piece(&r, word, len, (section)current));
+    } else if (word_is(word, len, "widen")) {
+      ATR_TRY(read_operands(&r));
     } else if (word_is(word, len, "pack")) {
       len = next_word(&r, &word);
       if (!word_is(word, len, "rhs")) return atr_fail(work, span_at(&r, start), ATR_PARSE_ERROR, "only rhs can be packed");
@@ -159,7 +182,7 @@ atr_status atr_schedule_read(atr_work *work, const atr_nest *nest, atr_schedule 
         if (word_is(word, len, SECTION_NAMES[s])) current = s;
       if (current < 0)
         return atr_fail(work, span_at(&r, start), ATR_PARSE_ERROR,
-                        "expected parallel, loop, reduce, unroll, vector, dot or pack, got \"%.*s\"", (int)len, word);
+                        "expected parallel, loop, reduce, unroll, vector, dot, widen or pack, got \"%.*s\"", (int)len, word);
     }
   }
   complete(nest, out);
@@ -167,6 +190,18 @@ atr_status atr_schedule_read(atr_work *work, const atr_nest *nest, atr_schedule 
 }
 
 /* ---- legality */
+
+static atr_status check_widening(atr_work *work, const atr_nest *nest, const atr_schedule *schedule, bool dot) {
+  bool lhs = schedule->widen_lhs, rhs = schedule->widen_rhs;
+  if ((lhs || rhs) && dot)
+    return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "dot takes operands as they are, and cannot stand beside widen");
+  if ((lhs && !atr_nest_can_widen(nest, nest->lhs_dtype)) || (rhs && !atr_nest_can_widen(nest, nest->rhs_dtype)))
+    return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "nest %s has no %s of floats narrower than its sum to widen",
+                    nest->name, lhs && !atr_nest_can_widen(nest, nest->lhs_dtype) ? "lhs" : "rhs");
+  if (rhs && !schedule->pack_rhs)
+    return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "rhs is widened while it is packed: widen rhs needs pack rhs");
+  return ATR_OK;
+}
 
 static atr_status check_dim(atr_work *work, const atr_nest *nest, const atr_schedule *schedule, int d) {
   const atr_dim *dim = &nest->dims[d];
@@ -222,6 +257,7 @@ atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_sc
     return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "more than %d unrolled iterations", ATR_MAX_UNROLL);
   if (lanes > ATR_MAX_LANES) return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "more than %d vector lanes", ATR_MAX_LANES);
   for (int d = 0; d < nest->dim_count; d++) ATR_TRY(check_dim(work, nest, schedule, d));
+  ATR_TRY(check_widening(work, nest, schedule, dots > 0));
   if (schedule->pack_rhs && !nest->has_acc)
     return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "nest %s has no rhs to pack", nest->name);
   return ATR_OK;

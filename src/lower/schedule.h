@@ -4,8 +4,8 @@
  *
  *     parallel oc oy; loop ox; reduce ky kx ic; unroll ox:6 oc:2; vector oc:8; pack rhs
  *
- * `dot ic:2` at the end takes the last two of a reduced dim in one instruction per lane, for s32 sums of narrow integers
- * and f32 sums of bf16.
+ * `dot ic:2` behind `vector` takes the last two of a reduced dim in one instruction per lane, for s32 sums of narrow integers and
+ * f32 sums of bf16. `widen lhs rhs` in front of `pack` converts operands to the sum's dtype beforehand.
  * A dim without a number is its outermost piece, as many iterations as the inner pieces leave; numbers are extents of inner
  * pieces. Every order of one dim's pieces is from the outside in. A dim that is not mentioned gets its outermost piece in the
  * first place that its kind allows. Three sources: the cost model (atr_schedule_choose), a person (atr_schedule_read), and
@@ -25,6 +25,7 @@ typedef struct atr_piece {
 typedef struct atr_schedule {
   atr_piece pieces[ATR_MAX_DIMS];
   int count;
+  bool widen_lhs, widen_rhs; /* converted to the sum's dtype beforehand; rhs while it is packed */
   bool pack_rhs;
 } atr_schedule;
 
@@ -68,9 +69,26 @@ typedef struct atr_choice {
 } atr_choice;
 int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_schedule_setting *setting, int most, atr_choice *out);
 
-/* pack.c: replaces rhs of a scheduled nest by a buffer laid out in the order in which the nest reads it; returns the nest
- * that fills the buffer, canonical and to be scheduled itself, or NULL when rhs is read only once anyway. */
-atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_nest *nest);
+/* pack.c: replaces rhs of a scheduled nest by a buffer laid out in the order in which the nest reads it, in the sum's dtype if
+ * `widen`; returns the nest that fills the buffer, canonical and to be scheduled itself, or NULL when rhs is read only once
+ * anyway. */
+atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_nest *nest, bool widen);
+
+/* widen.c: lets lhs of a scheduled nest read a buffer with its elements in the sum's dtype; returns the nest that fills the
+ * buffer, to be scheduled and added next, or NULL where an earlier nest has done that or nothing is read. `all` knows the
+ * program's buffers of this kind. */
+typedef struct atr_widening {
+  int source, buffer;
+  atr_dtype as, to;
+  int64_t first, count; /* elements of source */
+} atr_widening;
+
+typedef struct atr_widenings {
+  atr_widening *list;
+  int count, capacity;
+} atr_widenings;
+
+atr_nest *atr_nest_widen_lhs(atr_arena *arena, atr_program *program, atr_widenings *all, atr_nest *nest);
 
 /* regions.c: the loop tree, cut so that below every tile each bounds question on unrolled dims has one answer. ATR_UNSUPPORTED
  * when the schedule would need too many parts. */

@@ -79,6 +79,15 @@ static void dot_piece(drawing *d, atr_text *text) {
   }
 }
 
+/* Operands converted beforehand, where the nest allows it, and seldom where it does not. */
+static void widen_operands(drawing *d, atr_text *text, bool packs, bool dot) {
+  bool lhs = atr_nest_can_widen(d->nest, d->nest->lhs_dtype) && !dot,
+       rhs = atr_nest_can_widen(d->nest, d->nest->rhs_dtype) && !dot && packs;
+  lhs = rng_chance(d->r, lhs ? 15 : 1, lhs ? 30 : 600);
+  rhs = rng_chance(d->r, rhs ? 15 : 1, rhs ? 30 : 600);
+  if (lhs || rhs) atr_text_printf(text, "widen%s%s; ", lhs ? " lhs" : "", rhs ? " rhs" : "");
+}
+
 /* Inner sections are drawn first, because outer pieces are what they leave, and written last. */
 static void draw_schedule(drawing *d, atr_arena *arena, atr_text *text) {
   atr_text inner = atr_text_make(arena), vector = atr_text_make(arena), loops = atr_text_make(arena),
@@ -94,7 +103,10 @@ static void draw_schedule(drawing *d, atr_arena *arena, atr_text *text) {
   const atr_text *last[] = {&inner, &vector, &dot};
   for (int i = 0; i < 3; i++)
     if (last[i]->len > 0) atr_text_puts(text, last[i]->data);
-  if (d->nest->has_acc && rng_chance(d->r, 1, 2)) atr_text_puts(text, "pack rhs");
+  if (!d->nest->has_acc) return;
+  bool packs = rng_chance(d->r, 1, 2);
+  widen_operands(d, text, packs, dot.len > 0);
+  if (packs) atr_text_puts(text, "pack rhs");
 }
 
 static void draw_nest(rng *r, atr_arena *arena, atr_nest *nest, bool small, atr_text *text) {

@@ -75,6 +75,94 @@ START_TEST(test_pack) {
 }
 END_TEST
 
+/* ---- widening */
+
+typedef struct widen_row {
+  const char *instructions, *schedule;
+  int nests;
+  const char *buffer; /* NULL: none */
+  int64_t elements;
+  const char *lines[3];
+} widen_row;
+
+#define X16 "x = f16[1,28,3] parameter(0) "
+#define W16 "w = f16[3,3,16] parameter(1) "
+#define SUMS "vector oc:8; "
+
+static const widen_row widen_rows[] = {
+    {X16 W16 "ROOT y = convolution(x, w), window={size=3 pad=1_1}, dim_labels=b0f_0io->b0f",
+     SUMS "widen lhs",
+     2,
+     "y.lhs",
+     84,
+     {"%1 = load x[", "lhs y.lhs[ic] as f32 index (ox + kx - 1) of 28 by 3 else skip\n", "] as f16\n    acc f32\n"}},
+    {X16 W16 "ROOT y = convolution(x, w), window={size=3 pad=1_1}, dim_labels=b0f_0io->b0f",
+     SUMS "widen lhs rhs; pack rhs",
+     3,
+     "y.rhs",
+     144,
+     {"lhs y.lhs[", "] padded as f32\n    acc f32\n", "%3 = convert f32 %2\n"}},
+    /* a part of an array is all that is converted */
+    {X16 W16 "p = slice(x), slice={[0:1],[4:9],[0:3]} ROOT y = convolution(p, w), window={size=3}, dim_labels=b0f_0io->b0f",
+     SUMS "widen lhs",
+     2,
+     "y.lhs",
+     15,
+     {"+ i.0 + 12] f16", "lhs y.lhs[3*ox + kx_ic] as f32\n", NULL}},
+    /* but for a little more that other nests may want */
+    {X16 W16 "p = slice(x), slice={[0:1],[0:27],[0:3]} ROOT y = convolution(p, w), window={size=3}, dim_labels=b0f_0io->b0f",
+     SUMS "widen lhs",
+     2,
+     "y.lhs",
+     84,
+     {NULL, NULL, NULL}},
+    /* rounded to the convolution's own type first */
+    {"v = f32[1,28,3] parameter(0) x = f16[1,28,3] convert(v) " W16
+     "ROOT y = convolution(x, w), window={size=3}, dim_labels=b0f_0io->b0f",
+     SUMS "widen lhs",
+     2,
+     "y.lhs",
+     84,
+     {"%1 = load v[", "] f16\n    %2 = convert f32 %1\n", NULL}},
+    /* both phases read what the first has filled */
+    {X16 W16 "ROOT y = convolution(x, w), window={size=3 pad=2_2 lhs_dilate=2}, dim_labels=b0f_0io->b0f",
+     SUMS "widen lhs",
+     3,
+     "y.ox0.lhs",
+     84,
+     {"nest y.ox1 {", NULL, NULL}},
+    /* and so do two convolutions of one array */
+    {X16 W16 "a = convolution(x, w), window={size=3}, dim_labels=b0f_0io->b0f "
+             "b = convolution(x, w), window={size=3 rhs_reversal=1}, dim_labels=b0f_0io->b0f ROOT y = concatenate(a, b), "
+             "dimensions={2}",
+     SUMS "widen lhs",
+     5,
+     "a.lhs",
+     84,
+     {"nest b {", NULL, NULL}},
+    /* nothing is read */
+    {"x = f16[1,28,0] parameter(0) w = f16[3,0,16] parameter(1) "
+     "ROOT y = convolution(x, w), window={size=3}, dim_labels=b0f_0io->b0f",
+     SUMS "widen lhs",
+     1,
+     NULL,
+     0,
+     {"lhs x[", "] as f16\n", NULL}},
+};
+
+START_TEST(test_widen) {
+  const widen_row *r = &widen_rows[_i];
+  const atr_program *program = lowered(r->instructions, r->schedule, 0);
+  const char *text = program_text(program);
+  for (int i = 0; i < COUNT(r->lines) && r->lines[i] != NULL; i++)
+    ck_assert_msg(strstr(text, r->lines[i]) != NULL, "%s\nis not in\n%s", r->lines[i], text);
+  ck_assert_msg(program->nest_count == r->nests, "%s", text);
+  if (r->buffer == NULL) return;
+  ck_assert_int_eq(buffer_named(program, r->buffer)->elements, r->elements);
+  ck_assert_int_eq(buffer_named(program, r->buffer)->dtype, ATR_F32);
+}
+END_TEST
+
 /* ---- temporaries */
 
 typedef struct place_row {
@@ -202,6 +290,7 @@ static Suite *suite(void) {
   TCase *tc = tcase_create("plan");
   tcase_add_checked_fixture(tc, setup, teardown);
   tcase_add_loop_test(tc, test_pack, 0, COUNT(pack_rows));
+  tcase_add_loop_test(tc, test_widen, 0, COUNT(widen_rows));
   tcase_add_loop_test(tc, test_places, 0, COUNT(place_rows));
   tcase_add_test(tc, test_too_large);
   tcase_add_loop_test(tc, test_prepack, 0, COUNT(prepack_rows));

@@ -53,6 +53,15 @@ static const reading_row reading_rows[] = {
     {"loop oy; reduce ky kx ic; unroll oc:20 ox:13", NULL},
 };
 
+/* Operands narrower than the sum. */
+static const reading_row narrow_rows[] = {
+    {"loop ox oc; reduce ic; widen lhs", NULL},
+    {"loop ox oc; reduce ic; widen lhs rhs; pack rhs", NULL},
+    {"loop ox oc; reduce ic; widen rhs; pack rhs", NULL},
+    {"pack rhs; widen rhs lhs lhs", "loop oc ox; reduce ic; widen lhs rhs; pack rhs"},
+    {"widen lhs; widen rhs;loop ox; pack rhs", "loop ox oc; reduce ic; widen lhs rhs; pack rhs"},
+};
+
 START_TEST(test_reading) {
   const reading_row *r = &reading_rows[_i];
   const atr_nest *nest = only_nest(DENSE);
@@ -61,6 +70,16 @@ START_TEST(test_reading) {
   ck_assert_str_eq(text, r->completed != NULL ? r->completed : r->text);
   atr_schedule again = schedule_of(nest, text);
   ck_assert_str_eq(schedule_text(nest, &again), text);
+}
+END_TEST
+
+START_TEST(test_reading_narrow) {
+  const reading_row *r = &narrow_rows[_i];
+  const atr_nest *nest = only_nest(
+      "x = f16[1,9,4] parameter(0) w = f16[1,4,8] parameter(1) ROOT y = f16[1,9,8] convolution(x, w), "
+      "window={size=1}, dim_labels=b0f_0io->b0f");
+  atr_schedule schedule = schedule_of(nest, r->text);
+  ck_assert_str_eq(schedule_text(nest, &schedule), r->completed != NULL ? r->completed : r->text);
 }
 END_TEST
 
@@ -87,10 +106,11 @@ static const error_row error_rows[] = {
     {"vector ic:4", "dim ic is reduced and cannot stand in section vector", ATR_VERIFY_ERROR, 8},
     {"loop oy; reduce ox", "dim ox is independent and cannot stand in section reduce", ATR_VERIFY_ERROR, 17},
     {"dot oc:2", "dim oc is independent and cannot stand in section dot", ATR_VERIFY_ERROR, 5},
-    {"loop oy; tile ox", "expected parallel, loop, reduce, unroll, vector, dot or pack, got \"tile\"", ATR_PARSE_ERROR, 10},
-    {"loops", "expected parallel, loop, reduce, unroll, vector, dot or pack, got \"loops\"", ATR_PARSE_ERROR, 1},
-    {"oc:8", "expected parallel, loop, reduce, unroll, vector, dot or pack, got \"oc:8\"", ATR_PARSE_ERROR, 1},
-    {"loop oy; {", "expected parallel, loop, reduce, unroll, vector, dot or pack, got \"{\"", ATR_PARSE_ERROR, 10},
+    {"loop oy; tile ox", "expected parallel, loop, reduce, unroll, vector, dot, widen or pack, got \"tile\"", ATR_PARSE_ERROR,
+     10},
+    {"loops", "expected parallel, loop, reduce, unroll, vector, dot, widen or pack, got \"loops\"", ATR_PARSE_ERROR, 1},
+    {"oc:8", "expected parallel, loop, reduce, unroll, vector, dot, widen or pack, got \"oc:8\"", ATR_PARSE_ERROR, 1},
+    {"loop oy; {", "expected parallel, loop, reduce, unroll, vector, dot, widen or pack, got \"{\"", ATR_PARSE_ERROR, 10},
     {"loop oy, ox", "schedule names dim \",\", which nest y does not have", ATR_VERIFY_ERROR, 8},
     {"loop oy; pack lhs", "only rhs can be packed", ATR_PARSE_ERROR, 10},
     {"pack", "only rhs can be packed", ATR_PARSE_ERROR, 1},
@@ -112,6 +132,12 @@ static const error_row error_rows[] = {
     {"unroll ic:3", "pieces of the reduced dim ic must divide its extent 4, got 3", ATR_VERIFY_ERROR, 0},
     {"reduce ic ic:2; unroll ic:4", "pieces of the reduced dim ic must divide its extent 4, got 8", ATR_VERIFY_ERROR, 0},
     {"unroll kx:4", "pieces of the reduced dim kx must divide its extent 3, got 4", ATR_VERIFY_ERROR, 0},
+    {"widen", "expected lhs or rhs behind widen", ATR_PARSE_ERROR, 6},
+    {"widen; loop oy", "expected lhs or rhs behind widen", ATR_PARSE_ERROR, 6},
+    {"widen oc", "expected lhs or rhs behind widen", ATR_PARSE_ERROR, 7},
+    {"widen lhs oc", "expected parallel, loop, reduce, unroll, vector, dot, widen or pack, got \"oc\"", ATR_PARSE_ERROR, 11},
+    {"widen lhs", "nest y has no lhs of floats narrower than its sum to widen", ATR_VERIFY_ERROR, 0},
+    {"widen rhs; pack rhs", "nest y has no rhs of floats narrower than its sum to widen", ATR_VERIFY_ERROR, 0},
     {"dot ic:2",
      "dot takes one piece of extent 2, of a sum in s32 or u32 over s8, u8 or s16, or in f32 over bf16, in which ic is in no "
      "bounds question",
@@ -159,7 +185,7 @@ START_TEST(test_length) {
 }
 END_TEST
 
-/* ---- dot */
+/* ---- dot and widen */
 
 typedef struct dot_row {
   const char *instructions, *text;
@@ -199,6 +225,15 @@ static const dot_row dot_rows[] = {
     {CONV_OF("bf16[1,9,4]", "f16[1,4,8]", "f32[1,9,8]", POINTWISE), "dot ic:2", false},
     {CONV_OF("f32[1,9,4]", "bf16[1,4,8]", "f32[1,9,8]", POINTWISE), "dot ic:2", false},
     {CONV_OF("f16[1,9,4]", "f16[1,4,8]", "f32[1,9,8]", POINTWISE), "dot ic:2", false},
+    {CONV_OF("f16[1,9,4]", "f16[1,4,8]", "f16[1,9,8]", POINTWISE), "widen lhs", true},
+    {CONV_OF("f16[1,9,4]", "bf16[1,4,8]", "f32[1,9,8]", POINTWISE), "widen lhs rhs; pack rhs", true},
+    {CONV_OF("f32[1,9,4]", "f32[1,4,8]", "f64[1,9,8]", POINTWISE), "widen lhs rhs; pack rhs", true},
+    {CONV_OF("f16[1,9,4]", "f32[1,4,8]", "f32[1,9,8]", POINTWISE), "widen lhs", true},
+    {CONV_OF("f16[1,9,4]", "f32[1,4,8]", "f32[1,9,8]", POINTWISE), "widen rhs; pack rhs", false},
+    {CONV_OF("f16[1,9,4]", "f16[1,4,8]", "f16[1,9,8]", POINTWISE), "widen rhs", false}, /* only while it is packed */
+    {CONV_OF("bf16[1,9,4]", "bf16[1,4,8]", "f32[1,9,8]", POINTWISE), "widen lhs; dot ic:2", false},
+    {CONV_OF("s8[1,9,4]", "s8[1,4,8]", "s32[1,9,8]", POINTWISE), "widen lhs", false},
+    {CONV_OF("s8[1,9,4]", "s8[1,4,8]", "f32[1,9,8]", POINTWISE), "widen lhs", false},
 };
 
 START_TEST(test_dot) {
@@ -211,7 +246,7 @@ START_TEST(test_dot) {
   if (!r->legal) return;
   const char *printed = schedule_text(nest, &schedule);
   atr_schedule again = schedule_of(nest, printed);
-  ck_assert_msg(strstr(printed, "; dot ") != NULL && strstr(printed, ":2") != NULL, "%s", printed);
+  ck_assert_msg(strstr(printed, strstr(r->text, "dot") != NULL ? "; dot " : "; widen ") != NULL, "%s", printed);
   ck_assert_str_eq(schedule_text(nest, &again), printed);
 }
 END_TEST
@@ -308,6 +343,7 @@ static Suite *suite(void) {
   TCase *tc = tcase_create("schedule");
   tcase_add_checked_fixture(tc, setup, teardown);
   tcase_add_loop_test(tc, test_reading, 0, COUNT(reading_rows));
+  tcase_add_loop_test(tc, test_reading_narrow, 0, COUNT(narrow_rows));
   tcase_add_loop_test(tc, test_errors, 0, COUNT(error_rows));
   tcase_add_test(tc, test_too_many_pieces);
   tcase_add_test(tc, test_length);

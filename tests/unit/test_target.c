@@ -188,7 +188,7 @@ START_TEST(test_known_choices) {
 END_TEST
 
 /* Pairs of narrow integers are multiplied at once on x86, and nowhere else; pairs of bf16 where there
- * is an instruction for them, and where registers are few. */
+ * is an instruction for them. */
 START_TEST(test_dot_choice) {
   static const struct {
     const char *lhs, *rhs, *out;
@@ -214,12 +214,44 @@ START_TEST(test_dot_choice) {
       const char *text = schedule_text(program->nests[0], &schedule);
       bool dot = strstr(text, "; dot ic:2; pack rhs") != NULL,
            wanted = strcmp(target.row->arch, "x86_64") == 0 ? convs[c].on_x86 : convs[c].elsewhere;
-      if (convs[c].lhs[0] == 'b' && !(target.row->fma && (target.bf16_dot || i / 2 == ROW_AVX2))) continue;
+      if (convs[c].lhs[0] == 'b' && !(target.row->fma && target.bf16_dot)) continue;
       ck_assert_msg(dot == wanted, "%s, %s: %s", convs[c].lhs, target.row->name, text);
       ck_assert_msg(!dot || strstr(why, "pairs of ic at once") != NULL, "%s", why);
       bool flushes = dot && target.bf16_dot && convs[c].lhs[0] == 'b';
       ck_assert_msg((strstr(why, "subnormal") != NULL) == flushes, "%s", why);
     }
+  }
+}
+END_TEST
+
+/* Operands that are used often enough are converted once; those of a few uses, or of an instruction for pairs, never. */
+START_TEST(test_widen_choice) {
+  static const struct {
+    const char *dtype, *lhs, *rhs, *wanted;
+    bool bf16_dot;
+  } convs[] = {
+      {"f16", "[1,28,28,128]", "[3,3,128,128]", "; widen lhs rhs; pack rhs", false},
+      {"f16", "[1,56,56,64]", "[1,1,64,256]", "; widen lhs rhs; pack rhs", false},
+      {"bf16", "[1,28,28,128]", "[3,3,128,128]", "; widen lhs rhs; pack rhs", false},
+      {"bf16", "[1,28,28,128]", "[3,3,128,128]", "; dot kx_ic:2; pack rhs", true},
+      {"f16", "[1,112,112,32]", "[3,3,1,32]", "; widen rhs; pack rhs", false},
+      {"f32", "[1,28,28,128]", "[3,3,128,128]", "; pack rhs", false},
+  };
+  for (int c = 0; c < COUNT(convs); c++) {
+    const atr_program *program = collapsed_of(
+        atr_arena_printf(&arena,
+                         "x = %s%s parameter(0) w = %s%s parameter(1) ROOT y = convolution(x, w), "
+                         "window={size=%cx%c}, dim_labels=b01f_01io->b01f, feature_group_count=%d",
+                         convs[c].dtype, convs[c].lhs, convs[c].dtype, convs[c].rhs, convs[c].rhs[1], convs[c].rhs[1],
+                         strstr(convs[c].rhs, ",1,32]") != NULL ? 32 : 1));
+    atr_target target = target_of_row(ROW_AVX512, false);
+    target.bf16_dot = convs[c].bf16_dot;
+    atr_schedule schedule;
+    const char *why;
+    atr_schedule_choose(&arena, program->nests[0], &target, true, &schedule, &why);
+    const char *text = schedule_text(program->nests[0], &schedule), *found = strstr(text, convs[c].wanted);
+    ck_assert_msg(found != NULL && (strstr(text, "widen") != NULL) == (strstr(convs[c].wanted, "widen") != NULL), "%s: %s",
+                  convs[c].lhs, text);
   }
 }
 END_TEST
@@ -339,6 +371,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_rows);
   tcase_add_loop_test(tc, test_known_choices, 0, COUNT(choice_rows));
   tcase_add_test(tc, test_dot_choice);
+  tcase_add_test(tc, test_widen_choice);
   tcase_add_loop_test(tc, test_random_choices, 0, RANDOM_BATCHES);
   suite_add_tcase(s, tc);
   return s;
