@@ -17,6 +17,7 @@ enum { MAX_VECTOR_CHOICES = 24, MAX_TILES = 24 };
 
 static const double MAX_CODE = 4000;        /* instructions of a nest's body with all its variants */
 static const double CODE_SCALE = 20000;     /* instructions of a program that weigh as much as doubling the time */
+static const double MAX_WIDENED = 1.5e6;    /* bytes of scratch for a converted lhs */
 static const double PACK_CYCLES = 1;        /* per element */
 static const double PARALLEL_CYCLES = 30e3; /* work below which waking threads costs more than it gives */
 
@@ -177,7 +178,7 @@ static void rank_tiles(const atr_cost_model *m, ranking *r) {
         if (dot >= 0 && pack && (c.unrolled >> dot & 1) == 0) try_steps(m, c, r);
         c.dot = -1;
         c.widen_rhs = pack && wide;
-        c.widen_lhs = atr_nest_can_widen(m->nest, m->nest->lhs_dtype);
+        c.widen_lhs = atr_nest_can_widen(m->nest, m->nest->lhs_dtype) && atr_cost_widened_bytes(m) <= MAX_WIDENED;
         if (c.widen_lhs) try_steps(m, c, r);
       }
 }

@@ -77,4 +77,7 @@ void atr_cost_traffic(const atr_cost_model *m, atr_candidate *c);
 /* Cycles of converting lhs beforehand; 0 where the candidate does not. */
 double atr_cost_widening(const atr_cost_model *m, const atr_candidate *c);
 
+/* Bytes of scratch that lhs takes when it is converted to the sum's dtype. */
+double atr_cost_widened_bytes(const atr_cost_model *m);
+
 #endif

@@ -205,6 +205,10 @@ static double lhs_elements(const atr_nest *nest) {
   return points < span ? points : span;
 }
 
+double atr_cost_widened_bytes(const atr_cost_model *m) {
+  return lhs_elements(m->nest) * (double)atr_dtype_size(m->nest->acc_dtype);
+}
+
 double atr_cost_widening(const atr_cost_model *m, const atr_candidate *c) {
   if (!c->widen_lhs) return 0;
   double elements = lhs_elements(m->nest), narrow = elements * (double)atr_dtype_size(m->nest->lhs_dtype),

@@ -248,7 +248,7 @@ START_TEST(test_widen_choice) {
     target.bf16_dot = convs[c].bf16_dot;
     atr_schedule schedule;
     const char *why;
-    atr_schedule_choose(&arena, program->nests[0], &target, true, &schedule, &why);
+    atr_schedule_choose(&arena, program->nests[0], &(atr_schedule_setting){&target, true, 1}, &schedule, &why);
     const char *text = schedule_text(program->nests[0], &schedule), *found = strstr(text, convs[c].wanted);
     ck_assert_msg(found != NULL && (strstr(text, "widen") != NULL) == (strstr(convs[c].wanted, "widen") != NULL), "%s: %s",
                   convs[c].lhs, text);
