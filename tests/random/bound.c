@@ -13,32 +13,26 @@ typedef struct facts {
   bool finite;
 } facts;
 
-static double epsilon(atr_dtype dtype) {
-  switch (atr_dtype_real(dtype)) {
-  case ATR_BF16: return 0x1p-8;
-  case ATR_F16: return 0x1p-11;
-  case ATR_F32: return 0x1p-24;
-  default: return 0x1p-53;
-  }
-}
+/* Half a last digit, the least subnormal and the greatest number. */
+typedef struct format {
+  double epsilon, smallest, greatest;
+} format;
 
-static double smallest(atr_dtype dtype) {
+static format format_of(atr_dtype dtype) {
   switch (atr_dtype_real(dtype)) {
-  case ATR_F16: return 0x1p-24;
-  case ATR_BF16: return 0x1p-133;
-  case ATR_F32: return 0x1p-149;
-  default: return 0x1p-1074;
+  case ATR_F8E4M3FN: return (format){0x1p-4, 0x1p-9, 448};
+  case ATR_F8E5M2: return (format){0x1p-3, 0x1p-16, 57344};
+  case ATR_F16: return (format){0x1p-11, 0x1p-24, 65504};
+  case ATR_BF16: return (format){0x1p-8, 0x1p-133, 0x1.fep127};
+  case ATR_F32: return (format){0x1p-24, 0x1p-149, 0x1.fffffep127};
+  default: return (format){0x1p-53, 0x1p-1074, 0x1.fffffffffffffp1023};
   }
 }
+static double epsilon(atr_dtype dtype) { return format_of(dtype).epsilon; }
+static double smallest(atr_dtype dtype) { return format_of(dtype).smallest; }
+static double greatest(atr_dtype dtype) { return format_of(dtype).greatest; }
 
-static double greatest(atr_dtype dtype) {
-  switch (atr_dtype_real(dtype)) {
-  case ATR_F16: return 65504;
-  case ATR_BF16:
-  case ATR_F32: return 0x1.fep127;
-  default: return 0x1.fffffffffffffp1023;
-  }
-}
+static const double NEAR = 0.98; /* share of the largest number from which an error may overflow */
 
 static bool is_floating(atr_dtype dtype) { return atr_dtype_class_of(dtype) >= ATR_CLASS_FLOAT; }
 static bool is_complex(atr_dtype dtype) { return atr_dtype_class_of(dtype) == ATR_CLASS_COMPLEX; }
@@ -78,7 +72,9 @@ typedef struct step {
   bound worst;     /* of operands: what an operation that chooses among them passes on */
 } step;
 
-static const bound EXACT = {.known = true}, UNKNOWN = {.known = false};
+static const bound EXACT = {.known = true, .ceiling = INFINITY}, UNKNOWN = {.known = false};
+
+static bound within(double absolute, double relative) { return (bound){true, absolute, relative, INFINITY}; }
 
 static double terms_of(const atr_conv *conv, const atr_shape *lhs) {
   double n = (double)lhs->dims[conv->lhs_feature] / (double)conv->feature_group_count;
@@ -103,13 +99,13 @@ static bound of_conv(const step *s) {
   if (s->exact && integral && total * epsilon(sum) < 1) return EXACT;
   double passed = n * (s->in[0].largest * s->error[1] + s->error[0] * s->in[1].largest + s->error[0] * s->error[1]);
   passed += flushed(s, n);
-  return (bound){true, 2 * (n + 4) * (epsilon(sum) * total + smallest(sum)) + passed + smallest(result), epsilon(result) * 2};
+  return within(2 * (n + 4) * (epsilon(sum) * total + smallest(sum)) + passed + smallest(result), epsilon(result) * 2);
 }
 
 /* An operation that rounds once: exact of exact operands, else `error` and the rounding. */
 static bound rounded(const step *s, double error) {
   if (s->exact) return EXACT;
-  return (bound){true, error + smallest(s->inst->shape.dtype), 2 * epsilon(s->inst->shape.dtype)};
+  return within(error + smallest(s->inst->shape.dtype), 2 * epsilon(s->inst->shape.dtype));
 }
 
 static bound of_multiply(const step *s) {
@@ -118,22 +114,25 @@ static bound of_multiply(const step *s) {
   if (!is_complex(dtype)) return rounded(s, error);
   double size = 2 * s->in[0].largest * s->in[1].largest;
   if (s->exact && s->in[0].integral && s->in[1].integral && size * epsilon(dtype) < 1) return EXACT;
-  return (bound){true, 2 * error + 4 * epsilon(dtype) * size + smallest(dtype), 0};
+  return within(2 * error + 4 * epsilon(dtype) * size + smallest(dtype), 0);
 }
 
 static bound of_divide(const step *s) {
   atr_dtype dtype = s->inst->shape.dtype;
   double least = s->in[1].least - s->error[1];
-  if (!(least > 0) || !s->in[1].finite) return s->exact && !is_complex(dtype) && s->in[1].least > 0 ? EXACT : UNKNOWN;
+  if (s->exact && !is_complex(dtype)) return EXACT;
+  if (!(least > 0) || !s->in[1].finite) return UNKNOWN;
   double error = (s->error[0] + s->out.largest * s->error[1]) / least;
   if (!is_complex(dtype)) return rounded(s, error);
   if (!s->in[0].finite) return UNKNOWN;
-  return (bound){true, 4 * error + 16 * epsilon(dtype) * s->in[0].largest / least, 0};
+  return within(4 * error + 16 * epsilon(dtype) * s->in[0].largest / least, 0);
 }
 
 static bound of_function(const step *s, double slope_absolute, double slope_relative) {
   atr_dtype dtype = s->inst->shape.dtype;
-  return (bound){true, slope_absolute * s->error[0] + 4 * smallest(dtype), 16 * epsilon(dtype) + slope_relative};
+  bound b = within(slope_absolute * s->error[0] + 4 * smallest(dtype), 16 * epsilon(dtype) + slope_relative);
+  if (s->exact && !is_complex(dtype)) b.ceiling = greatest(dtype) * NEAR;
+  return b;
 }
 
 /* With t = tanh(d): tanh(z + d) - tanh(z) = t (1 - tanh(z)^2) / (1 + t tanh(z)), which is large near the poles of a complex
@@ -146,20 +145,25 @@ static bound of_tanh(const step *s, bool is_logistic) {
   return of_function(s, 4 * (1 + tanh_largest * tanh_largest), 0);
 }
 
-static bound of_convert(const step *s) {
-  atr_dtype to = s->inst->shape.dtype;
-  if (s->exact) return EXACT;
-  if (!is_floating(to)) return UNKNOWN;
-  return rounded(s, s->error[0]);
+static bound of_abs(const step *s) {
+  atr_dtype dtype = s->inst->shape.dtype;
+  if (!is_complex(s->operand[0]->shape.dtype)) return s->worst;
+  return s->in[0].finite ? within(2 * s->error[0] + smallest(dtype), 8 * epsilon(dtype)) : UNKNOWN;
+}
+
+/* Its result has the bits of an operand's element, but for a sign. */
+static bool passes_on(atr_op op) {
+  return atr_op_kind_of(op) == ATR_KIND_SHAPE || op == ATR_OP_MAXIMUM || op == ATR_OP_MINIMUM || op == ATR_OP_CLAMP ||
+         op == ATR_OP_SELECT || op == ATR_OP_NEGATE;
 }
 
 static bound of_op(const step *s) {
-  switch (s->inst->op) {
-  case ATR_OP_PARAMETER:
-  case ATR_OP_CONSTANT:
-  case ATR_OP_IOTA: return EXACT;
-  case ATR_OP_CONVOLUTION:
-  case ATR_OP_LOCAL_CONVOLUTION: return of_conv(s);
+  atr_op op = s->inst->op;
+  if (atr_op_kind_of(op) == ATR_KIND_LEAF) return EXACT;
+  if (atr_op_kind_of(op) == ATR_KIND_CONV) return of_conv(s);
+  if (passes_on(op)) return s->worst;
+  if (!is_floating(s->inst->shape.dtype)) return s->exact ? EXACT : UNKNOWN; /* and what compares or converts to it */
+  switch ((int)op) {
   case ATR_OP_ADD:
   case ATR_OP_SUBTRACT: return rounded(s, s->error[0] + s->error[1]);
   case ATR_OP_MULTIPLY: return of_multiply(s);
@@ -167,34 +171,11 @@ static bound of_op(const step *s) {
   case ATR_OP_EXPONENTIAL: return of_function(s, 0, exp(1.5 * s->error[0]) - 1);
   case ATR_OP_TANH: return of_tanh(s, false);
   case ATR_OP_LOGISTIC: return of_tanh(s, true);
-  case ATR_OP_CONVERT: return of_convert(s);
-  case ATR_OP_COMPARE:
-  case ATR_OP_AND:
-  case ATR_OP_OR:
-  case ATR_OP_XOR:
-  case ATR_OP_NOT: return s->exact ? EXACT : UNKNOWN;
+  case ATR_OP_CONVERT: return rounded(s, s->error[0]);
   case ATR_OP_COMPLEX:
   case ATR_OP_REAL:
-  case ATR_OP_IMAG: return s->exact ? EXACT : (bound){true, 2 * (s->error[0] + s->error[1]), 0};
-  case ATR_OP_ABS:
-    if (!is_complex(s->operand[0]->shape.dtype)) return s->worst;
-    return s->in[0].finite ? (bound){true, 2 * s->error[0] + smallest(s->inst->shape.dtype), 8 * epsilon(s->inst->shape.dtype)}
-                           : UNKNOWN;
-  case ATR_OP_PAD:
-  case ATR_OP_REVERSE:
-  case ATR_OP_BROADCAST:
-  case ATR_OP_RESHAPE:
-  case ATR_OP_TRANSPOSE:
-  case ATR_OP_SLICE:
-  case ATR_OP_CONCATENATE:
-  case ATR_OP_COPY:
-  case ATR_OP_MAXIMUM:
-  case ATR_OP_MINIMUM:
-  case ATR_OP_NEGATE:
-  case ATR_OP_CLAMP:
-  case ATR_OP_SELECT: return s->worst;
-  case ATR_OP_NONE:
-  case ATR_OP_COUNT: break;
+  case ATR_OP_IMAG: return s->exact ? EXACT : within(2 * (s->error[0] + s->error[1]), 0);
+  case ATR_OP_ABS: return of_abs(s);
   }
   return UNKNOWN;
 }
@@ -202,11 +183,12 @@ static bound of_op(const step *s) {
 /* Close to the largest number of a dtype an error can decide whether there is an infinity. */
 static bool near_overflow(const step *s, const bound *b) {
   atr_dtype dtype = s->inst->shape.dtype;
-  if (!is_floating(dtype) || (b->absolute == 0 && b->relative == 0)) return false;
-  if (s->inst->op == ATR_OP_CONVOLUTION || s->inst->op == ATR_OP_LOCAL_CONVOLUTION)
+  if (!is_floating(dtype) || (b->absolute == 0 && b->relative == 0) || passes_on(s->inst->op) || b->ceiling < INFINITY)
+    return false;
+  if (atr_op_kind_of(s->inst->op) == ATR_KIND_CONV)
     if (terms_of(s->inst->u.conv, &s->operand[0]->shape) * s->in[0].largest * s->in[1].largest > greatest(ATR_F32) / 4)
       return true;
-  return s->out.largest + b->absolute > greatest(dtype) * 0.98 || !s->out.finite;
+  return s->out.largest + b->absolute > greatest(dtype) * NEAR || !s->out.finite;
 }
 
 static double error_of(const bound *b, const facts *f) { return b->absolute + b->relative * f->largest; }
@@ -220,6 +202,7 @@ void bound_values(const atr_module *module, const void *const *values, bound *bo
       s.worst.known = s.worst.known && b->known;
       s.worst.absolute = fmax(s.worst.absolute, b->absolute);
       s.worst.relative = fmax(s.worst.relative, b->relative);
+      s.worst.ceiling = fmin(s.worst.ceiling, b->ceiling);
       s.exact = s.exact && b->absolute == 0 && b->relative == 0;
       if (i >= 3) continue;
       s.operand[i] = atr_operand(module, inst, i);

@@ -46,16 +46,15 @@ typedef struct variant {
 
 static problem *under_way; /* for the report of a crash */
 
+static const char *const FILLS[] = {", small integers", ", with infinities", ", wide data", ", ends of ranges"}; /* by fill */
+
 /* ---- reports */
 
 static void report_head(problem *p, const variant *v, const char *message) {
   printf("problem %lld of seed %llu: %s\n", (long long)p->number, (unsigned long long)p->options->seed, message);
   if (v != NULL)
     printf("  %s, cpu %s, constant parameters 0x%llx%s%s\n", v->what, v->cpu != NULL ? v->cpu : "of this machine",
-           (unsigned long long)v->constants, p->multiply_padding ? ", padding multiplied" : "",
-           p->fill == FILL_WIDE      ? ", wide data"
-           : p->fill == FILL_SPECIAL ? ", with infinities"
-                                     : ", small integers");
+           (unsigned long long)v->constants, p->multiply_padding ? ", padding multiplied" : "", FILLS[p->fill]);
   if (v != NULL && v->schedule != NULL) printf("  schedule:\n%s\n", v->schedule);
 }
 
@@ -191,20 +190,36 @@ static bool make_module(problem *p) {
   return ok;
 }
 
+/* reached[id]: the value goes into a convolution, directly or through other operations. */
+static void find_reached(const atr_module *module, bool *reached) {
+  for (atr_id id = module->count; id >= 1; id--) {
+    const atr_inst *inst = atr_inst_at(module, id);
+    bool conv = atr_op_kind_of(inst->op) == ATR_KIND_CONV;
+    for (int i = 0; i < inst->operand_count; i++) reached[inst->operands[i]] |= conv || reached[id];
+  }
+}
+
 static bool make_arguments(problem *p) {
   static const memory_place places[] = {MEMORY_INSIDE, MEMORY_INSIDE, MEMORY_END, MEMORY_END, MEMORY_START};
   int64_t n = p->module->parameter_count;
   if (n > MAX_ARRAYS) return fail(p, NULL, "too many parameters for this test"), false;
+  bool *reached = calloc(p->module->count + 1, sizeof *reached);
+  if (reached == NULL) return fail(p, NULL, "no memory"), false;
+  find_reached(p->module, reached);
   for (int i = 0; i < n; i++) {
     const atr_shape *shape = atr_module_parameter_shape(p->module, i);
     size_t size = (size_t)atr_shape_bytes(shape), alignment = atr_dtype_size(atr_dtype_real(shape->dtype));
     p->copies[i] = malloc(size + 1);
-    if (p->copies[i] == NULL || !memory_init(&p->args[i], size, alignment, RNG_PICK(&p->r, places)))
-      return fail(p, NULL, "no memory"), false;
-    fill_array(&p->r, p->fill, shape, p->args[i].data);
+    if (p->copies[i] == NULL || !memory_init(&p->args[i], size, alignment, RNG_PICK(&p->r, places))) {
+      fail(p, NULL, "no memory");
+      break;
+    }
+    fill kind = p->fill == FILL_ENDS && reached[p->module->parameters[i]] ? FILL_SMALL : p->fill;
+    fill_array(&p->r, kind, shape, p->args[i].data);
     memcpy(p->copies[i], p->args[i].data, size);
   }
-  return true;
+  free(reached);
+  return !p->failed;
 }
 
 /* Every value of the module: a module like it whose results they all are. */
@@ -508,7 +523,7 @@ static void close_problem(problem *p) {
 
 void check_problem(const check_options *options, int64_t number, tally *t) {
   static problem p;
-  static const fill fills[] = {FILL_SMALL, FILL_SMALL, FILL_SPECIAL, FILL_WIDE, FILL_WIDE};
+  static const fill fills[] = {FILL_SMALL, FILL_SPECIAL, FILL_WIDE, FILL_WIDE, FILL_ENDS, FILL_ENDS};
   if (open_problem(&p, options, number, t)) {
     p.fill = RNG_PICK(&p.r, fills);
     p.multiply_padding = p.fill != FILL_SPECIAL && rng_chance(&p.r, 1, 12) && may_multiply_padding(p.module);

@@ -42,6 +42,8 @@ atr_dtype gen_dtype_like(gen *g, atr_dtype dtype);
 int64_t gen_extent(gen *g, int64_t max);
 void gen_layout(gen *g, atr_shape *shape, int64_t a, int64_t b); /* a random one in a of b cases */
 
+/* Mostly `usual`; else an infinity, a NaN or a large number, which scalars of integers make the ends of their range. */
+double gen_number(gen *g, double usual);
 atr_value gen_scalar(gen *g, atr_dtype dtype, double value);
 atr_value gen_leaf(gen *g, const atr_shape *shape);
 /* A value of exactly this dtype and these extents; `depth` bounds the operations in front of the leaves. */

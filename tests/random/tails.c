@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/dtype.h"
+#include "ir/ir.h"
 
 static atr_value unary(gen *g, const char *opcode, atr_value v) { return atr_build_elementwise(g->b, opcode, &v, 1); }
 
@@ -65,8 +66,8 @@ static atr_value parts(gen *g, atr_value v, const atr_shape *shape, int feature)
 
 static atr_value clamp(gen *g, atr_value v, const atr_shape *shape, int feature) {
   (void)feature;
-  atr_value low = gen_scalar(g, shape->dtype, (double)rng_range(&g->r, 0, 3)),
-            high = gen_scalar(g, shape->dtype, (double)rng_range(&g->r, 4, 40));
+  atr_value low = gen_scalar(g, shape->dtype, gen_number(g, (double)rng_range(&g->r, 0, 3))),
+            high = gen_scalar(g, shape->dtype, gen_number(g, (double)rng_range(&g->r, 4, 40)));
   if (rng_chance(&g->r, 1, 3)) low = gen_broadcast_scalar(g, low, shape);
   if (rng_chance(&g->r, 1, 3)) high = gen_value(g, shape, 1);
   return atr_build_elementwise(g->b, "clamp", (atr_value[]){low, v, high}, 3);
@@ -81,7 +82,7 @@ static atr_value select_by(gen *g, atr_value v, const atr_shape *shape, int feat
   atr_shape scalar = atr_shape_make(ATR_PRED, 0, NULL);
   if (rng_chance(&g->r, 1, 5)) condition = gen_leaf(g, &scalar);
   else if (rng_chance(&g->r, 1, 2)) condition = atr_build_compare(g->b, direction, other, gen_value(g, shape, 1));
-  else condition = atr_build_compare(g->b, direction, v, number(g, shape, 0));
+  else condition = atr_build_compare(g->b, direction, v, number(g, shape, gen_number(g, 0)));
   return atr_build_elementwise(g->b, "select", (atr_value[]){condition, v, other}, 3);
 }
 
@@ -89,7 +90,7 @@ static atr_value ordered(gen *g, atr_value v, const atr_shape *shape, int featur
   (void)feature;
   static const char *const opcodes[] = {"maximum", "minimum"};
   const char *opcode = RNG_PICK(&g->r, opcodes);
-  if (rng_chance(&g->r, 1, 2)) return binary(g, "maximum", v, number(g, shape, 0));
+  if (rng_chance(&g->r, 1, 2)) return binary(g, "maximum", v, number(g, shape, gen_number(g, 0)));
   return binary(g, opcode, v, gen_value(g, shape, 1));
 }
 
@@ -125,7 +126,7 @@ static atr_value view(gen *g, atr_value v, const atr_shape *shape, int feature) 
       triples[i][2] = rng_chance(&g->r, 1, 6) ? 1 : 0;
     }
     if (shape->rank > 4 || atr_shape_elements(shape) > 5000) return v;
-    return atr_build_pad(g->b, v, gen_scalar(g, shape->dtype, 1), (const int64_t(*)[3])triples);
+    return atr_build_pad(g->b, v, gen_scalar(g, shape->dtype, gen_number(g, 1)), (const int64_t(*)[3])triples);
   default: {
     int64_t all = atr_shape_elements(shape);
     atr_shape flat = atr_shape_make(shape->dtype, 1, &all);
@@ -145,47 +146,36 @@ static atr_value absolute(gen *g, atr_value v, const atr_shape *shape, int featu
 
 static atr_value convert(gen *g, atr_value v, const atr_shape *shape, int feature) {
   (void)feature;
+  static const atr_dtype fp8[] = {ATR_F8E4M3FN, ATR_F8E5M2};
+  if (atr_dtype_class_of(shape->dtype) == ATR_CLASS_FLOAT && rng_chance(&g->r, 1, 5))
+    return atr_build_convert(g->b, v, RNG_PICK(&g->r, fp8));
   return atr_build_convert(g->b, v, rng_chance(&g->r, 1, 2) ? gen_dtype_like(g, shape->dtype) : gen_dtype(g));
 }
 
 /* ---- which operation for which class of dtypes, how often */
 
-enum {
-  PRED = 1 << ATR_CLASS_PRED,
-  SINT = 1 << ATR_CLASS_SINT,
-  INTEGER = 1 << ATR_CLASS_SINT | 1 << ATR_CLASS_UINT,
-  FLOAT = 1 << ATR_CLASS_FLOAT,
-  COMPLEX = 1 << ATR_CLASS_COMPLEX,
-  ANY = PRED | INTEGER | FLOAT | COMPLEX
-};
-
 typedef struct tail_row {
+  atr_op op; /* the row is for dtypes that this operation takes */
   int weight;
-  unsigned classes;
   atr_value (*make)(gen *g, atr_value v, const atr_shape *shape, int feature);
 } tail_row;
 
 static const tail_row tail_rows[] = {
-    {80, INTEGER | FLOAT | COMPLEX, arithmetic},
-    {30, PRED | INTEGER | FLOAT, ordered},
-    {12, INTEGER | FLOAT, clamp},
-    {12, SINT | FLOAT | COMPLEX, absolute},
-    {20, FLOAT | COMPLEX, transcendental},
-    {20, ANY, select_by},
-    {20, ANY, convert},
-    {10, ANY, view},
-    {10, PRED | INTEGER, bitwise},
-    {8, FLOAT | COMPLEX, parts},
+    {ATR_OP_ADD, 80, arithmetic},  {ATR_OP_MAXIMUM, 30, ordered},     {ATR_OP_CLAMP, 12, clamp},
+    {ATR_OP_ABS, 12, absolute},    {ATR_OP_TANH, 20, transcendental}, {ATR_OP_COMPARE, 20, select_by},
+    {ATR_OP_CONVERT, 20, convert}, {ATR_OP_TRANSPOSE, 10, view},      {ATR_OP_AND, 10, bitwise},
+    {ATR_OP_REAL, 8, parts},
 };
 enum { TAIL_ROWS = sizeof tail_rows / sizeof *tail_rows };
 
-static const tail_row *draw_row(gen *g, atr_dtype_class class) {
+static int weight_of(const tail_row *row, atr_dtype dtype) { return atr_op_takes(row->op, dtype) ? row->weight : 0; }
+
+static const tail_row *draw_row(gen *g, atr_dtype dtype) {
   int total = 0, row = 0;
-  for (int i = 0; i < TAIL_ROWS; i++) total += (tail_rows[i].classes & 1u << class) != 0 ? tail_rows[i].weight : 0;
+  for (int i = 0; i < TAIL_ROWS; i++) total += weight_of(&tail_rows[i], dtype);
   int64_t at = rng_below(&g->r, total);
   for (;; row++) {
-    if ((tail_rows[row].classes & 1u << class) == 0) continue;
-    at -= tail_rows[row].weight;
+    at -= weight_of(&tail_rows[row], dtype);
     if (at < 0) return &tail_rows[row];
   }
 }
@@ -193,9 +183,8 @@ static const tail_row *draw_row(gen *g, atr_dtype_class class) {
 atr_value gen_tail(gen *g, atr_value v, int feature, int count) {
   for (int i = 0; i < count; i++) {
     atr_shape shape = gen_shape(g, v);
-    atr_dtype_class class = atr_dtype_class_of(shape.dtype);
-    if (class == ATR_CLASS_NONE) return v;
-    v = gen_keep(g, draw_row(g, class)->make(g, v, &shape, feature));
+    if (shape.dtype == ATR_DTYPE_NONE) return v;
+    v = gen_keep(g, draw_row(g, shape.dtype)->make(g, v, &shape, feature));
     atr_shape after = gen_shape(g, v);
     if (!same_dims(&shape, &after)) feature = -1;
   }
@@ -224,7 +213,7 @@ int gen_module(gen *g, atr_value *results, int max_results) {
     bool last = i == convs - 1;
     v = gen_tail(g, v, roles[1], rng_chance(&g->r, 2, 5) ? 0 : (int)rng_range(&g->r, 1, last ? 4 : 2));
     atr_shape shape = gen_shape(g, v);
-    if (shape.rank < 2 || shape.rank > ATR_MAX_SPATIAL + 2) break;
+    if (shape.rank < 2 || shape.rank > ATR_MAX_SPATIAL + 2 || !atr_op_takes(ATR_OP_CONVOLUTION, shape.dtype)) break;
     if (rng_chance(&g->r, 1, 3)) rng_permutation(&g->r, shape.rank, roles);
   }
   if (convs == 0) v = gen_tail(g, v, -1, (int)rng_range(&g->r, 0, 4));

@@ -5,9 +5,11 @@
  * convolutions, biases and results alike. */
 #include "generate.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/dtype.h"
+#include "ir/ir.h"
 
 enum { MANY_ELEMENTS = 60000, BIG_OPERAND = 6000 };
 
@@ -59,6 +61,11 @@ void gen_layout(gen *g, atr_shape *shape, int64_t a, int64_t b) {
 
 static void store_number(atr_dtype dtype, char *at, double value) {
   atr_scalar_store(dtype, at, atr_scalar_convert(ATR_F64, dtype, (atr_scalar){.re = value}));
+}
+
+double gen_number(gen *g, double usual) {
+  static const double others[] = {INFINITY, -INFINITY, NAN, 1e30, -1e30, 0x1p-149};
+  return rng_chance(&g->r, 1, 6) ? RNG_PICK(&g->r, others) : usual;
 }
 
 atr_value gen_scalar(gen *g, atr_dtype dtype, double value) {
@@ -220,19 +227,19 @@ static atr_value concatenate_to(gen *g, const atr_shape *shape, int depth) {
 /* ---- operations on elements */
 
 static atr_value convert_to(gen *g, const atr_shape *shape, int depth) {
-  atr_shape from = atr_shape_make(rng_chance(&g->r, 1, 2) ? gen_dtype_like(g, shape->dtype) : gen_dtype(g), shape->rank,
-                                  shape->dims);
+  atr_dtype dtype = rng_chance(&g->r, 1, 2) ? gen_dtype_like(g, shape->dtype) : gen_dtype(g);
+  if (rng_chance(&g->r, 1, 10)) dtype = rng_chance(&g->r, 1, 2) ? ATR_F8E4M3FN : ATR_F8E5M2;
+  atr_shape from = atr_shape_make(dtype, shape->rank, shape->dims);
   return atr_build_convert(g->b, gen_value(g, &from, depth), shape->dtype);
 }
 
 static atr_value elementwise_to(gen *g, const atr_shape *shape, int depth) {
   static const char *const numbers[] = {"add", "subtract", "multiply"};
   static const char *const ordered[] = {"maximum", "minimum"};
-  atr_dtype_class class = atr_dtype_class_of(shape->dtype);
-  bool is_number = class != ATR_CLASS_PRED, has_order = class != ATR_CLASS_COMPLEX;
+  bool is_number = atr_op_takes(ATR_OP_ADD, shape->dtype), has_order = atr_op_takes(ATR_OP_MAXIMUM, shape->dtype);
   atr_value v[3] = {gen_value(g, shape, depth)};
   if (is_number && rng_chance(&g->r, 1, 4)) return atr_build_elementwise(g->b, "negate", v, 1);
-  if (rng_chance(&g->r, 1, 8)) return atr_build_elementwise(g->b, "copy", v, 1);
+  if ((!is_number && !has_order) || rng_chance(&g->r, 1, 8)) return atr_build_elementwise(g->b, "copy", v, 1);
   v[1] = gen_value(g, shape, depth);
   if (is_number && (!has_order || rng_chance(&g->r, 1, 2))) return atr_build_elementwise(g->b, RNG_PICK(&g->r, numbers), v, 2);
   return atr_build_elementwise(g->b, RNG_PICK(&g->r, ordered), v, 2);
