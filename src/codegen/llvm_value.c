@@ -262,9 +262,22 @@ static LLVMValueRef int_to_int(atr_emitter *e, LLVMValueRef v, atr_dtype from, a
   return is_unsigned(from) ? LLVMBuildZExt(e->b, v, type, "") : LLVMBuildSExt(e->b, v, type, "");
 }
 
+/* 64-bit integers that f64 may not hold lose their 12 low bits; the lowest one that stays also stands for them, so that a later
+ * rounding to a narrower format is as if done once. */
+static LLVMValueRef sticky_int(atr_emitter *e, LLVMValueRef v, bool is_signed) {
+  LLVMTypeRef type = LLVMTypeOf(v);
+  LLVMValueRef lost = LLVMBuildAnd(e->b, v, int_like(e, v, 0xfff), "");
+  LLVMValueRef any = LLVMBuildZExt(e->b, LLVMBuildICmp(e->b, LLVMIntNE, lost, LLVMConstNull(type), ""), type, "");
+  LLVMValueRef sticky = LLVMBuildOr(e->b, LLVMBuildSub(e->b, v, lost, ""), shift_left(e, any, 12), "");
+  LLVMValueRef from_least = is_signed ? LLVMBuildAdd(e->b, v, int_like(e, v, UINT64_C(1) << 52), "") : v;
+  LLVMValueRef small = LLVMBuildICmp(e->b, LLVMIntULT, from_least, int_like(e, v, UINT64_C(1) << 53), "");
+  return LLVMBuildSelect(e->b, small, v, sticky, "");
+}
+
 static LLVMValueRef int_to_held(atr_emitter *e, LLVMValueRef v, atr_dtype from, atr_dtype to) {
   /* Integers that f32 holds exactly go there; wider ones by way of f64, so that narrow results round once. */
   bool exact = atr_dtype_bits(from) <= 16;
+  if (atr_dtype_bits(from) == 64 && to != ATR_F64 && to != ATR_F32) v = sticky_int(e, v, !is_unsigned(from));
   LLVMTypeRef type = vector_of(e, exact && to != ATR_F64 ? e->f32 : to == ATR_F32 ? e->f32 : e->f64);
   LLVMValueRef f = is_unsigned(from) ? LLVMBuildUIToFP(e->b, v, type, "") : LLVMBuildSIToFP(e->b, v, type, "");
   return float_to_held(e, f, to);
