@@ -1,19 +1,12 @@
 /* fuzz_hlo.c - hostile HLO text.
  *
  * In: bytes. Whatever they are, reading them ends with a module or a diagnostic; a module that was read prints as text that
- * reads back and prints as the same bytes; the verifier survives it. With libFuzzer this file is a target; without, main
- * mutates the seeds below: flips, cuts, doubled and exchanged pieces, interesting words.
- *
- *     fuzz_hlo [COUNT [FIRST]]   inputs FIRST to FIRST + COUNT - 1 (default 20000 from 0); a failing number repeats alone */
-#include <signal.h>
-#include <stdio.h>
+ * reads back and prints as the same bytes; the verifier survives it. plain.h has the command line. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ir/ir.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "plain.h"
 
 /* The module's text, NULL when `text` is refused. */
 static char *print_read(atr_arena *arena, const char *text, size_t len) {
@@ -32,21 +25,24 @@ static char *print_read(atr_arena *arena, const char *text, size_t len) {
   return out.data;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+static bool try_input(const uint8_t *data, size_t size) {
   atr_arena arena;
+  volatile bool accepted = false;
   atr_arena_init(&arena, atr_default_realloc, NULL);
   if (setjmp(arena.guard) == 0) {
     char *first = print_read(&arena, (const char *)data, size);
     char *second = first != NULL ? print_read(&arena, first, strlen(first)) : NULL;
     if (first != NULL && (second == NULL || strcmp(first, second) != 0)) abort();
+    accepted = first != NULL;
   }
   atr_arena_fini(&arena);
-  return 0;
+  return accepted;
 }
 
-/* ---- without libFuzzer ------------------------------------------------------------------------- */
-
-enum { INPUT_MAX = 4096 };
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  try_input(data, size);
+  return 0;
+}
 
 static const char *const seeds[] = {
     "HloModule m\nENTRY e {\n  img = f32[2,3,9,8]{3,2,1,0} parameter(0)\n  ker = f32[3,2,4,8] parameter(1)\n"
@@ -86,110 +82,20 @@ static const char *const seeds[] = {
     "  ROOT y = f32[1,5,5,4] custom-call(x, w), custom_call_target=\"atrous.local_convolution\", "
     "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f, edge_mode=reflectxzero\n}\n",
 };
-enum { SEED_COUNT = (int)(sizeof seeds / sizeof seeds[0]) };
 
-static uint64_t next(uint64_t *state) {
-  *state += UINT64_C(0x9e3779b97f4a7c15);
-  uint64_t x = (*state ^ *state >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-  x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-  return x ^ x >> 31;
-}
+/* clang-format off: it gives each word a line */
+static const char *const words[] = {
+    "9223372036854775807", "-9223372036854775808", "18446744073709551616", "-1", "0", "(", ")", "{", "}", "[", "]", ",", "=",
+    "%", "\"", "/*", "//", "->", "-", "_", "x", "?", "...", "nan", "inf", "1e999", "f64[2,2]{0,1}", "(f32[4])", "ROOT ",
+    "tuple", "bitcast", "negate(", "f32", "true",
+};
+/* clang-format on */
 
-/* Puts `size` bytes of `piece` in the place of `cut` bytes at `at`. */
-static size_t splice(char *text, size_t len, size_t at, size_t cut, const char *piece, size_t size) {
-  if (at > len) at = len;
-  if (cut > len - at) cut = len - at;
-  if (len - cut + size > INPUT_MAX) return len;
-  memmove(text + at + size, text + at + cut, len - at - cut);
-  memcpy(text + at, piece, size);
-  return len - cut + size;
-}
-
-static size_t mutate(uint64_t *state, char *text, size_t len) {
-  static const char *const words[] = {"9223372036854775807",
-                                      "-9223372036854775808",
-                                      "18446744073709551616",
-                                      "-1",
-                                      "0",
-                                      "(",
-                                      ")",
-                                      "{",
-                                      "}",
-                                      "[",
-                                      "]",
-                                      ",",
-                                      "=",
-                                      "%",
-                                      "\"",
-                                      "/*",
-                                      "//",
-                                      "->",
-                                      "-",
-                                      "_",
-                                      "x",
-                                      "?",
-                                      "...",
-                                      "nan",
-                                      "inf",
-                                      "1e999",
-                                      "f64[2,2]{0,1}",
-                                      "(f32[4])",
-                                      "ROOT ",
-                                      "tuple",
-                                      "bitcast",
-                                      "negate(",
-                                      "f32",
-                                      "true"};
-  size_t at = next(state) % (len + 1), n = next(state) % 24;
-  char piece[24];
-  switch (next(state) % 6) {
-    case 0: if (at < len) text[at] ^= (char)(1 << n % 8); return len;
-    case 1: return splice(text, len, at, n, "", 0);
-    case 2: return at; /* cut off */
-    case 3:            /* a piece of this text, somewhere else in it */
-      if (at + n > len) return len;
-      memcpy(piece, text + at, n);
-      return splice(text, len, next(state) % (len + 1), next(state) % 2 != 0 ? n : 0, piece, n);
-    case 4: { /* a piece of another */
-      const char *other = seeds[next(state) % SEED_COUNT];
-      size_t from = next(state) % strlen(other);
-      return splice(text, len, at, 0, other + from, strnlen(other + from, n));
-    }
-    case 5: {
-      const char *word = words[next(state) % (sizeof words / sizeof words[0])];
-      return splice(text, len, at, next(state) % 3, word, strlen(word));
-    }
-  }
-  return len;
-}
-
-static volatile uint64_t current;
-
-static void name_input(int signal_number) {
-  char line[64];
-  int len = snprintf(line, sizeof line, "fuzz_hlo: signal %d at input %llu\n", signal_number, (unsigned long long)current);
-  if (write(STDERR_FILENO, line, (size_t)len) != len) _exit(2);
-  signal(signal_number, SIG_DFL);
-  raise(signal_number);
-}
-
-int main(int argc, char **argv) {
-  uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 20000, first = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
-  signal(SIGABRT, name_input);
-  signal(SIGSEGV, name_input);
-  for (uint64_t number = first; number < first + count; number++) {
-    uint64_t state = number;
-    char text[INPUT_MAX];
-    current = number;
-    size_t len = strlen(seeds[number % SEED_COUNT]);
-    memcpy(text, seeds[number % SEED_COUNT], len);
-    for (uint64_t steps = next(&state) % 5; steps > 0; steps--) len = mutate(&state, text, len);
-    uint8_t *exact = malloc(len > 0 ? len : 1); /* so that a sanitizer sees every byte too many */
-    if (exact == NULL) return 77;
-    memcpy(exact, text, len);
-    LLVMFuzzerTestOneInput(exact, len);
-    free(exact);
-  }
-  printf("%llu inputs\n", (unsigned long long)count);
-  return 0;
-}
+const fuzz_plan fuzz = {
+    .name = "fuzz_hlo",
+    .seeds = seeds,
+    .seed_count = FUZZ_COUNT(seeds),
+    .words = words,
+    .word_count = FUZZ_COUNT(words),
+    .accepts = try_input,
+};

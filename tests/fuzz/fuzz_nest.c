@@ -3,19 +3,12 @@
  * In: bytes. Whatever they are, reading them ends with a program or a diagnostic; a program that was read prints as text
  * that reads back and prints as the same bytes; the verifier survives it. A program that the verifier accepts, and that is
  * small, is run: the interpreter must find every address inside its buffer, and must compute the same with the loop trees as
- * without them. With libFuzzer this file is a target; without, main mutates the seeds below: flips, cuts, moved and
- * exchanged pieces, other numbers.
- *
- *     fuzz_nest [COUNT [FIRST]]   inputs FIRST to FIRST + COUNT - 1 (default 20000 from 0); a failing number repeats alone */
-#include <signal.h>
-#include <stdio.h>
+ * without them. plain.h has the command line. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lower/nest.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "plain.h"
 
 /* The program, NULL when `text` is refused. */
 static atr_program *read_text(atr_arena *arena, const char *text, size_t len) {
@@ -136,10 +129,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   return 0;
 }
 
-/* ---- without libFuzzer ------------------------------------------------------------------------- */
-
-enum { INPUT_MAX = 4096 };
-
 static const char *const seeds[] = {
     "program m { scratch 192 packed 192 buffer x arg 0 s32 100 buffer w arg 1 s32 18 buffer y result 0 s32 200 buffer b arg 2 "
     "s32 2\n"
@@ -173,130 +162,20 @@ static const char *const seeds[] = {
     " parallel i.1 0..1 { tile { mac } } parallel i.1 1..2 { tile { mac } } }\n"
     " nest z { dims loop i:9 %1 = load y[i] u8 %2 = load x[i] u8 %3 = compare GE pred %1 %2 store z[-i + 8] %3 } }\n",
 };
-enum { SEED_COUNT = (int)(sizeof seeds / sizeof seeds[0]) };
 
-static uint64_t next(uint64_t *state) {
-  *state += UINT64_C(0x9e3779b97f4a7c15);
-  uint64_t x = (*state ^ *state >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-  x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-  return x ^ x >> 31;
-}
+/* clang-format off: it gives each word a line */
+static const char *const words[] = {
+    "reduce ", "loop ", "parallel ", "unroll ", "vector ", "tile {", "mac ", "}", "{", "clip ", "padded ", "else skip ",
+    "else circular ", "else reflect ", "guard ", "index (", ") of 4 by 1 else skip ", "/ 2 ", "-", "+ ", "*", "%1 ", "temp",
+    "packed", "prepack ", "constant", "s8 ", "u64 ", "pred ", "c64 ", "f16 ", "\"", "0..1 { mac } ", "store ",
+};
+/* clang-format on */
 
-/* Puts `size` bytes of `piece` in the place of `cut` bytes at `at`. */
-static size_t splice(char *text, size_t len, size_t at, size_t cut, const char *piece, size_t size) {
-  if (at > len) at = len;
-  if (cut > len - at) cut = len - at;
-  if (len - cut + size > INPUT_MAX) return len;
-  memmove(text + at + size, text + at + cut, len - at - cut);
-  memcpy(text + at, piece, size);
-  return len - cut + size;
-}
-
-/* Another number in the place of one: the text stays readable, so the verifier and the interpreter get their share. */
-static size_t change_number(uint64_t *state, char *text, size_t len, size_t at) {
-  static const char *const large[] = {"9223372036854775807", "-9223372036854775808", "36028797018963967", "2147483648",
-                                      "1000000"};
-  char number[24];
-  while (at < len && (text[at] < '0' || text[at] > '9')) at++;
-  size_t end = at;
-  while (end < len && text[end] >= '0' && text[end] <= '9') end++;
-  if (next(state) % 8 == 0) snprintf(number, sizeof number, "%s", large[next(state) % (sizeof large / sizeof large[0])]);
-  else snprintf(number, sizeof number, "%d", (int)(next(state) % 14));
-  return splice(text, len, at, end - at, number, strlen(number));
-}
-
-static size_t mutate(uint64_t *state, char *text, size_t len) {
-  static const char *const words[] = {"reduce ",
-                                      "loop ",
-                                      "parallel ",
-                                      "unroll ",
-                                      "vector ",
-                                      "tile {",
-                                      "mac ",
-                                      "}",
-                                      "{",
-                                      "clip ",
-                                      "padded ",
-                                      "else skip ",
-                                      "else circular ",
-                                      "else reflect ",
-                                      "guard ",
-                                      "index (",
-                                      ") of 4 by 1 else skip ",
-                                      "/ 2 ",
-                                      "-",
-                                      "+ ",
-                                      "*",
-                                      "%1 ",
-                                      "temp",
-                                      "packed",
-                                      "prepack ",
-                                      "constant",
-                                      "s8 ",
-                                      "u64 ",
-                                      "pred ",
-                                      "c64 ",
-                                      "f16 ",
-                                      "\"",
-                                      "0..1 { mac } ",
-                                      "store "};
-  size_t at = next(state) % (len + 1), n = next(state) % 24;
-  char piece[24];
-  switch (next(state) % 8) {
-  case 0:
-    if (at < len) text[at] ^= (char)(1 << n % 8);
-    return len;
-  case 1: return splice(text, len, at, n, "", 0);
-  case 2: return at; /* cut off */
-  case 3:            /* a piece of this text, somewhere else in it */
-    if (at + n > len) return len;
-    memcpy(piece, text + at, n);
-    return splice(text, len, next(state) % (len + 1), next(state) % 2 != 0 ? n : 0, piece, n);
-  case 4: { /* a piece of another */
-    const char *other = seeds[next(state) % SEED_COUNT];
-    size_t from = next(state) % strlen(other);
-    return splice(text, len, at, 0, other + from, strnlen(other + from, n));
-  }
-  case 5: {
-    const char *word = words[next(state) % (sizeof words / sizeof words[0])];
-    return splice(text, len, at, next(state) % 3, word, strlen(word));
-  }
-  default: return change_number(state, text, len, at);
-  }
-}
-
-static volatile uint64_t current;
-
-static void name_input(int signal_number) {
-  char line[64];
-  int len = snprintf(line, sizeof line, "fuzz_nest: signal %d at input %llu\n", signal_number, (unsigned long long)current);
-  if (write(STDERR_FILENO, line, (size_t)len) != len) _exit(2);
-  signal(signal_number, SIG_DFL);
-  raise(signal_number);
-}
-
-int main(int argc, char **argv) {
-  uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 20000, first = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
-  signal(SIGABRT, name_input);
-  signal(SIGSEGV, name_input);
-  for (int i = 0; i < SEED_COUNT; i++) {
-    if (try_input((const uint8_t *)seeds[i], strlen(seeds[i]))) continue;
-    fprintf(stderr, "fuzz_nest: seed %d is refused, so its mutations test little\n", i);
-    return 1;
-  }
-  for (uint64_t number = first; number < first + count; number++) {
-    uint64_t state = number;
-    char text[INPUT_MAX];
-    current = number;
-    size_t len = strlen(seeds[number % SEED_COUNT]);
-    memcpy(text, seeds[number % SEED_COUNT], len);
-    for (uint64_t steps = next(&state) % 5; steps > 0; steps--) len = mutate(&state, text, len);
-    uint8_t *exact = malloc(len > 0 ? len : 1); /* so that a sanitizer sees every byte too many */
-    if (exact == NULL) return 77;
-    memcpy(exact, text, len);
-    LLVMFuzzerTestOneInput(exact, len);
-    free(exact);
-  }
-  printf("%llu inputs\n", (unsigned long long)count);
-  return 0;
-}
+const fuzz_plan fuzz = {
+    .name = "fuzz_nest",
+    .seeds = seeds,
+    .seed_count = FUZZ_COUNT(seeds),
+    .words = words,
+    .word_count = FUZZ_COUNT(words),
+    .accepts = try_input,
+};

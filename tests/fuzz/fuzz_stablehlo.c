@@ -1,21 +1,14 @@
 /* fuzz_stablehlo.c - hostile StableHLO text.
  *
  * In: bytes. The reader must give a module whose ids are in range, or an error with a message; the verifier must then stand
- * whatever the reader lets through. Memory is capped, and running out of it is a legal answer. With libFuzzer this file is a
- * target; without, main mutates the seeds below: flips, cuts, doubled pieces, pieces of another seed and interesting tokens.
- *
- *     fuzz_stablehlo [COUNT [FIRST]]   inputs FIRST to FIRST + COUNT - 1 (default 20000 from 0); a failure names its number */
-#include <signal.h>
-#include <stdio.h>
+ * whatever the reader lets through. Memory is capped, and running out of it is a legal answer. plain.h has the command line. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ir/ir.h"
+#include "plain.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-enum { MEMORY_MAX = 64 << 20, INPUT_MAX = 8192 };
+enum { MEMORY_MAX = 64 << 20 };
 
 static void *capped_realloc(void *user, void *old, size_t old_size, size_t new_size) {
   size_t *used = user;
@@ -38,8 +31,9 @@ static void check_module(const atr_module *module) {
   }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+static bool try_input(const uint8_t *data, size_t size) {
   size_t used = 0;
+  volatile bool accepted = false;
   atr_arena arena;
   atr_arena_init(&arena, capped_realloc, &used);
   atr_source source = {.name = "fuzz", .text = (const char *)data, .len = size};
@@ -53,12 +47,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       status = atr_verify_module(&work, module);
     }
     if (status == ATR_INTERNAL || (status == ATR_OK) != (work.message == NULL)) __builtin_trap();
+    accepted = status == ATR_OK;
   }
   atr_arena_fini(&arena);
-  return 0;
+  return accepted;
 }
 
-/* ---- without libFuzzer ------------------------------------------------------------------------- */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  try_input(data, size);
+  return 0;
+}
 
 static const char *const seeds[] = {
     "#loc1 = loc(\"z\")\n"
@@ -117,121 +115,20 @@ static const char *const seeds[] = {
     " window_reversal = dense<true> : tensor<1xi1>}> : (tensor<1x3x8xf16>, tensor<4x3x3xf16>) -> tensor<1x4x8xf16>\n"
     "  return %y : tensor<1x4x8xf16>\n}\n",
 };
-enum { SEEDS = sizeof seeds / sizeof seeds[0] };
 
-static uint64_t next(uint64_t *state) {
-  *state += UINT64_C(0x9e3779b97f4a7c15);
-  uint64_t x = (*state ^ *state >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-  x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-  return x ^ x >> 31;
-}
+/* clang-format off: it gives each word a line */
+static const char *const words[] = {
+    "9223372036854775807", "-1", "18446744073709551616", "0", "[", "]", "{", "}", "<", ">", "(", ")", "\"", "%0", "%arg0",
+    "@main", "dense<", "x", "?", "tensor<", "0x", "call @main", "//", "->", "1000000000000", "loc(", "^bb0:",
+    "!quant.uniform<i8:f32, 0.1>", "\xff", "array<i64>", "1e999",
+};
+/* clang-format on */
 
-/* Puts `size` bytes into the text at `at`, in the place of `gone` bytes. */
-static size_t splice(char *text, size_t len, size_t at, size_t gone, const char *bytes, size_t size) {
-  if (gone > len - at) gone = len - at;
-  if (len - gone + size > INPUT_MAX) return len;
-  char copy[INPUT_MAX];
-  memcpy(copy, bytes, size); /* the bytes may be of the text itself */
-  memmove(text + at + size, text + at + gone, len - at - gone);
-  memcpy(text + at, copy, size);
-  return len - gone + size;
-}
-
-static size_t mutate(uint64_t *state, char *text, size_t len) {
-  static const char *const tokens[] = {"9223372036854775807",
-                                       "-1",
-                                       "18446744073709551616",
-                                       "0",
-                                       "[",
-                                       "]",
-                                       "{",
-                                       "}",
-                                       "<",
-                                       ">",
-                                       "(",
-                                       ")",
-                                       "\"",
-                                       "%0",
-                                       "%arg0",
-                                       "@main",
-                                       "dense<",
-                                       "x",
-                                       "?",
-                                       "tensor<",
-                                       "0x",
-                                       "call @main",
-                                       "//",
-                                       "->",
-                                       "1000000000000",
-                                       "loc(",
-                                       "^bb0:",
-                                       "!quant.uniform<i8:f32, 0.1>",
-                                       "\xff",
-                                       "array<i64>",
-                                       "1e999"};
-  size_t at = next(state) % (len + 1), from = next(state) % (len + 1), n = next(state) % 24;
-  switch (next(state) % 6) {
-  case 0:
-    if (at < len) text[at] = (char)(text[at] ^ (1 << n % 8));
-    return len;
-  case 1: return n == 0 ? at : len; /* cut, seldom */
-  case 2: return splice(text, len, at, n, "", 0);
-  case 3: return splice(text, len, at, 0, text + from, len - from < n * n ? len - from : n * n);
-  case 4: {
-    const char *token = tokens[next(state) % (sizeof tokens / sizeof tokens[0])];
-    return splice(text, len, at, next(state) % 4, token, strlen(token));
-  }
-  case 5: {
-    const char *seed = seeds[next(state) % SEEDS];
-    size_t size = strlen(seed), start = next(state) % size;
-    return splice(text, len, at, n, seed + start, size - start < 4 * n ? size - start : 4 * n);
-  }
-  }
-  return len;
-}
-
-/* Says which input it was; after a signal, or called by a sanitizer that is about to end the process. */
-static volatile sig_atomic_t current;
-
-static void report(void) {
-  char line[64];
-  int len = snprintf(line, sizeof line, "\nfuzz_stablehlo: input %ld failed\n", (long)current);
-  if (write(STDERR_FILENO, line, (size_t)len) < 0) return;
-}
-
-static void report_signal(int number) {
-  report();
-  signal(number, SIG_DFL);
-  raise(number);
-}
-
-extern void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
-
-/* A sanitizer reports bad addresses itself, and better, but not __builtin_trap. */
-static void report_failures(void) {
-  static const int signals[] = {SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGSEGV, SIGBUS};
-  bool sanitized = __sanitizer_set_death_callback != NULL;
-  if (sanitized) __sanitizer_set_death_callback(report);
-  for (int i = 0; i < (sanitized ? 2 : 6); i++) signal(signals[i], report_signal);
-}
-
-int main(int argc, char **argv) {
-  report_failures();
-  uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 20000, first = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
-  for (uint64_t number = first; number < first + count; number++) {
-    uint64_t state = number;
-    current = (sig_atomic_t)number;
-    char text[INPUT_MAX];
-    const char *seed = seeds[number % SEEDS];
-    size_t len = strlen(seed);
-    memcpy(text, seed, len);
-    for (uint64_t steps = next(&state) % 6; steps > 0; steps--) len = mutate(&state, text, len);
-    uint8_t *exact = malloc(len + 1); /* so that a sanitizer sees every byte too many */
-    if (exact == NULL) return 77;
-    memcpy(exact, text, len);
-    LLVMFuzzerTestOneInput(exact, len);
-    free(exact);
-  }
-  printf("%llu inputs\n", (unsigned long long)count);
-  return 0;
-}
+const fuzz_plan fuzz = {
+    .name = "fuzz_stablehlo",
+    .seeds = seeds,
+    .seed_count = FUZZ_COUNT(seeds),
+    .words = words,
+    .word_count = FUZZ_COUNT(words),
+    .accepts = try_input,
+};
