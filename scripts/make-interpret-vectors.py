@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes tests/data/interpret.txt: small problems with their answers, for tests/unit/test_interpret.c.
 
-In: nothing but a seed. Out: about 490 cases, the same ones on every run with the same versions. Run it from anywhere with a
+In: nothing but a seed. Out: about 660 cases, the same ones on every run with the same versions. Run it from anywhere with a
 Python that has jax, numpy and ml_dtypes:
 
     python scripts/make-interpret-vectors.py > tests/data/interpret.txt
@@ -431,6 +431,39 @@ def convolutions():
     special_cases()
 
 
+def attribute_cases():
+    """each attribute in each dtype; results of other widths and classes than the operands'"""
+    #               n  c  o  groups  batch groups
+    counts = {"groups": (1, 4, 4, 2, 1), "depthwise": (1, 3, 6, 3, 1), "batchgroups": (2, 2, 4, 1, 2)}
+    #               k  stride lo hi  lhs rhs reversal edge
+    windows = {
+        "stride": (2, 2, 0, 1, 1, 1, 0, 0),
+        "lhsdilation": (2, 1, 1, 1, 3, 1, 0, 0),
+        "rhsdilation": (2, 1, 1, 0, 1, 2, 0, 0),
+        "reversal": (3, 1, 1, 1, 1, 1, 1, 0),
+        "croplow": (2, 1, -1, 1, 1, 1, 0, 0),
+        "crophigh": (2, 1, 1, -2, 1, 1, 0, 0),
+        "edge": (3, 1, 2, 1, 1, 1, 0, 1),
+    }
+    for i, dtype in enumerate(DTYPES):
+        for name in list(counts) + list(windows):
+            n, c, o, groups, batch_groups = counts.get(name, (1, 2, 2, 1, 1))
+            window = windows.get(name, (2, 1, 0, 1, 1, 1, 0, 0))
+            if name == "edge":
+                window = window[:7] + (1 + i % 3,)
+            conv = Conv(n, c, o, [4, 3], [(1, 1, 0, 0, 1, 1, 0, 0), window][:: 1 - 2 * (i % 2)], groups, batch_groups)
+            conv_case(name, conv, dtype, dtype, dtype)
+    wider = [("s8", "s16"), ("u16", "s32"), ("u32", "u64"), ("s8", "f16"), ("u8", "bf16"), ("s16", "f32"), ("bf16", "f64")]
+    wider += [("pred", "s32"), ("pred", "f32"), ("s32", "f64"), ("s64", "f32"), ("u64", "s64")]
+    narrower = [("s32", "s8"), ("s64", "u16"), ("u64", "u8"), ("s16", "u8"), ("s32", "f16"), ("u64", "bf16"), ("f16", "bf16")]
+    narrower += [("f32", "f16"), ("f32", "bf16"), ("f64", "f32"), ("f64", "bf16"), ("bf16", "f16"), ("c128", "c64")]
+    for pairs in wider, narrower:
+        for dtype, result in pairs:
+            takes = pairs is wider and dtype != "pred" and not (is_int(dtype) and is_float(result)) and dtype != "u64"
+            conv = Conv(2, 3, 4, [4, 3], [(2, 1, 1, 0, 1, 1, 0, 0), (2, 2, 0, 1, 1, 2, 0, 0)])
+            conv_case("result", conv, dtype, dtype, result, wild=is_int(result), compare="exact" if takes else None)
+
+
 def empty_cases():
     one = (2, 1, 1, 1, 1, 1, 0, 0)
     for n, c, o, size in [(0, 2, 3, 4), (2, 0, 3, 4), (2, 2, 0, 4), (2, 2, 3, 0)]:
@@ -673,4 +706,5 @@ print(
 convolutions()
 elementwise()
 movers()
+attribute_cases()
 print("%d cases agreed with jax, %d are by definition only" % (count["jax"], count["numpy"]), file=sys.stderr)
