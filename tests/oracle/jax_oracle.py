@@ -1,11 +1,11 @@
-"""Compares the interpreter with XLA on random modules.
+"""Compares the interpreter and compiled code with XLA on random modules.
 
     python jax_oracle.py ATROUSC [COUNT [SEED]]
 
 In: the tool. Each module is HLO text made here or by jax.jit(f).lower(...), with arguments of small numbers. The text is
-compiled and run by XLA:CPU, and by `atrousc run --target=interpreter`; results must be equal, except that what goes through
-tanh, exponential or logistic, which XLA approximates, may differ by a part in 2^12 (in 2^6 for f16 and bf16). Out: exit status
-1, and the module and both results, at the first difference.
+compiled and run by XLA:CPU, and by `atrousc run` with and without --target=interpreter; functions of jax also as StableHLO.
+Results must be equal, except that what goes through tanh, exponential or logistic, which XLA approximates, may differ by a part
+in 2^12 (in 2^6 for f16 and bf16). Out: exit status 1, and the module and both results, at the first difference.
 
 XLA reads negative low padding of f32, f16 and bf16 out of bounds (jaxlib 0.10.2), so crops are made in other dtypes only.
 The small numbers keep every sum exact, so that orders of summation do not show.
@@ -71,12 +71,12 @@ def save(path, array):
     np.save(path, array.view(np.uint16) if array.dtype == ml_dtypes.bfloat16 else array)
 
 
-def run_tool(tool, text, args, count):
+def run_tool(tool, target, text, args, count):
     with tempfile.TemporaryDirectory() as folder:
         path = lambda name: os.path.join(folder, name)
         with open(path("m.hlo"), "w") as file:
             file.write(text)
-        command = [tool, "run", "--target=interpreter", path("m.hlo")]
+        command = [tool, "run", "--target=" + target, path("m.hlo")]
         for i, array in enumerate(args):
             save(path("a%d.npy" % i), array)
             command.append(path("a%d.npy" % i))
@@ -88,9 +88,15 @@ def run_tool(tool, text, args, count):
         return [np.load(path("r%d.npy" % i)) for i in range(count)]
 
 
-def compare(tool, name, text, args, loose=False):
+def compare(tool, name, text, args, loose=False, stablehlo=None):
     want = run_xla(text, args)
-    got = run_tool(tool, text, args, len(want))
+    for target in "interpreter", "cpu":
+        for form in [text] + [stablehlo] * (stablehlo is not None):
+            got = run_tool(tool, target, form, args, len(want))
+            compare_results(name + " on target " + target, form, args, want, got, loose)
+
+
+def compare_results(name, text, args, want, got, loose):
     for w, g in zip(want, got):
         g = g.view(w.dtype) if g.dtype == np.uint16 and w.dtype == ml_dtypes.bfloat16 else g
         wide = np.complex128 if w.dtype.kind == "c" else np.float64
@@ -211,34 +217,65 @@ def text_module(rng, i):
 # ---- modules from jax
 
 
+def conv(x, w, **k):
+    return lax.conv_general_dilated(x, w, k.pop("strides", (1, 1)), k.pop("padding", "SAME"), **k)
+
+
+def chain(x, w, v):
+    y = jax.nn.relu(conv(x, w, strides=(2, 1)))
+    return conv(y, v, padding="VALID"), y
+
+
+def padded(x, w):
+    y = lax.pad(x, jnp.asarray(2, x.dtype), ((0, 0, 0), (0, 0, 0), (1, -1, 1), (2, 0, 0)))
+    return lax.rev(conv(y, w, rhs_dilation=(2, 1)), (2,)).transpose(0, 2, 3, 1)
+
+
+def clipped(x, w):
+    y = conv(x, w)
+    return jnp.where(y > 1, jnp.clip(y, -3, 5), jnp.concatenate([y[:, ::2], y[:, ::2]], 1)).reshape(2, -1)
+
+
+def gradients(x, w):
+    f = lambda x, w: conv(x, w, strides=(2, 1), padding=((2, 1), (0, 1)), feature_group_count=x.shape[1] // w.shape[1])
+    y, pull = jax.vjp(f, x, w)
+    return pull(jnp.ones(y.shape, y.dtype))
+
+
+def widened(x, w):
+    wide = {"int8": np.int32, "uint8": np.uint32, "bfloat16": np.float32, "float16": np.float32, "float32": np.float64}
+    return conv(x, w, rhs_dilation=(1, 2), preferred_element_type=wide[x.dtype.name])
+
+
+def complex_parts(x, w):
+    y = conv(x, w, padding=((1, 0), (-1, 2)))
+    return jnp.real(y), jnp.imag(y) * 2, jnp.conj(y)
+
+
+FLOATS = ["f16", "bf16", "f32", "f64"]
+EXACT_CROPS = ["s8", "s32", "u16", "f64", "c64"]  # see crops
+
+
 def jax_functions():
-    conv = lambda x, w, **k: lax.conv_general_dilated(x, w, k.pop("strides", (1, 1)), k.pop("padding", "SAME"), **k)
     x, w = (1, 3, 6, 5), (4, 3, 3, 2)
-
-    def chain(x, w, v):
-        y = jax.nn.relu(conv(x, w, strides=(2, 1)))
-        return conv(y, v, padding="VALID"), y
-
-    def padded(x, w):
-        y = lax.pad(x, jnp.asarray(2, x.dtype), ((0, 0, 0), (0, 0, 0), (1, -1, 1), (2, 0, 0)))
-        return lax.rev(conv(y, w, rhs_dilation=(2, 1)), (2,)).transpose(0, 2, 3, 1)
-
-    def clipped(x, w):
-        y = conv(x, w)
-        return jnp.where(y > 1, jnp.clip(y, -3, 5), jnp.concatenate([y[:, ::2], y[:, ::2]], 1)).reshape(2, -1)
-
-    gradient = lambda x, w: jax.vjp(lambda x, w: conv(x, w, strides=(2, 1), padding=((2, 1), (0, 1))), x, w)[1](
-        jnp.ones((1, 4, 4, 5), x.dtype)
-    )
-    depthwise = lambda x, w: conv(x, w, feature_group_count=3)
     transposed = lambda x, w: lax.conv_transpose(x, w, (2, 3), "SAME", dimension_numbers=("NCHW", "OIHW", "NCHW"))
+    patches = lambda x: lax.conv_general_dilated_patches(x, (2, 3), (1, 2), ((0, 1), (1, 1)), rhs_dilation=(2, 1))
+    dilated = lambda x, w: conv(x, w, padding=((2, 1), (0, 3)), lhs_dilation=(3, 2), rhs_dilation=(2, 3))
+    cropped = lambda x, w: conv(x, w, padding=((-1, 1), (2, -2)))
     return [
-        ("chain", chain, (x, w, (2, 4, 1, 2))),
-        ("pad", padded, (x, w)),
-        ("clip", clipped, (x, w)),
-        ("gradient", gradient, (x, w)),
-        ("depthwise", depthwise, (x, (6, 1, 3, 2))),
-        ("transposed", transposed, (x, w)),
+        ("chain", chain, (x, w, (2, 4, 1, 2)), ["s32", "u8"] + FLOATS),
+        ("pad", padded, (x, w), ["s32", "c128"] + FLOATS),
+        ("clip", clipped, (x, w), ["s32", "s8"] + FLOATS),
+        ("gradients", gradients, (x, w), ["f32", "f64", "c64"]),
+        ("gradients of groups", gradients, (x, (6, 1, 3, 2)), ["f32", "f64", "c64"]),
+        ("depthwise", lambda x, w: conv(x, w, feature_group_count=3), (x, (6, 1, 3, 2)), ["s16", "c64"] + FLOATS),
+        ("batch groups", lambda x, w: conv(x, w, batch_group_count=2), ((4, 3, 6, 5), w), ["s64", "pred", "c64"] + FLOATS),
+        ("dilated", dilated, (x, w), ["u32", "c128"] + FLOATS),
+        ("transposed", transposed, (x, w), ["s32", "c64"] + FLOATS),
+        ("patches", patches, (x,), ["f32", "f64", "f16"]),
+        ("cropped", cropped, (x, w), EXACT_CROPS),
+        ("widened", widened, (x, w), ["s8", "u8", "bf16", "f16", "f32"]),
+        ("complex parts", complex_parts, (x, w), ["c64", "c128"]),
     ]
 
 
@@ -250,12 +287,11 @@ def main():
         text, args, loose = text_module(rng, i)
         compare(tool, "module %d of seed %d" % (i, seed), text, args, loose)
     functions = 0
-    for name, function, shapes in jax_functions():
-        for dtype in ("f32", "f64", "s32"):
-            if name == "gradient" and dtype == "s32":
-                continue
+    for name, function, shapes, dtypes in jax_functions():
+        for dtype in dtypes:
             args = [fill(rng, dtype, s) for s in shapes]
-            compare(tool, "%s in %s" % (name, dtype), jax.jit(function).lower(*args).as_text("hlo"), args)
+            lowered = jax.jit(function).lower(*args)
+            compare(tool, "%s in %s" % (name, dtype), lowered.as_text("hlo"), args, stablehlo=lowered.as_text())
             functions += 1
     print("%d modules and %d functions of jax agree with XLA" % (count, functions))
 
