@@ -7,12 +7,16 @@
  *       traffic   1.2 MB at least once, intensity 187 FLOP/byte: bound by arithmetic (balance 4.0)
  *       schedule  parallel oc oy; loop ox; reduce ky kx ic; ...
  *       why       vector over oc: ...
+ *       threads   oc (8) and oy (28): 224 iterations in 64 tasks
+ *       regions   6 tiles in the code: ox in 3 parts for padding; ky clipped while running
  *
  * Intensity is FLOPs that count over bytes that must move once; the balance of the machine is its row's FLOPs per cycle over
  * the 8 bytes per cycle that a core is taken to get from memory (Williams, Waterman, Patterson, "Roofline", 2009). */
 #include "explain.h"
 
 #include <string.h>
+
+#include "lower/regions.h"
 
 static const double MEMORY_BYTES_PER_CYCLE = 8;
 
@@ -44,6 +48,98 @@ static void explain_work(atr_text *text, const atr_program *program, const atr_n
                   bytes / 1e6, intensity, intensity > balance ? "arithmetic" : "memory", target->row->name, balance);
 }
 
+/* ---- threads and regions */
+
+static void explain_threads(atr_text *text, const atr_nest *nest) {
+  const char *between = "";
+  int64_t total = atr_nest_parallel_total(nest), tasks = atr_nest_tasks(nest);
+  atr_text_puts(text, "  threads   ");
+  for (int d = 0; d < nest->dim_count; d++) {
+    if (nest->dims[d].kind != ATR_DIM_PARALLEL) continue;
+    atr_text_printf(text, "%s%s (%lld)", between, nest->dims[d].name, (long long)nest->dims[d].extent);
+    between = " and ";
+  }
+  if (*between == '\0') atr_text_puts(text, "one: no dim is parallel\n");
+  else atr_text_printf(text, ": %lld iterations in %lld task%s\n", (long long)total, (long long)tasks, tasks == 1 ? "" : "s");
+}
+
+/* What the loop tree of a nest is made of. */
+typedef struct tree_facts {
+  int64_t tiles;
+  int parts[ATR_MAX_DIMS]; /* of the range of the dim, where it has most */
+  bool clipped[ATR_MAX_DIMS];
+} tree_facts;
+
+static void look_at_tree(const atr_node *first, tree_facts *f) {
+  int parts = 0;
+  for (const atr_node *node = first; node != NULL; node = node->next) {
+    f->tiles += node->dim == ATR_NODE_TILE;
+    if (node->dim >= 0) {
+      if (++parts > f->parts[node->dim]) f->parts[node->dim] = parts;
+      f->clipped[node->dim] |= node->clip;
+    }
+    look_at_tree(node->child, f);
+  }
+}
+
+/* May the question be answered differently along the dim? */
+static bool asks_about(const atr_nest *nest, const atr_affine *at, int64_t bound, int dim) {
+  atr_box box = atr_nest_box(nest);
+  return at->coef[dim] != 0 && atr_bounds_answer(nest, at, bound, &box) != ATR_ALWAYS;
+}
+
+typedef struct cut_reasons {
+  const atr_nest *nest;
+  int dim;
+  bool padding, edge, load, tail;
+} cut_reasons;
+
+static void look_at_access(cut_reasons *r, const atr_access *access, bool lhs) {
+  for (int i = 0; i < access->index_count; i++) {
+    const atr_index *index = &access->index[i];
+    if (!asks_about(r->nest, &index->at, index->bound, r->dim)) continue;
+    r->edge |= index->edge != ATR_EDGE_ZERO;
+    r->padding |= index->edge == ATR_EDGE_ZERO && lhs;
+    r->load |= index->edge == ATR_EDGE_ZERO && !lhs;
+  }
+}
+
+/* "padding and the last tile" */
+static void print_reasons(atr_text *text, const atr_nest *nest, int dim) {
+  cut_reasons r = {.nest = nest, .dim = dim};
+  if (nest->has_acc) look_at_access(&r, &nest->lhs, true);
+  for (int e = 1; e <= nest->expr_count; e++)
+    if (nest->exprs[e].kind == ATR_EXPR_LOAD) look_at_access(&r, &nest->exprs[e].access, false);
+  for (int g = 0; g < nest->guard_count; g++) r.tail |= asks_about(nest, &nest->guards[g].at, nest->guards[g].bound, dim);
+  const char *const words[] = {r.padding ? "padding" : NULL, r.edge ? "its edge mode" : NULL,
+                               r.load ? "the ends of a pad or concatenation" : NULL,
+                               r.tail ? "a last tile that is not full" : NULL};
+  const char *between = " for ";
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    if (words[i] == NULL) continue;
+    atr_text_printf(text, "%s%s", between, words[i]);
+    between = " and ";
+  }
+}
+
+static void explain_regions(atr_text *text, const atr_nest *nest) {
+  tree_facts f = {.tiles = 0};
+  const char *between = ": ";
+  look_at_tree(nest->tree, &f);
+  atr_text_printf(text, "  regions   %lld tile%s in the code", (long long)f.tiles, f.tiles == 1 ? "" : "s");
+  for (int d = 0; d < nest->dim_count; d++) {
+    if (f.parts[d] < 2 && !f.clipped[d]) continue;
+    atr_text_printf(text, "%s%s", between, nest->dims[d].name);
+    between = "; ";
+    if (f.parts[d] >= 2) {
+      atr_text_printf(text, " in %d parts", f.parts[d]);
+      print_reasons(text, nest, d);
+    }
+    if (f.clipped[d]) atr_text_printf(text, "%s clipped to the input while running", f.parts[d] >= 2 ? "," : "");
+  }
+  atr_text_puts(text, "\n");
+}
+
 void atr_explain(atr_text *text, const atr_module *module, const atr_program *program, const atr_target *target,
                  const char *fallback) {
   atr_text_printf(text, "module %s\n", module->name);
@@ -68,6 +164,8 @@ void atr_explain(atr_text *text, const atr_module *module, const atr_program *pr
     explain_work(text, program, nest, target);
     if (nest->schedule != NULL) atr_text_printf(text, "  schedule  %s\n", nest->schedule);
     if (nest->why != NULL) atr_text_printf(text, "  why       %s\n", nest->why);
+    explain_threads(text, nest);
+    if (nest->tree != NULL) explain_regions(text, nest);
     atr_nest_print(text, program, nest, 2);
   }
 }

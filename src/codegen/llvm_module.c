@@ -13,7 +13,7 @@
 #include "base/checked.h"
 #include "codegen/llvm_internal.h"
 
-enum { ENV_ARGS, ENV_RESULTS, ENV_SCRATCH, ENV_PACKED, ENV_FIELDS, MAX_TASKS = 64 };
+enum { ENV_ARGS, ENV_RESULTS, ENV_SCRATCH, ENV_PACKED, ENV_FIELDS };
 
 static LLVMTypeRef pointers(atr_emitter *e) { return LLVMArrayType2(e->ptr, ENV_FIELDS); }
 
@@ -76,15 +76,6 @@ static void make_scopes(atr_emitter *e) {
 }
 
 /* ---- one nest */
-
-static int64_t parallel_total(const atr_nest *nest) {
-  int64_t total = 1;
-  for (int d = 0; d < nest->dim_count; d++)
-    if (nest->dims[d].kind == ATR_DIM_PARALLEL) total *= nest->dims[d].extent;
-  return total;
-}
-
-static int64_t task_count(const atr_nest *nest) { return atr_min(parallel_total(nest), MAX_TASKS); }
 
 static void describe_dims(atr_emitter *e) {
   e->unrolled_count[0] = e->unrolled_count[1] = e->vector_count = 0;
@@ -160,7 +151,7 @@ static LLVMValueRef emit_nest(atr_emitter *e, const atr_nest *nest, const char *
   atr_llvm_begin_accesses(e);
   atr_llvm_prepare_tile(e);
   e->box = atr_nest_box(nest);
-  int64_t total = parallel_total(nest), tasks = task_count(nest);
+  int64_t total = atr_nest_parallel_total(nest), tasks = atr_nest_tasks(nest);
   LLVMValueRef task = LLVMGetParam(e->function, 1), all = atr_llvm_i64(e, total), count = atr_llvm_i64(e, tasks);
   LLVMValueRef next = LLVMBuildAdd(e->b, task, atr_llvm_i64(e, 1), "");
   LLVMValueRef lo = total == tasks ? task : LLVMBuildUDiv(e->b, LLVMBuildMul(e->b, task, all, ""), count, "lo");
@@ -226,7 +217,7 @@ static void emit_entry(atr_emitter *e, bool prepack, LLVMValueRef function, LLVM
   for (int n = 0; n < e->program->nest_count; n++) {
     const atr_nest *nest = e->program->nests[n];
     task_call call = {tasks[n], env};
-    if (nest->prepack == prepack && tasks[n] != NULL) call_nest(e, &call, user, parallel_for, task_count(nest));
+    if (nest->prepack == prepack && tasks[n] != NULL) call_nest(e, &call, user, parallel_for, atr_nest_tasks(nest));
   }
   LLVMBuildRet(e->b, LLVMConstInt(e->i32, 0, 0));
 }

@@ -209,6 +209,15 @@ bool atr_nest_can_widen(const atr_nest *nest, atr_dtype operand) {
          atr_dtype_class_of(nest->acc_dtype) == ATR_CLASS_FLOAT;
 }
 
+int64_t atr_nest_parallel_total(const atr_nest *nest) {
+  int64_t total = 1;
+  for (int d = 0; d < nest->dim_count; d++)
+    if (nest->dims[d].kind == ATR_DIM_PARALLEL) total *= nest->dims[d].extent;
+  return total;
+}
+
+int64_t atr_nest_tasks(const atr_nest *nest) { return atr_min(atr_nest_parallel_total(nest), ATR_MAX_TASKS); }
+
 double atr_nest_macs(const atr_nest *nest) {
   double macs = nest->has_acc ? 1 : 0;
   for (int d = 0; d < nest->dim_count; d++) macs *= (double)nest->dims[d].extent;

@@ -149,7 +149,10 @@ typedef struct atr_program {
   int64_t scratch_bytes, packed_bytes; /* set by plan.c */
 } atr_program;
 
-enum { ATR_SCRATCH_ALIGNMENT = 64 };
+enum {
+  ATR_SCRATCH_ALIGNMENT = 64,
+  ATR_MAX_TASKS = 64 /* enough for threads of unequal speed; more cost more calls than they level out */
+};
 
 /* ---- nest.c */
 int atr_program_add_buffer(atr_arena *arena, atr_program *program, const atr_buffer *buffer); /* returns its number */
@@ -188,6 +191,10 @@ bool atr_nest_can_widen(const atr_nest *nest, atr_dtype operand);
 /* Multiply-accumulates over the whole box, and those whose lhs term exists (counted exactly, per dimension). */
 double atr_nest_macs(const atr_nest *nest);
 double atr_nest_useful_macs(const atr_nest *nest);
+
+/* Iterations of the PARALLEL dims, and the tasks that they are dealt out in: neighbouring iterations, about as many to each. */
+int64_t atr_nest_parallel_total(const atr_nest *nest);
+int64_t atr_nest_tasks(const atr_nest *nest);
 
 /* ---- nest_print.c, nest_read.c */
 void atr_program_print(atr_text *text, const atr_program *program);

@@ -48,6 +48,25 @@ expect 0 atrousc nest conv.nest
 cmp out conv.nest || fail "nest does not print what compile wrote"
 expect 0 atrousc explain conv.hlo
 [ -s out ] || fail "explain prints nothing"
+# Which threads take what, and where the loops are cut, for what reason.
+cat >cut.hlo <<'EOF'
+HloModule cut
+ENTRY e {
+  x = f32[1,20,9,8] parameter(0)
+  w = f32[3,3,8,8] parameter(1)
+  z = f32[] constant(0)
+  c = f32[1,20,9,8] convolution(x, w), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f, edge_mode=zeroxreflect
+  ROOT p = f32[1,20,11,8] pad(c, z), padding=0_0x0_0x1_1x0_0
+}
+EOF
+expect 0 atrousc explain cut.hlo --schedule='parallel oy ox; reduce ky kx ic; unroll ox:4; vector oc:8'
+has out '  threads   oy (20) and ox.1 (3): 60 iterations in 60 tasks'
+has out '; kx in 3 parts for its edge mode'
+has out 'ox.1 in 3 parts for its edge mode and a last tile that is not full; ky clipped to the input while running'
+has out '  regions   3 tiles in the code: d2 in 3 parts for the ends of a pad or concatenation'
+expect 0 atrousc explain cut.hlo --schedule='loop ox oy; reduce kx ic; unroll ky:3; vector oc:8'
+has out '  threads   one: no dim is parallel'
+has out 'oy in 3 parts for padding'
 expect 0 atrousc targets
 [ -s out ] || fail "targets prints nothing"
 
