@@ -24,7 +24,7 @@ expect 1 atrousc run f32.hlo --random=1 "--schedule=loop oy ox; reduce ky kx ic;
 has err "dot takes one piece of extent 2"
 
 # bf16: the instruction, or two multiply-adds of halves; whole numbers are exact either way
-sed 's/s8\[/bf16[/g; s/s32\[/f32[/' s8.hlo >bf16.hlo
+sed 's/s8\[/bf16[/g; s/s32\[/f32[/; s/6,6,/24,24,/g' s8.hlo >bf16.hlo
 atrousc compile bf16.hlo --cpu=sapphirerapids --emit=asm -o native.s || fail "sapphirerapids"
 grep -q "vdpbf16ps.*zmm" native.s || fail "sapphirerapids code has no vdpbf16ps"
 atrousc compile bf16.hlo --cpu=sapphirerapids --features=-avx512bf16 --emit=asm -o without.s || fail "sapphirerapids without bf16"
@@ -44,7 +44,7 @@ dense="loop oy ox; reduce ky kx ic; unroll oc:2; vector oc:8; dot ic:2"
 expect 0 atrousc run bf16.hlo --random-int=1 --exact "--schedule=$dense; pack rhs"
 expect 0 atrousc run bf16.hlo --random-int=1 --exact "--schedule=$dense"
 expect 0 atrousc run bf16.hlo --random-int=1 --exact "--schedule=loop oy oc; reduce ky kx ic; vector ox:4; dot ic:2; pack rhs"
-sed 's/x = bf16\[1,6,6,32\]/x = bf16[1,32,6,6]/; s/b01f_01io/bf01_01io/' bf16.hlo >nchw.hlo # the pair is far apart in lhs
+sed 's/x = bf16\[1,24,24,32\]/x = bf16[1,32,24,24]/; s/b01f_01io/bf01_01io/' bf16.hlo >nchw.hlo # the pair is far apart in lhs
 expect 0 atrousc run nchw.hlo --random-int=1 --exact "--schedule=$dense; pack rhs"
-sed 's/x = bf16/x0 = f32/; s/^  w = /  x = bf16[1,6,6,32] convert(x0)\n  w = /' bf16.hlo >converted.hlo # lhs is f32 in memory
+sed 's/x = bf16/x0 = f32/; s/^  w = /  x = bf16[1,24,24,32] convert(x0)\n  w = /' bf16.hlo >converted.hlo # lhs is f32 in memory
 expect 0 atrousc run converted.hlo --random=1 --check "--schedule=$dense; pack rhs"
