@@ -30,22 +30,25 @@ struct atr_threads {
 typedef struct loop {
   void (*body)(void *arg, int64_t i);
   void *arg;
-  _Atomic int published; /* used under ThreadSanitizer only */
 } loop;
 
 /* pthreadpool is not built with ThreadSanitizer, which therefore does not see that a loop's start happens before its bodies and
- * these before its end. Under the sanitizer the same order is spelled once more with atomics of our own. */
+ * these before its end. Under the sanitizer it is told: what was released with a loop happens before what acquires it. An atomic
+ * in the loop would not do, since the loop itself is on a stack that the sanitizer believes the workers must not touch yet. */
 #if defined(__SANITIZE_THREAD__)
-#define SHOW_ORDER 1
+#define TELL_ORDER 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define SHOW_ORDER 1
+#define TELL_ORDER 1
 #endif
 #endif
-#ifdef SHOW_ORDER
-#define SHOW(l) ((void)atomic_fetch_add(&(l)->published, 1))
+#ifdef TELL_ORDER
+#include <sanitizer/tsan_interface.h>
+#define RELEASE(l) __tsan_release(l)
+#define ACQUIRE(l) __tsan_acquire(l)
 #else
-#define SHOW(l) ((void)0)
+#define RELEASE(l) ((void)0)
+#define ACQUIRE(l) ((void)0)
 #endif
 
 /* Workers sleep between loops. pthreadpool's default is to spin, which after each run burns tens of milliseconds of every core
@@ -100,9 +103,9 @@ static bool claim(atr_threads *threads, int self) {
 
 ATR_CALLS_JIT static void run_tile(void *context, size_t start, size_t count) {
   loop *l = context;
-  SHOW(l);
+  ACQUIRE(l);
   for (size_t i = start; i < start + count; i++) l->body(l->arg, (int64_t)i);
-  SHOW(l);
+  RELEASE(l);
 }
 
 /* The first loop, also the first in a forked child, makes the pool. */
@@ -126,9 +129,9 @@ ATR_CALLS_JIT static void parallel_for(void *user, int64_t n, void (*body)(void 
       bool limited = run->limit > 0 && run->limit < threads->count;
       size_t tile = limited ? ((size_t)n - 1) / (size_t)run->limit + 1 : 1;
       loop l = {.body = body, .arg = arg};
-      SHOW(&l);
+      RELEASE(&l);
       pthreadpool_parallelize_1d_tile_1d(pool, run_tile, &l, (size_t)n, tile, flags);
-      SHOW(&l);
+      ACQUIRE(&l);
       atomic_store_explicit(&threads->owner, 0, memory_order_release);
       return;
     }
