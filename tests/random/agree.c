@@ -8,7 +8,8 @@
 
 static bool agrees(double got, double want, const bound *allowed) {
   if (got == want || (isnan(got) && isnan(want))) return true;
-  if (fabs(got) >= allowed->ceiling && fabs(want) >= allowed->ceiling && signbit(got) == signbit(want)) return true;
+  bool beyond = allowed->ceiling > 0 && fabs(got) >= allowed->ceiling && fabs(want) >= allowed->ceiling;
+  if (beyond && signbit(got) == signbit(want)) return true;
   double difference = fabs(got - want);
   return difference <= allowed->absolute + allowed->relative * fabs(want);
 }

@@ -72,9 +72,9 @@ typedef struct step {
   bound worst;     /* of operands: what an operation that chooses among them passes on */
 } step;
 
-static const bound EXACT = {.known = true, .ceiling = INFINITY}, UNKNOWN = {.known = false};
+static const bound EXACT = {.known = true}, UNKNOWN = {.known = false};
 
-static bound within(double absolute, double relative) { return (bound){true, absolute, relative, INFINITY}; }
+static bound within(double absolute, double relative) { return (bound){true, absolute, relative, 0}; }
 
 static double terms_of(const atr_conv *conv, const atr_shape *lhs) {
   double n = (double)lhs->dims[conv->lhs_feature] / (double)conv->feature_group_count;
@@ -92,6 +92,7 @@ static double flushed(const step *s, double n) {
 static bound of_conv(const step *s) {
   const atr_shape *lhs = &s->operand[0]->shape, *rhs = &s->operand[1]->shape;
   atr_dtype result = s->inst->shape.dtype;
+  if (s->operand[0]->op == ATR_OP_PAD && !s->in[1].finite) return UNKNOWN; /* its zeros may be taken as padding (doc/ir.md) */
   if (!is_floating(result)) return s->exact ? EXACT : UNKNOWN;
   atr_dtype sum = atr_dtype_accumulator(lhs->dtype, rhs->dtype, result);
   double n = terms_of(s->inst->u.conv, lhs) * (is_complex(sum) ? 2 : 1), total = n * s->in[0].largest * s->in[1].largest;
@@ -183,8 +184,7 @@ static bound of_op(const step *s) {
 /* Close to the largest number of a dtype an error can decide whether there is an infinity. */
 static bool near_overflow(const step *s, const bound *b) {
   atr_dtype dtype = s->inst->shape.dtype;
-  if (!is_floating(dtype) || (b->absolute == 0 && b->relative == 0) || passes_on(s->inst->op) || b->ceiling < INFINITY)
-    return false;
+  if (!is_floating(dtype) || (b->absolute == 0 && b->relative == 0) || passes_on(s->inst->op) || b->ceiling > 0) return false;
   if (atr_op_kind_of(s->inst->op) == ATR_KIND_CONV)
     if (terms_of(s->inst->u.conv, &s->operand[0]->shape) * s->in[0].largest * s->in[1].largest > greatest(ATR_F32) / 4)
       return true;
@@ -202,7 +202,7 @@ void bound_values(const atr_module *module, const void *const *values, bound *bo
       s.worst.known = s.worst.known && b->known;
       s.worst.absolute = fmax(s.worst.absolute, b->absolute);
       s.worst.relative = fmax(s.worst.relative, b->relative);
-      s.worst.ceiling = fmin(s.worst.ceiling, b->ceiling);
+      if (b->ceiling > 0) s.worst.ceiling = s.worst.ceiling > 0 ? fmin(s.worst.ceiling, b->ceiling) : b->ceiling;
       s.exact = s.exact && b->absolute == 0 && b->relative == 0;
       if (i >= 3) continue;
       s.operand[i] = atr_operand(module, inst, i);

@@ -22,7 +22,7 @@
 typedef struct bound {
   bool known; /* false: nothing is demanded */
   double absolute, relative;
-  double ceiling; /* above it in magnitude all numbers are as good as each other, infinity too; INFINITY: they are not */
+  double ceiling; /* above it in magnitude all numbers are as good as each other, infinity too; 0: none */
 } bound;
 
 /* values[id] is dense in the layout of the instruction's shape; bounds[id] is written for id in 1..module->count. */

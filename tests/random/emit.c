@@ -45,7 +45,7 @@ static void write_array(FILE *f, const atr_shape *shape, const bound *b, const v
   static const char zeros[8];
   size_t size = (size_t)atr_shape_bytes(shape);
   guest_array a = {.dtype = shape->dtype, .elements = atr_shape_elements(shape)};
-  if (b != NULL) a.known = b->known, a.absolute = b->absolute, a.relative = b->relative;
+  if (b != NULL) a.known = b->known, a.absolute = b->absolute, a.relative = b->relative, a.ceiling = b->ceiling;
   fwrite(&a, sizeof a, 1, f);
   fwrite(data, 1, size, f);
   fwrite(zeros, 1, -size % 8, f);

@@ -115,7 +115,7 @@ static void check_result(job *j, int result) {
   int i = (int)j->head->parameters + result;
   const guest_array *a = j->arrays[i];
   const char *got = j->memories[i].data, *want = data_of(a);
-  bound allowed = {a->known != 0, a->absolute, a->relative};
+  bound allowed = {a->known != 0, a->absolute, a->relative, a->ceiling};
   int64_t wrong = bound_first_wrong((atr_dtype)a->dtype, a->elements, got, want, &allowed);
   if (wrong < 0) return;
   size_t size = atr_dtype_size((atr_dtype)a->dtype);

@@ -23,7 +23,7 @@ typedef struct guest_head {
 typedef struct guest_array {
   int64_t dtype, elements;
   int64_t known; /* a result's bound */
-  double absolute, relative;
+  double absolute, relative, ceiling;
 } guest_array;
 
 typedef struct guest_kernel {
