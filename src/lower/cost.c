@@ -12,12 +12,14 @@
 #include "lower/cost.h"
 
 static const double CHAINS_WANTED = 1.5,
-                    FEW_CHAINS = 0.2;     /* sums at work, as a multiple of what the latency needs, to never wait */
-static const double HINDRANCE = 0.1;      /* part of the shorter times that does not hide behind the longest */
-static const double FULL_FILE = 1.03;     /* the last register taken: LLVM may have to move some about */
-static const double LOOP_CYCLES = 8;      /* to set up a loop of the reduction and to leave it */
-static const double ISSUE_WIDTH = 5;      /* instructions per cycle, somewhat below what the front end can do */
-static const double CONVERT_SHARE = 0.07; /* cycles that an instruction of a float conversion takes from the multipliers */
+                    FEW_CHAINS = 0.2;         /* sums at work, as a multiple of what the latency needs, to never wait */
+static const double HINDRANCE = 0.1;          /* part of the shorter times that does not hide behind the longest */
+static const double FULL_FILE = 1.03;         /* the last register taken: LLVM may have to move some about */
+static const double FULL_FILE_OF_TAPS = 1.25; /* the same where it may also load ahead */
+static const double LOOP_CYCLES = 8;          /* to set up a loop of the reduction and to leave it */
+static const double ISSUE_WIDTH = 5;          /* instructions per cycle, somewhat below what the front end can do */
+static const double SHUFFLE_SHARE = 0.5;      /* of the shuffles go to ports that multiply */
+static const double CONVERT_SHARE = 0.07;     /* cycles that an instruction of a float conversion takes from the multipliers */
 
 void atr_cost_steps(const atr_nest *nest, const atr_access *access, int64_t *out) {
   for (int d = 0; d < nest->dim_count; d++) out[d] = atr_access_step(access, d);
@@ -125,7 +127,8 @@ static lane_cost cost_of_lanes(const atr_cost_model *m, const atr_vector_choice 
   if (outer == 0 && inner == 0) return (lane_cost){1, 0};
   if (inner == 1 && outer_follows) return (lane_cost){registers * (aligned ? 1.0 : 1.3), 0};
   int64_t span = llabs(outer) * (v->lanes[0] - 1) + llabs(inner) * (v->lanes[1] - 1) + 1;
-  if (span <= 2 * lanes) return (lane_cost){(double)atr_ceil_div(span, m->width), registers * 1.5};
+  if (span <= 2 * lanes)
+    return (lane_cost){(double)atr_ceil_div(span, m->width), registers * 1.5 * (double)atr_max(llabs(inner), 1)};
   return (lane_cost){(double)lanes, (double)lanes};
 }
 
@@ -333,11 +336,11 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
          lhs_loads = distinct_in(s.lhs, &s.loaded);
   mac_uops uops = uops_of_mac(m, c);
   double arithmetic = accumulators * s.reduce_copies * uops.each, loads = lhs_loads * l.loads + rhs_vectors * r.loads;
-  double converts = lhs_vectors * uops.lhs + rhs_vectors * uops.rhs,
-         others = lhs_vectors * l.shuffles + rhs_vectors * r.shuffles + converts;
+  double shuffles = lhs_vectors * l.shuffles + rhs_vectors * r.shuffles;
+  double converts = lhs_vectors * uops.lhs + rhs_vectors * uops.rhs, others = shuffles + converts;
   /* Conversions of floats run beside other instructions, but take a little of the multipliers' time, and more of shuffles'. */
   bool floats = atr_dtype_class_of(m->nest->acc_dtype) == ATR_CLASS_FLOAT;
-  double bounds[] = {arithmetic / m->row->fma_per_cycle + (floats ? CONVERT_SHARE * converts : 0),
+  double bounds[] = {(arithmetic + SHUFFLE_SHARE * shuffles) / m->row->fma_per_cycle + (floats ? CONVERT_SHARE * converts : 0),
                      loads / m->row->loads_per_cycle, floats ? others - 0.6 * converts : others,
                      (arithmetic + loads + others + 3) / ISSUE_WIDTH};
   double latency = m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 || uops.apart ? 2 : 1);
@@ -349,8 +352,9 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   double live_l = distinct_in(s.lhs, &s.live), live_r = distinct_in(s.rhs, &s.live);
   double factors = (live_l < live_r ? live_l : live_r) * width + 1;
   double registers = (accumulators + (uops.apart ? 2 * factors + 1 : factors)) * m->acc_registers;
-  if (s.whole.count > s.live.count) registers++; /* LLVM loads for the next tap before the last is done with */
-  if (registers == m->row->registers) cycles *= FULL_FILE;
+  bool several = s.whole.count > s.live.count; /* taps after each other: LLVM loads for the next before the last is done with */
+  registers += several;
+  if (registers == m->row->registers) cycles *= several ? FULL_FILE_OF_TAPS : FULL_FILE;
   if (registers > m->row->registers) cycles += 2 * (registers - m->row->registers) * s.reduce_copies;
   *body = arithmetic + loads + others;
   return cycles;
@@ -360,7 +364,7 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
 static double tile_cycles(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors) {
   double accumulators = (double)(copies * vectors) * (double)atr_ceil_div(c->vector.lanes[0] * c->vector.lanes[1], m->width);
   lane_cost store = cost_of_lanes(m, &c->vector, m->out, true);
-  double cycles = 8 + (double)(copies * vectors) * (store.loads + store.shuffles) + accumulators * (m->step_uops + 1) / 2;
+  double cycles = 8 + (double)(copies * vectors) * (store.loads + store.shuffles / 2) + accumulators * (m->step_uops + 1) / 2;
   if (!m->nest->has_acc) {
     for (int e = 1; e <= m->nest->expr_count; e++) {
       if (m->nest->exprs[e].kind != ATR_EXPR_LOAD) continue;

@@ -12,7 +12,8 @@
 #include "base/checked.h"
 #include "lower/cost.h"
 
-enum { MAX_ARRAYS = 8, LINE = 64, PAGE = 4096 };
+enum { MAX_ARRAYS = 8 };
+static const double LINE = 64, PAGE = 4096; /* bytes */
 
 /* Weights used once, read line after line: pages are entered one at a time and each makes the stream wait; read in sweeps
  * over some kilobytes they came at the memory's full rate. */
@@ -162,8 +163,8 @@ static bool single_use(const traffic *t) {
 static bool swept(const traffic *t) {
   int l = t->c->loop_count - 1;
   int64_t step = l >= t->c->reduced_from ? llabs(t->m->rhs[t->c->loops[l].dim]) : 0;
-  return step * t->inside[t->c->loop_count][t->c->loops[l < 0 ? 0 : l].dim] * (int64_t)atr_dtype_size(t->m->nest->rhs_dtype) >=
-         4 * LINE;
+  return (double)(step * t->inside[t->c->loop_count][t->c->loops[l < 0 ? 0 : l].dim] *
+                  (int64_t)atr_dtype_size(t->m->nest->rhs_dtype)) >= 4 * LINE;
 }
 
 void atr_cost_traffic(const atr_cost_model *m, atr_candidate *c) {

@@ -6,8 +6,10 @@
 
 #include <string.h>
 
-#define SERVER_CACHES {32e3, 1e6, 16e6}, {3.2, 1.5, 14}, {64, 2048}, {1, 25}
-#define SMALL_CACHES {32e3, 512e3, 4e6}, {3.2, 4, 20}, {48, 1024}, {2, 25}
+#define SERVER_CACHES                                                                                                          \
+  {32e3, 1e6, 16e6}, {3.2, 1.5, 14}, {64, 2560}, { 1, 12 }
+#define SMALL_CACHES                                                                                                           \
+  {32e3, 512e3, 4e6}, {3.2, 4, 20}, {48, 1024}, { 2, 25 }
 
 /* Wider before narrower within an architecture: the first row whose feature is present wins. */
 static const atr_target_row ROWS[] = {
