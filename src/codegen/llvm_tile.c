@@ -4,6 +4,7 @@
  * are stack slots in the entry block, which LLVM's sroa pass turns into registers. A point whose lanes are all absent emits
  * nothing. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "codegen/llvm_internal.h"
 
@@ -190,9 +191,29 @@ static void mac_all(atr_emitter *e, void *user) {
   for (int64_t i = 0; i < count; i++) mac_point(e, user, &steps[i]);
 }
 
+/* Taps that are all unrolled read lhs elements which do not depend on the innermost loop when that is over weights. LLVM would
+ * load all of them in front of that loop, many more than there are registers, and spill them. */
+static bool reads_lhs_anew(const atr_emitter *e) {
+  const atr_nest *nest = e->nest;
+  int inner = -1;
+  for (int d = 0; d < nest->dim_count; d++)
+    if (nest->dims[d].kind == ATR_DIM_LOOP || nest->dims[d].kind == ATR_DIM_PARALLEL) inner = d;
+  return inner >= 0 && !nest->dims[inner].reduced && atr_access_step(&nest->lhs, inner) == 0 && atr_llvm_points(e, 1) > 4;
+}
+
+/* The same address, in a form that is computed where it stands. */
+static LLVMValueRef pinned(atr_emitter *e, LLVMValueRef address) {
+  LLVMTypeRef type = LLVMTypeOf(address), signature = LLVMFunctionType(type, &type, 1, 0);
+  char nothing_text[] = "", constraints[] = "=r,0";
+  LLVMValueRef nothing = LLVMGetInlineAsm(signature, nothing_text, 0, constraints, strlen(constraints), 1, 0,
+                                          LLVMInlineAsmDialectATT, 0);
+  return LLVMBuildCall2(e->b, signature, nothing, &address, 1, "");
+}
+
 void atr_llvm_mac(atr_emitter *e) {
   LLVMValueRef exists = atr_llvm_exists(e, &e->nest->lhs);
   mac_bases bases = {atr_llvm_base(e, ATR_ACCESS_LHS, &e->nest->lhs), atr_llvm_base(e, ATR_ACCESS_RHS, &e->nest->rhs)};
+  if (reads_lhs_anew(e)) bases.lhs = pinned(e, bases.lhs);
   if (exists != NULL) atr_llvm_if(e, exists, mac_all, &bases);
   else mac_all(e, &bases);
 }

@@ -15,10 +15,12 @@
 
 enum { MAX_VECTOR_CHOICES = 24, MAX_TILES = 24 };
 
-static const double MAX_CODE = 4000;        /* instructions of a nest's body with all its variants */
-static const double CODE_SCALE = 20000;     /* instructions of a program that weigh as much as doubling the time */
-static const double MAX_WIDENED = 1.5e6;    /* bytes of scratch for a converted lhs */
-static const double PACK_CYCLES = 1;        /* per element */
+static const double MAX_CODE = 4000;     /* instructions of a nest's body with all its variants */
+static const double CODE_SCALE = 20000;  /* instructions of a program that weigh as much as doubling the time */
+static const double MAX_WIDENED = 1.5e6; /* bytes of scratch for a converted lhs */
+static const double PIECE_CYCLES =
+    40;                              /* a loop over a piece of the reduction: clipped anew, and left when it is not foreseen */
+static const double PACK_CYCLES = 1; /* per element */
 static const double PARALLEL_CYCLES = 30e3; /* work below which waking threads costs more than it gives */
 
 /* The best candidates so far, best first; one of each kind. */
@@ -252,13 +254,16 @@ static void try_reductions(const atr_cost_model *m, atr_candidate *c, ranking *r
   atr_cost_traffic(m, c);
   rank(r, c);
   bool between = c->loop_count - independent > 1 && c->loops[c->loop_count - 1].dim == inner; /* taps to share a piece */
+  double body, step = atr_cost_step(m, c, c->copies, c->vectors, &body), whole = c->tile_cycles;
   for (int64_t block = 1; between && block < trips; block = block == 1 ? 16 : 2 * block) {
     if (trips % block != 0) continue;
     c->loop_count = independent;
     add_reduction(m, c, block);
+    c->tile_cycles = whole * (block == 1 ? 1 : 1 + PIECE_CYCLES / (step * (double)block));
     atr_cost_traffic(m, c);
     rank(r, c);
   }
+  c->tile_cycles = whole;
 }
 
 static void try_orders(const atr_cost_model *m, const atr_candidate *tile, ranking *r) {

@@ -13,6 +13,7 @@
 
 static const double CHAINS_WANTED = 1.5,
                     FEW_CHAINS = 0.2;         /* sums at work, as a multiple of what the latency needs, to never wait */
+static const double LATENCY_SLACK = 1.08;     /* chains that depend on each other are never packed without gaps */
 static const double HINDRANCE = 0.1;          /* part of the shorter times that does not hide behind the longest */
 static const double FULL_FILE = 1.03;         /* the last register taken: LLVM may have to move some about */
 static const double FULL_FILE_OF_TAPS = 1.25; /* the same where it may also load ahead */
@@ -343,7 +344,7 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   double bounds[] = {(arithmetic + SHUFFLE_SHARE * shuffles) / m->row->fma_per_cycle + (floats ? CONVERT_SHARE * converts : 0),
                      loads / m->row->loads_per_cycle, floats ? others - 0.6 * converts : others,
                      (arithmetic + loads + others + 3) / ISSUE_WIDTH};
-  double latency = m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 || uops.apart ? 2 : 1);
+  double latency = LATENCY_SLACK * m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 || uops.apart ? 2 : 1);
   double cycles = overlapped(bounds, sizeof bounds / sizeof bounds[0]);
   double chains = accumulators / (CHAINS_WANTED * m->row->fma_latency * m->row->fma_per_cycle);
   if (cycles < latency) cycles = latency;
@@ -389,6 +390,43 @@ static double tile_cycles(const atr_cost_model *m, const atr_candidate *c, int64
   return cycles + iterations * step;
 }
 
+/* The only dim of one kind that moves an index; -1: none, or several. */
+static int only_dim(const atr_nest *nest, const atr_affine *at, bool reduced) {
+  int found = -1;
+  for (int d = 0; d < nest->dim_count; d++) {
+    if (at->coef[d] == 0 || nest->dims[d].reduced != reduced) continue;
+    if (found >= 0) return -1;
+    found = d;
+  }
+  return found;
+}
+
+/* Part of the taps that run: absent ones are left out, but a tile of `copies` along the index's dim runs a tap whole when it
+ * has it anywhere. So wide rates want small tiles. */
+static double executed(const atr_nest *nest, const atr_index *index, int d, int64_t copies) {
+  int r = only_dim(nest, &index->at, true);
+  if (d < 0 || r < 0 || index->edge != ATR_EDGE_ZERO || index->divisor != 1 || nest->dims[r].extent > 64) return 1;
+  int64_t extent = nest->dims[d].extent, c = index->at.coef[d], run = 0;
+  for (int64_t k = 0; k < nest->dims[r].extent; k++) {
+    int64_t t = index->at.offset + index->at.coef[r] * k;
+    int64_t first = c > 0 ? atr_ceil_div(-t, c) : atr_ceil_div(t - index->bound + 1, -c);
+    int64_t last = c > 0 ? atr_floor_div(index->bound - 1 - t, c) : atr_floor_div(t, -c);
+    int64_t present = atr_min(last, extent - 1) - atr_max(first, 0) + 1;
+    if (present > 0) run += atr_min(present + copies - 1, extent);
+  }
+  double all = (double)nest->dims[r].extent * (double)extent;
+  return run > 0 && all > 0 ? (double)run / all : 1;
+}
+
+static double executed_taps(const atr_cost_model *m, const atr_candidate *c) {
+  double part = 1;
+  for (int i = 0; m->nest->has_acc && i < m->nest->lhs.index_count; i++) {
+    int d = only_dim(m->nest, &m->nest->lhs.index[i].at, false);
+    if (d >= 0) part *= executed(m->nest, &m->nest->lhs.index[i], d, atr_cost_inner_extent(m, c, d));
+  }
+  return part;
+}
+
 double atr_cost_tiles(const atr_cost_model *m, const atr_candidate *c) {
   const atr_nest *nest = m->nest;
   double others = 1;
@@ -405,7 +443,7 @@ double atr_cost_tiles(const atr_cost_model *m, const atr_candidate *c) {
       double count = (double)(tail_v ? 1 : vectors / c->vectors) * (double)(tail_c ? 1 : copies / c->copies);
       if (v > 0 && u > 0 && count > 0) cycles += count * tile_cycles(m, c, u, v);
     }
-  return cycles * others;
+  return cycles * others * executed_taps(m, c);
 }
 
 double atr_cost_code(const atr_cost_model *m, const atr_candidate *c) {

@@ -70,8 +70,7 @@ static bool rhs_is_constant(const atr_program *program, const atr_nest *nest, ui
 
 atr_schedule_setting atr_schedule_setting_of(const atr_program *program, const atr_nest *nest, const atr_target *target,
                                              uint64_t constant_parameters) {
-  atr_schedule_setting setting = {.target = target,
-                                  .rhs_constant = rhs_is_constant(program, nest, constant_parameters)};
+  atr_schedule_setting setting = {.target = target, .rhs_constant = rhs_is_constant(program, nest, constant_parameters)};
   for (int n = 0; n < program->nest_count; n++) setting.nests += program->nests[n]->has_acc;
   if (setting.nests == 0) setting.nests = 1;
   return setting;
@@ -80,8 +79,8 @@ atr_schedule_setting atr_schedule_setting_of(const atr_program *program, const a
 static atr_status choose(state *s, const atr_nest *nest, atr_schedule *schedule, const char **why) {
   atr_source text = schedule_text_for(s->options->schedule, nest);
   if (text.text == NULL) {
-    atr_schedule_setting setting =
-        atr_schedule_setting_of(s->program, nest, s->options->target, s->options->constant_parameters);
+    atr_schedule_setting setting = atr_schedule_setting_of(s->program, nest, s->options->target,
+                                                           s->options->constant_parameters);
     atr_schedule_choose(s->work->arena, nest, &setting, schedule, why);
     return atr_schedule_check(s->work, nest, schedule);
   }
