@@ -292,15 +292,11 @@ atr_id atr_elementwise_build(atr_work *work, atr_module *module, const char *opc
 }
 
 static atr_status read_direction(atr_work *work, const char *text, atr_direction *direction) {
-  static const char names[][3] = {"EQ", "NE", "LT", "LE", "GT", "GE"}; /* ORDER atr_direction */
-  _Static_assert(ATR_EQ == 0 && ATR_GE == 5, "names of the directions are in their order");
   REFUSE_UNLESS(work, text != NULL, "compare: direction is NULL");
-  for (int i = 0; i <= ATR_GE; i++) {
-    if (strcmp(text, names[i]) != 0) continue;
-    *direction = (atr_direction)i;
-    return ATR_OK;
-  }
-  return atr_fail(work, ATR_NOWHERE, ATR_INVALID_ARGUMENT, "comparison direction \"%s\" is not one of EQ NE LT LE GT GE", text);
+  int value = atr_direction_from_name(text, strlen(text));
+  REFUSE_UNLESS(work, value >= 0, "comparison direction \"%s\" is not one of EQ NE LT LE GT GE", text);
+  *direction = (atr_direction)value;
+  return ATR_OK;
 }
 
 atr_id atr_compare_build(atr_work *work, atr_module *module, const char *direction, atr_id a, atr_id b) {

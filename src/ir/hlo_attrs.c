@@ -226,13 +226,17 @@ static atr_status read_batch_group_count(atr_hlo_reader *r, atr_hlo_node *node) 
   return atr_hlo_take_int(r, "batch_group_count as an integer", &node->inst.u.conv->batch_group_count);
 }
 
+/* The current token as a word of an enumeration; -1 if it is none. */
+static int value_of_word(const atr_hlo_reader *r, int (*from_name)(const char *word, size_t len)) {
+  const atr_token *token = atr_hlo_token(r);
+  return token->kind == ATR_TOKEN_WORD ? from_name(token->text, token->len) : -1;
+}
+
 static atr_status read_operand_precision(atr_hlo_reader *r, atr_hlo_node *node) {
-  static const char *const names[] = {"default", "high", "highest"}; /* ORDER atr_precision */
   ATR_TRY(atr_hlo_take(r, '{'));
   for (int i = 0; i < 2; i++) {
-    int precision = 0;
-    while (precision < 3 && !atr_token_is_word(atr_hlo_token(r), names[precision])) precision++;
-    if (precision == 3) return atr_hlo_expected(r, "the precision default, high or highest");
+    int precision = value_of_word(r, atr_precision_from_name);
+    if (precision < 0) return atr_hlo_expected(r, "the precision default, high or highest");
     node->inst.u.conv->precision[i] = (atr_precision)precision;
     ATR_TRY(atr_hlo_next(r));
     ATR_TRY(atr_hlo_take(r, i == 0 ? ',' : '}'));
@@ -241,15 +245,13 @@ static atr_status read_operand_precision(atr_hlo_reader *r, atr_hlo_node *node) 
 }
 
 static atr_status read_edge_mode(atr_hlo_reader *r, atr_hlo_node *node) {
-  static const char *const names[] = {"zero", "reflect", "replicate", "circular"}; /* ORDER atr_edge_mode */
   static const char what[] = "the edge modes zero, reflect, replicate or circular, joined by 'x'";
-  piece rest, word;
+  piece rest = {0}, word;
   ATR_TRY(take_word(r, what, &rest));
   node->spans[ATR_ATTR_EDGE_MODE] = rest.span;
   while (next_piece(&rest, 'x', &word)) {
-    int mode = 0;
-    while (mode < 4 && !(strlen(names[mode]) == word.len && memcmp(names[mode], word.text, word.len) == 0)) mode++;
-    if (mode == 4) return malformed(r, what, word.span);
+    int mode = atr_edge_from_name(word.text, word.len);
+    if (mode < 0) return malformed(r, what, word.span);
     if (node->edge_count == ATR_MAX_SPATIAL) return too_many_dimensions(r, word.span);
     node->inst.u.conv->window[node->edge_count++].edge = (atr_edge_mode)mode;
   }
@@ -345,10 +347,8 @@ static atr_status read_slice(atr_hlo_reader *r, atr_hlo_node *node) {
 }
 
 static atr_status read_direction(atr_hlo_reader *r, atr_hlo_node *node) {
-  static const char *const names[] = {"EQ", "NE", "LT", "LE", "GT", "GE"}; /* ORDER atr_direction */
-  int direction = 0;
-  while (direction < 6 && !atr_token_is_word(atr_hlo_token(r), names[direction])) direction++;
-  if (direction == 6) return atr_hlo_expected(r, "the direction EQ, NE, LT, LE, GT or GE");
+  int direction = value_of_word(r, atr_direction_from_name);
+  if (direction < 0) return atr_hlo_expected(r, "the direction EQ, NE, LT, LE, GT or GE");
   node->spans[ATR_ATTR_DIRECTION] = atr_hlo_token(r)->span;
   node->inst.u.direction = (atr_direction)direction;
   return atr_hlo_next(r);

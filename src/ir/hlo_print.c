@@ -74,16 +74,6 @@ static bool is_default(const atr_window_dim *dim, field f) {
   return true;
 }
 
-static const char *edge_name(atr_edge_mode edge) {
-  switch (edge) {
-    case ATR_EDGE_ZERO: return "zero";
-    case ATR_EDGE_REFLECT: return "reflect";
-    case ATR_EDGE_REPLICATE: return "replicate";
-    case ATR_EDGE_CIRCULAR: return "circular";
-  }
-  return "?";
-}
-
 static void print_field_value(atr_text *text, const atr_window_dim *dim, field f) {
   switch (f) {
     case FIELD_SIZE: atr_text_printf(text, "%lld", (long long)dim->size); break;
@@ -92,7 +82,7 @@ static void print_field_value(atr_text *text, const atr_window_dim *dim, field f
     case FIELD_LHS_DILATE: atr_text_printf(text, "%lld", (long long)dim->lhs_dilation); break;
     case FIELD_RHS_DILATE: atr_text_printf(text, "%lld", (long long)dim->rhs_dilation); break;
     case FIELD_RHS_REVERSAL: atr_text_puts(text, dim->reversal ? "1" : "0"); break;
-    case FIELD_EDGE: atr_text_puts(text, edge_name(dim->edge)); break;
+    case FIELD_EDGE: atr_text_puts(text, atr_edge_name(dim->edge)); break;
   }
 }
 
@@ -126,15 +116,6 @@ static void print_labels(atr_text *text, const char letters[2], int first, int s
   atr_text_puts(text, labels);
 }
 
-static const char *precision_name(atr_precision precision) {
-  switch (precision) {
-    case ATR_PRECISION_DEFAULT: return "default";
-    case ATR_PRECISION_HIGH: return "high";
-    case ATR_PRECISION_HIGHEST: return "highest";
-  }
-  return "?";
-}
-
 static void print_conv(atr_text *text, const atr_conv *conv) {
   print_window(text, conv);
   atr_text_puts(text, ", dim_labels=");
@@ -146,8 +127,8 @@ static void print_conv(atr_text *text, const atr_conv *conv) {
   if (conv->feature_group_count != 1) atr_text_printf(text, ", feature_group_count=%lld", (long long)conv->feature_group_count);
   if (conv->batch_group_count != 1) atr_text_printf(text, ", batch_group_count=%lld", (long long)conv->batch_group_count);
   if (conv->precision[0] != ATR_PRECISION_DEFAULT || conv->precision[1] != ATR_PRECISION_DEFAULT) {
-    atr_text_printf(text, ", operand_precision={%s,%s}", precision_name(conv->precision[0]),
-                    precision_name(conv->precision[1]));
+    atr_text_printf(text, ", operand_precision={%s,%s}", atr_precision_name(conv->precision[0]),
+                    atr_precision_name(conv->precision[1]));
   }
   print_field(text, conv, FIELD_EDGE, ", edge_mode=");
 }
@@ -185,18 +166,6 @@ static void print_slice(atr_text *text, const atr_inst *inst, int rank) {
   atr_text_puts(text, "}");
 }
 
-static const char *direction_name(atr_direction direction) {
-  switch (direction) {
-    case ATR_EQ: return "EQ";
-    case ATR_NE: return "NE";
-    case ATR_LT: return "LT";
-    case ATR_LE: return "LE";
-    case ATR_GT: return "GT";
-    case ATR_GE: return "GE";
-  }
-  return "?";
-}
-
 static void print_attributes(atr_text *text, const atr_module *module, const atr_inst *inst) {
   switch (inst->op) {
   case ATR_OP_LOCAL_CONVOLUTION:
@@ -211,7 +180,7 @@ static void print_attributes(atr_text *text, const atr_module *module, const atr
   case ATR_OP_TRANSPOSE:
   case ATR_OP_CONCATENATE: print_dimensions(text, inst); break;
   case ATR_OP_IOTA: atr_text_printf(text, ", iota_dimension=%lld", (long long)inst->u.dims.dims[0]); break;
-  case ATR_OP_COMPARE: atr_text_printf(text, ", direction=%s", direction_name(inst->u.direction)); break;
+  case ATR_OP_COMPARE: atr_text_printf(text, ", direction=%s", atr_direction_name(inst->u.direction)); break;
   case ATR_OP_NONE:
   case ATR_OP_PARAMETER:
   case ATR_OP_CONSTANT:

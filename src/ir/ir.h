@@ -118,6 +118,14 @@ struct atr_module {
   uint32_t name_slot_count;
 };
 
+/* ---- words.c: the words of the texts for these enumerations; from_name gives the value, -1 for a word that is none of them. */
+const char *atr_direction_name(atr_direction direction);
+const char *atr_edge_name(atr_edge_mode mode);
+const char *atr_precision_name(atr_precision precision);
+int atr_direction_from_name(const char *word, size_t len);
+int atr_edge_from_name(const char *word, size_t len);
+int atr_precision_from_name(const char *word, size_t len);
+
 /* ---- module.c: building blocks shared by the readers and the builder */
 atr_module *atr_module_new(atr_arena *arena, const char *name);
 /* Appends an instruction (shape, operands and attributes filled in by the caller) and returns its id. An unset name becomes

@@ -432,19 +432,17 @@ static atr_status compare_type_check(operation *o) {
 }
 
 static atr_status compare_store(operation *o) {
-  static const char *const names[] = {"EQ", "NE", "LT", "LE", "GT", "GE"}; /* ORDER atr_direction */
   const atr_mlir_attr *attr = atr_mlir_attr_find(&o->attrs, "comparison_direction");
   if (attr == NULL) return lacks(o, "comparison_direction");
   atr_mlir at = atr_mlir_attr_value(o->m, attr);
   atr_mlir_word word;
   ATR_TRY(atr_mlir_enum_read(&at, "a comparison direction", &word));
   o->spans[ATR_ATTR_DIRECTION] = word.span;
-  for (int i = 0; i < 6; i++) {
-    if (!atr_mlir_word_is(&word, names[i])) continue;
-    o->inst.u.direction = (atr_direction)i;
-    return compare_type_check(o);
-  }
-  return atr_fail(o->m->work, word.span, ATR_PARSE_ERROR, "a comparison direction is EQ, NE, LT, LE, GT or GE");
+  int direction = atr_direction_from_name(word.text, word.len);
+  if (direction < 0)
+    return atr_fail(o->m->work, word.span, ATR_PARSE_ERROR, "a comparison direction is EQ, NE, LT, LE, GT or GE");
+  o->inst.u.direction = (atr_direction)direction;
+  return compare_type_check(o);
 }
 
 static atr_status attributes_store(operation *o) {

@@ -170,16 +170,6 @@ static atr_status verify_conv_dtypes(atr_work *work, const atr_inst *inst, atr_d
   return ATR_OK;
 }
 
-static const char *edge_text(atr_edge_mode mode) {
-  switch (mode) {
-  case ATR_EDGE_ZERO: return "zero";
-  case ATR_EDGE_REFLECT: return "reflect";
-  case ATR_EDGE_REPLICATE: return "replicate";
-  case ATR_EDGE_CIRCULAR: return "circular";
-  }
-  return "unknown";
-}
-
 static atr_status verify_edge(atr_work *work, const atr_inst *inst, int d, int64_t input) {
   const atr_window_dim *w = &inst->u.conv->window[d];
   ATR_RULE(work, inst, ATR_ATTR_EDGE_MODE, (unsigned)w->edge <= ATR_EDGE_CIRCULAR,
@@ -188,9 +178,10 @@ static atr_status verify_edge(atr_work *work, const atr_inst *inst, int d, int64
   ATR_RULE(work, inst, ATR_ATTR_EDGE_MODE, w->lhs_dilation == 1,
            "edge_mode %s with lhs_dilation %lld in spatial dimension %d has no meaning: the holes would have no counterpart "
            "outside",
-           edge_text(w->edge), (long long)w->lhs_dilation, d);
+           atr_edge_name(w->edge), (long long)w->lhs_dilation, d);
   ATR_RULE(work, inst, ATR_ATTR_EDGE_MODE, input > 0,
-           "edge_mode %s of an empty dimension: spatial dimension %d has no element to continue with", edge_text(w->edge), d);
+           "edge_mode %s of an empty dimension: spatial dimension %d has no element to continue with", atr_edge_name(w->edge),
+           d);
   if (w->edge == ATR_EDGE_REFLECT)
     ATR_RULE(work, inst, ATR_ATTR_EDGE_MODE, w->pad_lo < input && w->pad_hi < input,
              "edge_mode reflect needs padding below the input extent %lld in spatial dimension %d, got %lld_%lld",

@@ -81,28 +81,6 @@ static void print_affine(atr_text *text, const atr_nest *nest, const atr_affine 
   atr_text_printf(text, "%llu", magnitude(affine->offset));
 }
 
-static const char *edge_word(atr_edge_mode edge) {
-  switch (edge) {
-  case ATR_EDGE_ZERO: return "skip";
-  case ATR_EDGE_REFLECT: return "reflect";
-  case ATR_EDGE_REPLICATE: return "replicate";
-  case ATR_EDGE_CIRCULAR: return "circular";
-  }
-  return "?";
-}
-
-static const char *direction_word(atr_direction direction) {
-  switch (direction) {
-  case ATR_EQ: return "EQ";
-  case ATR_NE: return "NE";
-  case ATR_LT: return "LT";
-  case ATR_LE: return "LE";
-  case ATR_GT: return "GT";
-  case ATR_GE: return "GE";
-  }
-  return "?";
-}
-
 static const char *dim_words(const atr_dim *dim) {
   switch (dim->kind) {
   case ATR_DIM_LOOP: return dim->reduced ? "reduce" : "loop";
@@ -129,7 +107,7 @@ static void print_indices(atr_text *text, const atr_nest *nest, const atr_access
     atr_text_puts(text, ")");
     if (index->divisor != 1) atr_text_printf(text, " / %lld", (long long)index->divisor);
     atr_text_printf(text, " of %lld by %lld else %s", (long long)index->bound, (long long)index->stride,
-                    edge_word(index->edge));
+                    index->edge == ATR_EDGE_ZERO ? "skip" : atr_edge_name(index->edge));
   }
 }
 
@@ -148,7 +126,7 @@ static void print_constant(atr_text *text, atr_dtype dtype, atr_scalar value) {
 
 static void print_op(atr_text *text, const atr_expr *expr) {
   atr_text_puts(text, atr_op_name(expr->op));
-  if (expr->op == ATR_OP_COMPARE) atr_text_printf(text, " %s", direction_word(expr->direction));
+  if (expr->op == ATR_OP_COMPARE) atr_text_printf(text, " %s", atr_direction_name(expr->direction));
   atr_text_printf(text, " %s", atr_dtype_name(expr->dtype));
   for (int i = 0; i < 3 && expr->args[i] != 0; i++) atr_text_printf(text, " %%%d", expr->args[i]);
 }

@@ -301,12 +301,12 @@ static atr_status read_access(reader *r, atr_access *out) {
 }
 
 static atr_status read_edge(reader *r, atr_edge_mode *out) {
-  if (accept_word(r, "skip")) *out = ATR_EDGE_ZERO;
-  else if (accept_word(r, "reflect")) *out = ATR_EDGE_REFLECT;
-  else if (accept_word(r, "replicate")) *out = ATR_EDGE_REPLICATE;
-  else if (accept_word(r, "circular")) *out = ATR_EDGE_CIRCULAR;
-  else return expected(r, "skip, reflect, replicate or circular");
-  return ATR_OK;
+  for (int mode = ATR_EDGE_ZERO; mode <= ATR_EDGE_CIRCULAR; mode++) {
+    if (!accept_word(r, mode == ATR_EDGE_ZERO ? "skip" : atr_edge_name((atr_edge_mode)mode))) continue;
+    *out = (atr_edge_mode)mode;
+    return ATR_OK;
+  }
+  return expected(r, "skip, reflect, replicate or circular");
 }
 
 static atr_status read_indices(reader *r, atr_access *access) {
@@ -346,9 +346,8 @@ static atr_status read_step(reader *r, int *out) {
 }
 
 static atr_status read_direction(reader *r, atr_direction *out) {
-  static const char *const words[] = {"EQ", "NE", "LT", "LE", "GT", "GE"}; /* ORDER atr_direction */
   for (int d = ATR_EQ; d <= ATR_GE; d++) {
-    if (!accept_word(r, words[d])) continue;
+    if (!accept_word(r, atr_direction_name((atr_direction)d))) continue;
     *out = (atr_direction)d;
     return ATR_OK;
   }
