@@ -224,21 +224,48 @@ double atr_nest_macs(const atr_nest *nest) {
   return macs;
 }
 
-/* Share of the points of the dims of `index` whose element exists; indices of one access share no dims, so shares multiply. */
+bool atr_nest_next_point(const atr_nest *nest, const int *dims, int count, int64_t *point) {
+  for (int i = count - 1; i >= 0; i--) {
+    if (++point[dims[i]] < nest->dims[dims[i]].extent) return true;
+    point[dims[i]] = 0;
+  }
+  return false;
+}
+
+/* How many of t, t + step, t + 2*step, ..., `extent` numbers, are elements of `index`: multiples of its divisor that lie, divided
+ * by it, inside the bound. Of the multiples at most one period is looked at; they are as far apart as each other. */
+static int64_t count_present(const atr_index *index, int64_t t, int64_t step, int64_t extent) {
+  if (step < 0) { /* from the other end */
+    t += step * (extent - 1);
+    step = -step;
+  }
+  int64_t first = atr_max(atr_ceil_div(-t, step), 0);
+  int64_t last = atr_min(atr_floor_div(index->bound * index->divisor - 1 - t, step), extent - 1);
+  int64_t period = index->divisor / atr_gcd(step, index->divisor);
+  for (int64_t i = first; i <= last && i < first + period; i++)
+    if ((t + i * step) % index->divisor == 0) return (last - i) / period + 1;
+  return 0;
+}
+
+/* Share of the points of the dims of `index` whose element exists; indices of one access share no dims, so shares multiply. The
+ * longest dim is counted at once for each point of the others. */
 static double existing_share(const atr_nest *nest, const atr_index *index) {
-  int dims[ATR_MAX_DIMS], count = 0;
+  int dims[ATR_MAX_DIMS], count = 0, longest = -1;
   int64_t point[ATR_MAX_DIMS] = {0};
   double total = 1, present = 0;
   for (int d = 0; d < nest->dim_count; d++) {
     if (index->at.coef[d] == 0) continue;
-    dims[count++] = d;
+    if (longest < 0 || nest->dims[d].extent > nest->dims[longest].extent) longest = d;
     total *= (double)nest->dims[d].extent;
   }
   if (total == 0 || index->edge != ATR_EDGE_ZERO) return 1;
-  for (int d = 0; d >= 0;) {
-    present += atr_index_resolve(index, atr_affine_at(&index->at, point, nest->dim_count)) >= 0;
-    for (d = count - 1; d >= 0 && ++point[dims[d]] == nest->dims[dims[d]].extent; d--) point[dims[d]] = 0;
-  }
+  if (longest < 0) return atr_index_resolve(index, index->at.offset) >= 0;
+  for (int d = 0; d < nest->dim_count; d++)
+    if (index->at.coef[d] != 0 && d != longest) dims[count++] = d;
+  do {
+    int64_t t = atr_affine_at(&index->at, point, nest->dim_count);
+    present += (double)count_present(index, t, index->at.coef[longest], nest->dims[longest].extent);
+  } while (atr_nest_next_point(nest, dims, count, point));
   return present / total;
 }
 

@@ -105,15 +105,6 @@ static atr_status add_term(machine *m) {
   return ATR_OK;
 }
 
-/* Steps to the next point of `dims`, the last fastest; false, with all of them at 0, behind the last one. */
-static bool advance(machine *m, const int *dims, int count) {
-  for (int i = count - 1; i >= 0; i--) {
-    if (++m->point[dims[i]] < m->nest->dims[dims[i]].extent) return true;
-    m->point[dims[i]] = 0;
-  }
-  return false;
-}
-
 static bool has_points(const machine *m, const int *dims, int count) {
   for (int i = 0; i < count; i++)
     if (m->nest->dims[dims[i]].extent == 0) return false;
@@ -122,7 +113,7 @@ static bool has_points(const machine *m, const int *dims, int count) {
 
 static atr_status add_terms(machine *m) {
   if (!has_points(m, m->reduced, m->reduced_count)) return ATR_OK;
-  do { ATR_TRY(add_term(m)); } while (advance(m, m->reduced, m->reduced_count));
+  do { ATR_TRY(add_term(m)); } while (atr_nest_next_point(m->nest, m->reduced, m->reduced_count, m->point));
   return ATR_OK;
 }
 
@@ -343,7 +334,7 @@ static atr_status run_points(machine *m, bool has_tree, const atr_node *nodes) {
   if (!has_points(m, m->inner, m->inner_count)) return ATR_OK;
   do {
     if (!is_guarded_away(m)) ATR_TRY(compute(m, has_tree, nodes));
-  } while (advance(m, m->inner, m->inner_count));
+  } while (atr_nest_next_point(m->nest, m->inner, m->inner_count, m->point));
   return ATR_OK;
 }
 

@@ -608,6 +608,48 @@ START_TEST(test_steps_meet) {
 }
 END_TEST
 
+/* ---- work */
+
+static atr_nest counted_nest(atr_index *index, int64_t a, int64_t b, int64_t c) {
+  atr_nest nest = {.name = "n",
+                   .dims = {{"a", a, false, ATR_DIM_LOOP}, {"b", b, true, ATR_DIM_LOOP}, {"c", c, true, ATR_DIM_LOOP}}};
+  nest.dim_count = 3;
+  nest.has_acc = true;
+  nest.lhs.index = index;
+  nest.lhs.index_count = 1;
+  return nest;
+}
+
+/* Products whose lhs element exists, one by one. */
+static int64_t useful_by_trying(const atr_nest *nest) {
+  int64_t useful = 0, point[ATR_MAX_DIMS];
+  for (point[0] = 0; point[0] < nest->dims[0].extent; point[0]++)
+    for (point[1] = 0; point[1] < nest->dims[1].extent; point[1]++)
+      for (point[2] = 0; point[2] < nest->dims[2].extent; point[2]++)
+        useful += atr_index_resolve(&nest->lhs.index[0], atr_affine_at(&nest->lhs.index[0].at, point, 3)) >= 0;
+  return useful;
+}
+
+START_TEST(test_useful_macs) {
+  for (int64_t i = 0; i < 4000; i++) {
+    atr_index index = {.bound = i % 7, .divisor = 1 + i / 7 % 4, .stride = 1};
+    index.at = (atr_affine){.offset = i % 13 - 6, .coef = {i / 3 % 7 - 3, i / 5 % 5 - 2, i / 11 % 3 - 1}};
+    atr_nest nest = counted_nest(&index, 1 + i % 9, 1 + i % 4, 1 + i % 3);
+    ck_assert_double_eq_tol(atr_nest_useful_macs(&nest), (double)useful_by_trying(&nest), 1e-9);
+  }
+}
+END_TEST
+
+/* In no time, whatever the extents: explain asks after each compilation. */
+START_TEST(test_useful_macs_of_many) {
+  atr_index index = {.bound = INT64_C(1) << 50, .divisor = 1, .stride = 1, .at = {.offset = -1, .coef = {1, 1, 0}}};
+  atr_nest nest = counted_nest(&index, INT64_C(1) << 50, 3, 1);
+  ck_assert_double_eq_tol(atr_nest_macs(&nest) - atr_nest_useful_macs(&nest), 2, 1);
+  index = (atr_index){.bound = INT64_C(1) << 40, .divisor = 2, .stride = 1, .at = {.coef = {1, 1, 0}}};
+  ck_assert_double_eq_tol(atr_nest_useful_macs(&nest) / atr_nest_macs(&nest), 1.0 / 1024, 1e-6);
+}
+END_TEST
+
 /* Two temporaries in the same bytes: right while one is dead, wrong while both live. */
 #define SHARING                                                                                                                \
   "program p {\n"                                                                                                              \
@@ -1236,6 +1278,8 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_bad_program, 0, COUNT(bad_programs));
   tcase_add_test(tc, test_bad_structs);
   tcase_add_test(tc, test_steps_meet);
+  tcase_add_test(tc, test_useful_macs);
+  tcase_add_test(tc, test_useful_macs_of_many);
   tcase_add_test(tc, test_sharing);
   tcase_add_test(tc, test_empty);
   tcase_add_test(tc, test_gaps);
