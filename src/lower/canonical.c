@@ -3,11 +3,13 @@
  * In: a verified module. Out: a program (nest.h) whose nests have only LOOP dims, in an order that names the problem (n g oc
  * oy ox | ky kx ic), no guards and no tree.
  *
- * Three decisions, each made once for every value: view   transpose, reverse, slice, broadcast, most reshapes: strides and an
- * offset into another value's buffer; nothing runs group  an elementwise value or a convolution all of whose users are
- * elementwise values of one group is computed inside that
+ * Three decisions, each made once for every value:
+ *
+ *   view   transpose, reverse, slice, broadcast, most reshapes: strides and an offset into another value's buffer; nothing runs
+ *   group  an elementwise value or a convolution all of whose users are elementwise values of one group is computed inside that
  *          group's nest and never stored: bias, residual, activation, clamp and convert end up behind the sum
- * root   everything else gets a buffer and a nest; an iota gets a constant list of indices, which its other dimensions repeat
+ *   root   everything else gets a buffer and a nest; an iota gets a constant list of indices, which its other dimensions repeat
+ *
  * and three foldings into the convolution's own accesses: a zero pad in front (rule 4), a convert in front, a transpose or
  * copy behind. */
 #include "lower/canonical.h"
@@ -56,38 +58,53 @@ static view own_view(uint32_t id, const atr_shape *shape, bool row_major) {
   return v;
 }
 
+/* Neighbouring old dims and neighbouring new dims with as many elements: [from, from_end) and [to, to_end). */
+typedef struct run {
+  int from, from_end, to, to_end;
+} run;
+
+/* The shortest run behind *r, which starts at dims of more than one element; false where none comes out even. */
+static bool next_run(const atr_shape *from, const atr_shape *to, run *r) {
+  while (r->from_end < from->rank && from->dims[r->from_end] == 1) r->from_end++;
+  if (r->from_end == from->rank) return false;
+  r->from = r->from_end;
+  r->to = r->to_end;
+  int64_t old = from->dims[r->from_end++], new = to->dims[r->to_end++];
+  while (old != new) {
+    bool more_old = old < new;
+    if (more_old ? r->from_end == from->rank : r->to_end == to->rank) return false;
+    if (more_old) old *= from->dims[r->from_end++];
+    else new *= to->dims[r->to_end++];
+  }
+  return true;
+}
+
+/* True when each old dim of the run steps over just what the dims inside it cover; *stride is that of the innermost. */
+static bool run_is_dense(const atr_shape *from, const view *old, const run *r, int64_t *stride) {
+  int inner = r->from_end - 1;
+  while (inner > r->from && from->dims[inner] == 1) inner--;
+  *stride = old->stride[inner];
+  int64_t expected = *stride * from->dims[inner];
+  for (int d = inner - 1; d >= r->from; d--) {
+    if (from->dims[d] == 1) continue;
+    if (old->stride[d] != expected) return false;
+    expected *= from->dims[d];
+  }
+  return true;
+}
+
 /* Reshapes without moving elements: every run of new dims must cut up one run of old dims that is dense within itself. */
 static bool reshape_view(const atr_shape *from, const atr_shape *to, const view *old, view *out) {
   *out = (view){.base = old->base, .offset = old->offset};
-  int f = 0, t = 0;
-  while (t < to->rank) {
-    if (to->dims[t] == 1) {
-      t++;
+  run r = {0};
+  while (r.to_end < to->rank) {
+    int64_t stride;
+    if (to->dims[r.to_end] == 1) {
+      r.to_end++;
       continue;
     }
-    while (f < from->rank && from->dims[f] == 1) f++;
-    if (f == from->rank) return false;
-    int f0 = f, t0 = t;
-    int64_t nf = from->dims[f++], nt = to->dims[t++];
-    while (nf != nt) {
-      if (nf < nt) {
-        if (f == from->rank) return false;
-        nf *= from->dims[f++];
-      } else {
-        if (t == to->rank) return false;
-        nt *= to->dims[t++];
-      }
-    }
-    int inner = f - 1; /* innermost old dim of the run that really moves */
-    while (inner > f0 && from->dims[inner] == 1) inner--;
-    int64_t expected = old->stride[inner] * from->dims[inner];
-    for (int d = inner - 1; d >= f0; d--) {
-      if (from->dims[d] == 1) continue;
-      if (old->stride[d] != expected) return false;
-      expected *= from->dims[d];
-    }
-    int64_t stride = old->stride[inner];
-    for (int d = t - 1; d >= t0; d--) {
+    if (!next_run(from, to, &r) || !run_is_dense(from, old, &r, &stride)) return false;
+    for (int d = r.to_end - 1; d >= r.to; d--) {
       out->stride[d] = stride;
       stride *= to->dims[d];
     }

@@ -3,12 +3,11 @@
  * In: a scheduled nest. Out: nest->tree. A bounds question is "0 <= t < bound" for an affine t: a tap inside the input, a
  * pixel inside the tile's dim. Questions are answered in one of three places:
  *
- * cut    t depends on unrolled or vector dims, or belongs to a load or a guard: the looped dims that t depends on are cut
- * into
- *          ranges in which the answer is the same for every iteration (interior), and single iterations elsewhere (edges), in which each
- *          unrolled copy has its own constant answer. Neighbouring iterations with equal answers are one range again.
- * clip   t depends on looped dims only and the last of them is reduced: the range of that loop is computed while running run
- * an edge mode on looped dims only: the index is resolved while running; and divisors that phases left
+ *   cut    t depends on unrolled or vector dims, or belongs to a load or a guard: the looped dims that t depends on are cut into
+ *          ranges in which the answer is the same for every iteration (interior), and single iterations elsewhere (edges), in
+ *          which each unrolled copy has its own constant answer. Neighbouring iterations with equal answers are one range again.
+ *   clip   t depends on looped dims only and the last of them is reduced: the range of that loop is computed while running
+ *   run    an edge mode on looped dims only: the index is resolved while running; and divisors that phases left
  *
  * So a 3x3 layer on 28 columns in tiles of 14 gets, for its columns: range [0,1) with taps [0,1) on 13 pixels and [1,3) on
  * 14, range [1,2) with [0,2) on 14 and [2,3) on 13; its rows are clipped. */
