@@ -9,8 +9,7 @@
 
 #include "layout.h"
 
-static bool fail(npy_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static bool fail(npy_error *error, const char *format, ...) {
+bool npy_fail(npy_error *error, const char *format, ...) {
   va_list list;
   va_start(list, format);
   vsnprintf(error->text, sizeof error->text, format, list);
@@ -115,14 +114,14 @@ static bool take_extent(cursor *c, int64_t *out) {
 
 static bool read_shape(cursor *c, npy_header *out, npy_error *error) {
   out->rank = 0;
-  if (!take(c, '(')) return fail(error, "header: shape is not a tuple");
+  if (!take(c, '(')) return npy_fail(error, "header: shape is not a tuple");
   while (!take(c, ')')) {
-    if (out->rank == NPY_MAX_RANK) return fail(error, "header: shape has more than %d dimensions", NPY_MAX_RANK);
-    if (!take_extent(c, &out->dims[out->rank])) return fail(error, "header: shape has an entry that is no extent");
+    if (out->rank == NPY_MAX_RANK) return npy_fail(error, "header: shape has more than %d dimensions", NPY_MAX_RANK);
+    if (!take_extent(c, &out->dims[out->rank])) return npy_fail(error, "header: shape has an entry that is no extent");
     out->rank++;
     if (!take(c, ',')) {
       /* "(3)" is a number in Python, not a tuple of one. */
-      if (out->rank < 2 || !take(c, ')')) return fail(error, "header: shape is not a tuple");
+      if (out->rank < 2 || !take(c, ')')) return npy_fail(error, "header: shape is not a tuple");
       return true;
     }
   }
@@ -133,8 +132,8 @@ static bool read_shape(cursor *c, npy_header *out, npy_error *error) {
 static bool read_descr(cursor *c, npy_header *out, npy_error *error) {
   char *d = out->descr;
   skip_space(c);
-  if (c->at < c->end && (*c->at == '[' || *c->at == '(')) return fail(error, "structured dtypes are not supported");
-  if (!take_string(c, d, sizeof out->descr)) return fail(error, "header: descr is not a short string");
+  if (c->at < c->end && (*c->at == '[' || *c->at == '(')) return npy_fail(error, "structured dtypes are not supported");
+  if (!take_string(c, d, sizeof out->descr)) return npy_fail(error, "header: descr is not a short string");
   if (strcmp(d, "bfloat16") == 0) {
     out->byte_order = '<', out->kind = 'V', out->item_size = 2;
     return true;
@@ -149,37 +148,37 @@ static bool read_descr(cursor *c, npy_header *out, npy_error *error) {
     return true;
   }
   if (strchr("biufcV", out->kind) == NULL || !take_extent(&number, &out->item_size) || number.at != number.end) {
-    return fail(error, "dtype '%s' is not supported", d);
+    return npy_fail(error, "dtype '%s' is not supported", d);
   }
   return true;
 }
 
 static bool read_order(cursor *c, npy_header *out, npy_error *error) {
   out->fortran_order = take_word(c, "True");
-  return out->fortran_order || take_word(c, "False") ? true : fail(error, "header: fortran_order is neither True nor False");
+  return out->fortran_order || take_word(c, "False") ? true : npy_fail(error, "header: fortran_order is neither True nor False");
 }
 
 static bool read_dictionary(cursor *c, npy_header *out, npy_error *error) {
   enum { DESCR = 1, ORDER = 2, SHAPE = 4 };
   unsigned seen = 0;
-  if (!take(c, '{')) return fail(error, "header: expected a dictionary");
+  if (!take(c, '{')) return npy_fail(error, "header: expected a dictionary");
   while (!take(c, '}')) {
     char key[24];
-    if (!take_string(c, key, sizeof key) || !take(c, ':')) return fail(error, "header: expected a key and ':'");
+    if (!take_string(c, key, sizeof key) || !take(c, ':')) return npy_fail(error, "header: expected a key and ':'");
     unsigned bit = strcmp(key, "descr") == 0 ? DESCR : strcmp(key, "shape") == 0 ? SHAPE : 0;
     if (strcmp(key, "fortran_order") == 0) bit = ORDER;
-    if (bit == 0) return fail(error, "header: unknown key '%s'", key);
-    if ((seen & bit) != 0) return fail(error, "header: key '%s' appears twice", key);
+    if (bit == 0) return npy_fail(error, "header: unknown key '%s'", key);
+    if ((seen & bit) != 0) return npy_fail(error, "header: key '%s' appears twice", key);
     seen |= bit;
     bool read = bit == DESCR ? read_descr(c, out, error) : bit == ORDER ? read_order(c, out, error) : read_shape(c, out, error);
     if (!read) return false;
     if (take(c, ',')) continue;
-    if (!take(c, '}')) return fail(error, "header: expected ',' or '}'");
+    if (!take(c, '}')) return npy_fail(error, "header: expected ',' or '}'");
     break;
   }
-  if (seen != (DESCR | ORDER | SHAPE)) return fail(error, "header: descr, fortran_order or shape is missing");
+  if (seen != (DESCR | ORDER | SHAPE)) return npy_fail(error, "header: descr, fortran_order or shape is missing");
   skip_space(c);
-  return c->at == c->end ? true : fail(error, "header: text after the dictionary");
+  return c->at == c->end ? true : npy_fail(error, "header: text after the dictionary");
 }
 
 /* ---- the file ---------------------------------------------------------------------------------- */
@@ -188,16 +187,16 @@ bool npy_is_file(const unsigned char *bytes, size_t len) { return len >= 6 && me
 
 bool npy_header_read(const unsigned char *bytes, size_t len, npy_header *out, npy_error *error) {
   memset(out, 0, sizeof *out);
-  if (!npy_is_file(bytes, len)) return fail(error, "not an .npy file");
-  if (len < 8) return fail(error, "the file ends in the header");
+  if (!npy_is_file(bytes, len)) return npy_fail(error, "not an .npy file");
+  if (len < 8) return npy_fail(error, "the file ends in the header");
   if (bytes[6] < 1 || bytes[6] > 3 || bytes[7] != 0) {
-    return fail(error, ".npy version %d.%d is not supported", bytes[6], bytes[7]);
+    return npy_fail(error, ".npy version %d.%d is not supported", bytes[6], bytes[7]);
   }
   size_t start = bytes[6] == 1 ? 10 : 12;
-  if (len < start) return fail(error, "the file ends in the header");
+  if (len < start) return npy_fail(error, "the file ends in the header");
   size_t text_len = bytes[8] | (size_t)bytes[9] << 8;
   if (start == 12) text_len |= (size_t)bytes[10] << 16 | (size_t)bytes[11] << 24;
-  if (text_len > len - start) return fail(error, "the file ends in the header");
+  if (text_len > len - start) return npy_fail(error, "the file ends in the header");
   cursor c = {(const char *)bytes + start, (const char *)bytes + start + text_len};
   if (!read_dictionary(&c, out, error)) return false;
   out->data_offset = start + text_len;
@@ -207,10 +206,10 @@ bool npy_header_read(const unsigned char *bytes, size_t len, npy_header *out, np
   for (int i = 0; i < out->rank; i++) {
     empty = empty || out->dims[i] == 0;
     if (out->dims[i] != 0 && __builtin_mul_overflow(product, out->dims[i], &product)) {
-      return fail(error, "the number of elements overflows");
+      return npy_fail(error, "the number of elements overflows");
     }
   }
-  if (__builtin_mul_overflow(product, out->item_size, &total)) return fail(error, "the number of bytes overflows");
+  if (__builtin_mul_overflow(product, out->item_size, &total)) return npy_fail(error, "the number of bytes overflows");
   out->elements = empty ? 0 : product;
   return true;
 }
@@ -220,16 +219,16 @@ static bool check_type(const npy_header *header, const atr_shape *want, npy_erro
   atr_shape got = {.dtype = want->dtype, .rank = header->rank};
   if (!type_holds(want->dtype, header->kind, header->item_size)) {
     type_list(want->dtype, list, sizeof list);
-    return fail(error, "dtype is '%s', %s wants %s", header->descr, atr_dtype_name(want->dtype), list);
+    return npy_fail(error, "dtype is '%s', %s wants %s", header->descr, atr_dtype_name(want->dtype), list);
   }
   if (header->rank != want->rank) {
-    return fail(error, "the array has %d dimensions, the parameter has %d", header->rank, want->rank);
+    return npy_fail(error, "the array has %d dimensions, the parameter has %d", header->rank, want->rank);
   }
   memcpy(got.dims, header->dims, (size_t)got.rank * sizeof got.dims[0]);
   if (memcmp(got.dims, want->dims, (size_t)got.rank * sizeof got.dims[0]) == 0) return true;
   npy_shape_text(&got, stated, 100);
   npy_shape_text(want, stated + 128, 100);
-  return fail(error, "the array is %s, the parameter is %s", stated, stated + 128);
+  return npy_fail(error, "the array is %s, the parameter is %s", stated, stated + 128);
 }
 
 /* Reverses the bytes of every number; a complex element is two numbers. */
@@ -248,7 +247,7 @@ bool npy_array_read(const unsigned char *bytes, size_t len, const atr_shape *wan
   if (!npy_header_read(bytes, len, &header, error) || !check_type(&header, want, error)) return false;
   uint64_t need = (uint64_t)header.elements * (uint64_t)header.item_size, have = len - header.data_offset;
   if (need != have) {
-    return fail(error, "the array needs %llu bytes, the file has %llu", (unsigned long long)need, (unsigned long long)have);
+    return npy_fail(error, "the array needs %llu bytes, the file has %llu", (unsigned long long)need, (unsigned long long)have);
   }
   int64_t from[ATR_MAX_RANK], to[ATR_MAX_RANK];
   if (header.fortran_order) layout_column_major(want, from);

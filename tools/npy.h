@@ -22,6 +22,9 @@ typedef struct npy_error {
   char text[256];
 } npy_error;
 
+/* Sets the message; always false, for `return npy_fail(...)`. */
+bool npy_fail(npy_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* What a header says. */
 typedef struct npy_header {
   char descr[16];     /* "<f4" */

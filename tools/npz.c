@@ -3,7 +3,6 @@
  * checked against the archive before it is followed. */
 #include "npz.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,15 +21,6 @@ enum {
 #define MAGIC_LOCATOR64 0x07064b50u
 #define MAGIC_END64 0x06064b50u
 #define UNKNOWN32 0xffffffffu
-
-static bool fail(npy_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static bool fail(npy_error *error, const char *format, ...) {
-  va_list list;
-  va_start(list, format);
-  vsnprintf(error->text, sizeof error->text, format, list);
-  va_end(list);
-  return false;
-}
 
 static unsigned get16(const unsigned char *p) { return p[0] | (unsigned)p[1] << 8; }
 static uint32_t get32(const unsigned char *p) { return get16(p) | (uint32_t)get16(p + 2) << 16; }
@@ -76,9 +66,9 @@ static bool read_end(const unsigned char *bytes, size_t len, directory *out, npy
     out->count = get16(p + 10);
     out->offset = get32(p + 16);
     if (out->count != 0xffff && out->offset != UNKNOWN32) return true;
-    return read_end64(bytes, len, len - back, out) ? true : fail(error, "the zip64 end record is broken");
+    return read_end64(bytes, len, len - back, out) ? true : npy_fail(error, "the zip64 end record is broken");
   }
-  return fail(error, "the archive is truncated: no end record");
+  return npy_fail(error, "the archive is truncated: no end record");
 }
 
 /* The zip64 extra field holds, in this order, those of length, packed length and offset that did not fit. */
@@ -111,22 +101,22 @@ static void set_name(npz_entry *entry, const unsigned char *name, size_t len) {
 /* One central record at *at, which moves behind it. */
 static bool read_entry(const unsigned char *bytes, size_t len, uint64_t *at, npz_entry *entry, npy_error *error) {
   const unsigned char *p = bytes + *at;
-  if (!inside(*at, CENTRAL_SIZE, len) || get32(p) != MAGIC_CENTRAL) return fail(error, "the archive's directory is broken");
+  if (!inside(*at, CENTRAL_SIZE, len) || get32(p) != MAGIC_CENTRAL) return npy_fail(error, "the archive's directory is broken");
   size_t name_len = get16(p + 28), extra_len = get16(p + 30), size = CENTRAL_SIZE + name_len + extra_len + get16(p + 32);
-  if (!inside(*at, size, len)) return fail(error, "the archive's directory is broken");
+  if (!inside(*at, size, len)) return npy_fail(error, "the archive's directory is broken");
   set_name(entry, p + CENTRAL_SIZE, name_len);
   entry->method = get16(p + 10);
   entry->crc = get32(p + 16);
   entry->packed_len = get32(p + 20);
   entry->len = get32(p + 24);
   uint64_t local = get32(p + 42);
-  if ((get16(p + 8) & FLAG_ENCRYPTED) != 0) return fail(error, "entry '%s' is encrypted", entry->name);
+  if ((get16(p + 8) & FLAG_ENCRYPTED) != 0) return npy_fail(error, "entry '%s' is encrypted", entry->name);
   if (!read_extra64(p + CENTRAL_SIZE + name_len, extra_len, entry, &local) || !inside(local, LOCAL_SIZE, len) ||
       get32(bytes + local) != MAGIC_LOCAL) {
-    return fail(error, "entry '%s' is broken", entry->name);
+    return npy_fail(error, "entry '%s' is broken", entry->name);
   }
   entry->offset = local + LOCAL_SIZE + get16(bytes + local + 26) + get16(bytes + local + 28);
-  if (!inside(entry->offset, entry->packed_len, len)) return fail(error, "entry '%s' is truncated", entry->name);
+  if (!inside(entry->offset, entry->packed_len, len)) return npy_fail(error, "entry '%s' is truncated", entry->name);
   *at += size;
   return true;
 }
@@ -162,17 +152,17 @@ bool npz_is_file(const unsigned char *bytes, size_t len) {
 bool npz_read(const unsigned char *bytes, size_t len, npz_archive *out, npy_error *error) {
   directory dir = {0, 0};
   *out = (npz_archive){NULL, 0};
-  if (!npz_is_file(bytes, len)) return fail(error, "not an .npz file");
+  if (!npz_is_file(bytes, len)) return npy_fail(error, "not an .npz file");
   if (!read_end(bytes, len, &dir, error)) return false;
-  if (dir.count > len / CENTRAL_SIZE || dir.count > 65536) return fail(error, "the archive's directory is broken");
+  if (dir.count > len / CENTRAL_SIZE || dir.count > 65536) return npy_fail(error, "the archive's directory is broken");
   out->entries = calloc((size_t)dir.count + 1, sizeof *out->entries);
-  if (out->entries == NULL) return fail(error, "out of memory");
+  if (out->entries == NULL) return npy_fail(error, "out of memory");
   uint64_t at = dir.offset;
   for (; out->count < (int)dir.count; out->count++) {
-    if (!inside(at, 0, len)) return fail(error, "the archive's directory is broken");
+    if (!inside(at, 0, len)) return npy_fail(error, "the archive's directory is broken");
     if (!read_entry(bytes, len, &at, &out->entries[out->count], error)) return false;
   }
-  return order_entries(out) ? true : fail(error, "out of memory");
+  return order_entries(out) ? true : npy_fail(error, "out of memory");
 }
 
 void npz_fini(npz_archive *archive) {
@@ -207,25 +197,25 @@ static bool inflate_entry(const unsigned char *from, const npz_entry *entry, uns
 bool npz_entry_read(const unsigned char *bytes, const npz_entry *entry, unsigned char **out, npy_error *error) {
 #ifndef HAVE_ZLIB
   if (entry->method == METHOD_DEFLATED) {
-    return fail(error, "entry '%s' is compressed and this tool was built without zlib; use numpy.savez", entry->name);
+    return npy_fail(error, "entry '%s' is compressed and this tool was built without zlib; use numpy.savez", entry->name);
   }
 #endif
   if (entry->method != METHOD_STORED && entry->method != METHOD_DEFLATED) {
-    return fail(error, "entry '%s' is compressed by method %u, which is not supported", entry->name, entry->method);
+    return npy_fail(error, "entry '%s' is compressed by method %u, which is not supported", entry->name, entry->method);
   }
   /* Deflate gains at most a factor of 1032: a larger claim is a lie, and must not become an allocation. */
   bool stored = entry->method == METHOD_STORED;
   if (stored ? entry->len != entry->packed_len : entry->len / 1032 > entry->packed_len) {
-    return fail(error, "entry '%s' states a wrong length", entry->name);
+    return npy_fail(error, "entry '%s' states a wrong length", entry->name);
   }
   unsigned char *data = malloc((size_t)entry->len + 1);
-  if (data == NULL) return fail(error, "out of memory");
+  if (data == NULL) return npy_fail(error, "out of memory");
   bool right = true;
   if (stored) memcpy(data, bytes + entry->offset, (size_t)entry->len);
   else right = inflate_entry(bytes + entry->offset, entry, data);
   if (!right || npz_crc(0, data, (size_t)entry->len) != entry->crc) {
     free(data);
-    return fail(error, "entry '%s' is damaged", entry->name);
+    return npy_fail(error, "entry '%s' is damaged", entry->name);
   }
   *out = data;
   return true;
