@@ -39,11 +39,6 @@ static bool try_input(const uint8_t *data, size_t size) {
   return accepted;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  try_input(data, size);
-  return 0;
-}
-
 static const char *const seeds[] = {
     "HloModule m\nENTRY e {\n  img = f32[2,3,9,8]{3,2,1,0} parameter(0)\n  ker = f32[3,2,4,8] parameter(1)\n"
     "  ROOT cv = f32[2,3,9,8] convolution(img, ker), window={size=3x2 stride=2x1 pad=0_-1x-1_-1 lhs_dilate=1x2 "
@@ -83,7 +78,7 @@ static const char *const seeds[] = {
     "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f, edge_mode=reflectxzero\n}\n",
 };
 
-/* clang-format off: it gives each word a line */
+/* clang-format off */
 static const char *const words[] = {
     "9223372036854775807", "-9223372036854775808", "18446744073709551616", "-1", "0", "(", ")", "{", "}", "[", "]", ",", "=",
     "%", "\"", "/*", "//", "->", "-", "_", "x", "?", "...", "nan", "inf", "1e999", "f64[2,2]{0,1}", "(f32[4])", "ROOT ",
@@ -97,5 +92,5 @@ const fuzz_plan fuzz = {
     .seed_count = FUZZ_COUNT(seeds),
     .words = words,
     .word_count = FUZZ_COUNT(words),
-    .accepts = try_input,
+    .run = try_input,
 };

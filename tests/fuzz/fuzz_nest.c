@@ -124,11 +124,6 @@ static bool try_input(const uint8_t *data, size_t size) {
   return accepted;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  try_input(data, size);
-  return 0;
-}
-
 static const char *const seeds[] = {
     "program m { scratch 192 packed 192 buffer x arg 0 s32 100 buffer w arg 1 s32 18 buffer y result 0 s32 200 buffer b arg 2 "
     "s32 2\n"
@@ -163,7 +158,7 @@ static const char *const seeds[] = {
     " nest z { dims loop i:9 %1 = load y[i] u8 %2 = load x[i] u8 %3 = compare GE pred %1 %2 store z[-i + 8] %3 } }\n",
 };
 
-/* clang-format off: it gives each word a line */
+/* clang-format off */
 static const char *const words[] = {
     "reduce ", "loop ", "parallel ", "unroll ", "vector ", "tile {", "mac ", "}", "{", "clip ", "padded ", "else skip ",
     "else circular ", "else reflect ", "guard ", "index (", ") of 4 by 1 else skip ", "/ 2 ", "-", "+ ", "*", "%1 ", "temp",
@@ -177,5 +172,5 @@ const fuzz_plan fuzz = {
     .seed_count = FUZZ_COUNT(seeds),
     .words = words,
     .word_count = FUZZ_COUNT(words),
-    .accepts = try_input,
+    .run = try_input,
 };

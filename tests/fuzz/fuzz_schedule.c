@@ -60,11 +60,6 @@ static bool try_input(const uint8_t *data, size_t size) {
   return accepted;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  try_input(data, size);
-  return 0;
-}
-
 static const char *const seeds[] = {
     "s: parallel oy; loop ox oc; reduce ky kx ic; unroll ox:6 oc:2; vector oc:4; pack rhs",
     "s: loop oc oy ox; reduce ic ky; unroll kx:3 ox:13; vector oc:8\nc.ox0: loop ox; reduce ic; vector oc:4; widen lhs rhs; "
@@ -73,41 +68,11 @@ static const char *const seeds[] = {
     "s: loop ox oy oc; reduce kx ky ic; unroll ox:2 oy:5; vector oc:12\n\n",
 };
 
-/* clang-format off: it gives each word a line */
+/* clang-format off */
 static const char *const words[] = {
-    "parallel ",
-    "loop ",
-    "reduce ",
-    "unroll ",
-    "vector ",
-    "dot ",
-    "widen ",
-    "lhs",
-    "rhs",
-    "pack rhs",
-    "; ",
-    ";",
-    ":",
-    "\n",
-    " ",
-    "oc",
-    "ox",
-    "oy",
-    "kx",
-    "ky",
-    "ic",
-    "n",
-    "g",
-    "s: ",
-    "c: ",
-    "c.ox0: ",
-    ":0",
-    ":-1",
-    ":9223372036854775807",
-    ":9223372036854775808",
-    ":64",
-    ":1024",
-    "ic:2",
+    "parallel ", "loop ", "reduce ", "unroll ", "vector ", "dot ", "widen ", "lhs", "rhs", "pack rhs", "; ", ";", ":", "\n",
+    " ", "oc", "ox", "oy", "kx", "ky", "ic", "n", "g", "s: ", "c: ", "c.ox0: ", ":0", ":-1", ":9223372036854775807",
+    ":9223372036854775808", ":64", ":1024", "ic:2",
 };
 /* clang-format on */
 
@@ -117,5 +82,5 @@ const fuzz_plan fuzz = {
     .seed_count = FUZZ_COUNT(seeds),
     .words = words,
     .word_count = FUZZ_COUNT(words),
-    .accepts = try_input,
+    .run = try_input,
 };

@@ -53,11 +53,6 @@ static bool try_input(const uint8_t *data, size_t size) {
   return accepted;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  try_input(data, size);
-  return 0;
-}
-
 static const char *const seeds[] = {
     "#loc1 = loc(\"z\")\n"
     "module @jit_f attributes {mhlo.num_partitions = 1 : i32} {\n"
@@ -116,7 +111,7 @@ static const char *const seeds[] = {
     "  return %y : tensor<1x4x8xf16>\n}\n",
 };
 
-/* clang-format off: it gives each word a line */
+/* clang-format off */
 static const char *const words[] = {
     "9223372036854775807", "-1", "18446744073709551616", "0", "[", "]", "{", "}", "<", ">", "(", ")", "\"", "%0", "%arg0",
     "@main", "dense<", "x", "?", "tensor<", "0x", "call @main", "//", "->", "1000000000000", "loc(", "^bb0:",
@@ -130,5 +125,5 @@ const fuzz_plan fuzz = {
     .seed_count = FUZZ_COUNT(seeds),
     .words = words,
     .word_count = FUZZ_COUNT(words),
-    .accepts = try_input,
+    .run = try_input,
 };

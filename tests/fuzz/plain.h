@@ -1,7 +1,7 @@
 /* plain.h - fuzzers without libFuzzer: a program that makes inputs by changing good ones.
  *
- * A fuzzer is LLVMFuzzerTestOneInput, which stops the program (abort, __builtin_trap) when an input is handled wrongly, and a
- * plan that says what inputs look like. libFuzzer links its own main and needs the function only; otherwise plain.c has main:
+ * A fuzzer is a plan: the function that takes an input and stops the program (abort, __builtin_trap) when something is wrong,
+ * and what inputs look like. libFuzzer has its own main and calls LLVMFuzzerTestOneInput of plain.c; otherwise plain.c has main:
  *
  *     fuzz_hlo [COUNT [FIRST]]   inputs FIRST to FIRST + COUNT - 1 (default 20000 from 0); a failing number repeats alone
  *
@@ -24,12 +24,11 @@ typedef struct fuzz_plan {
   size_t (*make_seed)(int number, char *input); /* in place of `seeds`, for files that are no text; returns the length */
   const char *const *words;                     /* of the language: keywords, brackets, numbers at the limits */
   int word_count;
-  /* NULL, or: is the input good? The seeds must be: changes of what is refused at once test little. */
-  bool (*accepts)(const uint8_t *data, size_t size);
+  /* Says whether the input was accepted. The seeds must be: changes of what is refused at once test little. */
+  bool (*run)(const uint8_t *data, size_t size);
 } fuzz_plan;
 
 extern const fuzz_plan fuzz;
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define FUZZ_COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 
