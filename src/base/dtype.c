@@ -55,6 +55,8 @@ bool atr_dtype_is_integer(atr_dtype dtype) {
   return class_of == ATR_CLASS_SINT || class_of == ATR_CLASS_UINT;
 }
 
+bool atr_dtype_is_fp8(atr_dtype dtype) { return dtype == ATR_F8E4M3FN || dtype == ATR_F8E5M2; }
+
 int atr_dtype_bits(atr_dtype dtype) { return dtype == ATR_PRED ? 1 : 8 * (int)atr_dtype_size(dtype); }
 
 static bool is_name(const char *known, const char *name, size_t len) {

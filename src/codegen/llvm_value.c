@@ -10,8 +10,7 @@
 
 static bool is_complex(atr_dtype dtype) { return atr_dtype_class_of(dtype) == ATR_CLASS_COMPLEX; }
 static bool is_unsigned(atr_dtype dtype) { return atr_dtype_class_of(dtype) == ATR_CLASS_UINT || dtype == ATR_PRED; }
-static bool is_fp8(atr_dtype dtype) { return dtype == ATR_F8E4M3FN || dtype == ATR_F8E5M2; }
-static bool is_float_held(atr_dtype dtype) { return atr_dtype_class_of(dtype) == ATR_CLASS_FLOAT && !is_fp8(dtype); }
+static bool is_float_held(atr_dtype dtype) { return atr_dtype_class_of(dtype) == ATR_CLASS_FLOAT && !atr_dtype_is_fp8(dtype); }
 
 /* ---- types and constants */
 
@@ -70,7 +69,7 @@ static LLVMValueRef float_like(atr_emitter *e, LLVMValueRef like, double value) 
 
 atr_vec atr_llvm_constant(atr_emitter *e, atr_dtype dtype, atr_scalar value) {
   LLVMTypeRef type = atr_llvm_element_type(e, dtype);
-  if (is_fp8(dtype)) {
+  if (atr_dtype_is_fp8(dtype)) {
     uint8_t bits;
     atr_scalar_store(dtype, &bits, value);
     return (atr_vec){splat_constant(e, LLVMConstInt(type, bits, 0)), NULL};
@@ -245,13 +244,13 @@ static LLVMValueRef float_to_held(atr_emitter *e, LLVMValueRef f, atr_dtype to) 
   if (to == ATR_F32) return wide ? LLVMBuildFPTrunc(e->b, f, vector_of(e, e->f32), "") : f;
   if (wide) f = round_to_odd(e, f);
   if (to == ATR_BF16) return float_of(e, bf16_bits(e, f));
-  if (is_fp8(to)) return LLVMBuildTrunc(e->b, narrow_bits(e, to, f), vector_of(e, e->i8), "");
+  if (atr_dtype_is_fp8(to)) return LLVMBuildTrunc(e->b, narrow_bits(e, to, f), vector_of(e, e->i8), "");
   return atr_llvm_from_memory(e, ATR_F16, atr_llvm_to_memory(e, ATR_F16, f));
 }
 
 /* The held form of a float dtype as f32 or f64 arithmetic sees it. */
 static LLVMValueRef held_to_float(atr_emitter *e, LLVMValueRef v, atr_dtype from) {
-  return is_fp8(from) ? widen_bits(e, from, LLVMBuildZExt(e->b, v, vector_of(e, e->i32), "")) : v;
+  return atr_dtype_is_fp8(from) ? widen_bits(e, from, LLVMBuildZExt(e->b, v, vector_of(e, e->i32), "")) : v;
 }
 
 static LLVMValueRef int_to_int(atr_emitter *e, LLVMValueRef v, atr_dtype from, atr_dtype to) {

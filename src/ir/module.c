@@ -44,8 +44,7 @@ atr_op atr_op_from_name(const char *name, size_t len) {
 }
 
 bool atr_op_takes(atr_op op, atr_dtype dtype) {
-  bool fp8 = dtype == ATR_F8E4M3FN || dtype == ATR_F8E5M2;
-  unsigned bit = fp8 ? ATR_TAKES_FP8 : 1u << atr_dtype_class_of(dtype);
+  unsigned bit = atr_dtype_is_fp8(dtype) ? ATR_TAKES_FP8 : 1u << atr_dtype_class_of(dtype);
   return (row_of(op)->takes & bit) != 0;
 }
 

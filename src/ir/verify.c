@@ -98,8 +98,6 @@ atr_status atr_verify_shape(atr_work *work, const atr_inst *inst, const atr_shap
   return ATR_OK;
 }
 
-static bool is_fp8(atr_dtype dtype) { return dtype == ATR_F8E4M3FN || dtype == ATR_F8E5M2; }
-
 /* Signed and unsigned integers mix in a convolution, so they are one class there. */
 static atr_dtype_class family(atr_dtype dtype) {
   atr_dtype_class class = atr_dtype_class_of(dtype);
@@ -123,7 +121,8 @@ static const char *class_text(atr_dtype dtype) {
 static atr_status verify_dtype(atr_work *work, const atr_inst *inst, atr_dtype dtype, const char *instead) {
   const char *op = atr_op_name(inst->op);
   if (atr_op_takes(inst->op, dtype)) return ATR_OK;
-  ATR_RULE(work, inst, ATR_ATTR_OPCODE, !is_fp8(dtype), "%s has no %s form; convert %s", op, atr_dtype_name(dtype), instead);
+  ATR_RULE(work, inst, ATR_ATTR_OPCODE, !atr_dtype_is_fp8(dtype), "%s has no %s form; convert %s", op, atr_dtype_name(dtype),
+           instead);
   return atr_fail(work, atr_inst_span(inst, ATR_ATTR_OPCODE), ATR_VERIFY_ERROR, "%s is not defined for %s; it takes %s", op,
                   atr_dtype_name(dtype), atr_op_takes_text(work->arena, inst->op));
 }
@@ -157,8 +156,8 @@ static atr_status verify_conv_dtypes(atr_work *work, const atr_inst *inst, atr_d
   const atr_dtype all[] = {lhs, rhs, result};
   static const char *const names[] = {"lhs", "rhs", "result"};
   for (int i = 0; i < 3; i++)
-    ATR_RULE(work, inst, i == 2 ? ATR_ATTR_SHAPE : ATR_ATTR_OPCODE, !is_fp8(all[i]), "convolution has no %s form (%s); %s",
-             atr_dtype_name(all[i]), names[i],
+    ATR_RULE(work, inst, i == 2 ? ATR_ATTR_SHAPE : ATR_ATTR_OPCODE, !atr_dtype_is_fp8(all[i]),
+             "convolution has no %s form (%s); %s", atr_dtype_name(all[i]), names[i],
              i == 2 ? "convert its result instead" : "convert its operands to f16, bf16 or f32 first");
   ATR_RULE(work, inst, ATR_ATTR_OPCODE, family(lhs) == family(rhs),
            "convolution has operands of different classes, %s (%s) and %s (%s); convert one of them", atr_dtype_name(lhs),

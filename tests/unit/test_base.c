@@ -411,6 +411,7 @@ START_TEST(dtype_facts) {
     ck_assert_int_eq(atr_dtype_bits(dtype), bits[i]);
     ck_assert_uint_eq(atr_dtype_size(dtype), ((size_t)bits[i] + 7) / 8);
     ck_assert_int_eq(atr_dtype_is_integer(dtype), i >= ATR_S8 && i <= ATR_U64);
+    ck_assert_int_eq(atr_dtype_is_fp8(dtype), strncmp(name, "f8", 2) == 0);
   }
   ck_assert_str_eq(atr_dtype_name(ATR_F8E4M3FN), "f8e4m3fn");
   ck_assert_str_eq(atr_dtype_stablehlo_name(ATR_C128), "complex<f64>");
