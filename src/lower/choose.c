@@ -340,7 +340,7 @@ static const char *reasons(atr_arena *arena, const atr_cost_model *m, const atr_
     atr_text_printf(&t, "rhs %s; ", c->pack ? "packed, it is read by many outputs" : "read in place");
   }
   atr_text_printf(&t, "estimate %.5g cycles: %.5g in tiles", c->cycles, c->tile_cycles);
-  static const char *const terms[ATR_TRAFFIC_TERMS] = {"misses of L1", "of L2", "of L3", "translations", "page walks"};
+  static const char *const terms[ATR_TRAFFIC_TERMS] = {"misses of L1", "misses of L2", "misses of L3", "translations", "page walks"};
   for (int i = 0; i < ATR_TRAFFIC_TERMS; i++) atr_text_printf(&t, ", %.5g for %s", c->traffic[i], terms[i]);
   return t.data;
 }
