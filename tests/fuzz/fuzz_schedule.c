@@ -62,8 +62,7 @@ static bool try_input(const uint8_t *data, size_t size) {
 
 static const char *const seeds[] = {
     "s: parallel oy; loop ox oc; reduce ky kx ic; unroll ox:6 oc:2; vector oc:4; pack rhs",
-    "s: loop oc oy ox; reduce ic ky; unroll kx:3 ox:13; vector oc:8\nc.ox0: loop ox; reduce ic; vector oc:4; widen lhs rhs; "
-    "pack rhs",
+    "s: loop oc oy ox; reduce ic ky; unroll kx:3 ox:13; vector oc:8\nc.ox0: loop ox; vector oc:4; widen lhs rhs; pack rhs",
     "c.ox1: parallel ox oc; reduce ic; unroll kx:2 ox:4; vector oc:8; dot ic:2; pack rhs\ns: unroll oc:3; vector ox:16\n",
     "s: loop ox oy oc; reduce kx ky ic; unroll ox:2 oy:5; vector oc:12\n\n",
 };
