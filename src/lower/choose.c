@@ -64,6 +64,12 @@ static int vector_choices(const atr_cost_model *m, atr_vector_choice *out) {
   return count;
 }
 
+static bool asks(const atr_nest *nest, int d) {
+  for (int i = 0; i < nest->lhs.index_count; i++)
+    if (nest->lhs.index[i].at.coef[d] != 0) return true;
+  return false;
+}
+
 /* Sets of reduced dims to unroll whole: none, and the one, two or three innermost small ones that are taps or few channels. */
 static int unroll_choices(const atr_cost_model *m, uint64_t *out) {
   int count = 0;
@@ -77,10 +83,11 @@ static int unroll_choices(const atr_cost_model *m, uint64_t *out) {
     set |= UINT64_C(1) << d;
     out[count++] = set;
   }
-  for (int i = 0; i < m->reduce_count && count < 8; i++) { /* one small dim that is not innermost: rows of a window */
+  for (int i = 0; i < m->reduce_count && count < 8; i++) { /* one dim that is not innermost: rows of a window */
     int d = m->reduce_order[i];
-    if (m->nest->dims[d].extent > 1 && m->nest->dims[d].extent <= 7 && !has_run_time_divisor(m->nest, d))
-      out[count++] = UINT64_C(1) << d;
+    int64_t extent = m->nest->dims[d].extent,
+            most = asks(m->nest, d) ? 7 : 32; /* with questions there would be many variants */
+    if (extent > 1 && extent <= most && !has_run_time_divisor(m->nest, d)) out[count++] = UINT64_C(1) << d;
   }
   return count;
 }
@@ -147,13 +154,30 @@ static int dot_choice(const atr_cost_model *m) {
   return -1;
 }
 
-/* Every tile for one choice of vector, unrolled taps and pairs, with and without more steps of the innermost loop. */
+/* Every tile with a piece of reduced dim d unrolled, where the piece divides it. */
+static void try_piece(const atr_cost_model *m, atr_candidate *c, int d, int64_t extent, ranking *r) {
+  int64_t whole = m->nest->dims[d].extent;
+  if (c->dot >= 0 || (c->unrolled >> d & 1) != 0 || has_run_time_divisor(m->nest, d)) return;
+  if (whole % extent != 0 || whole == extent) return;
+  c->step_dim = d;
+  c->inner_steps = extent;
+  try_tiles(m, c, r);
+}
+
+/* Every tile for one choice of vector, unrolled taps and pairs: alone, with steps of the innermost loop, and with some rows of a
+ * large window beside the pixels that share them. */
 static void try_steps(const atr_cost_model *m, atr_candidate c, ranking *r) {
   int loop = atr_cost_innermost_loop(m, c.unrolled);
-  for (c.inner_steps = 1; c.inner_steps <= 4; c.inner_steps *= 2) {
-    bool divides = loop >= 0 && c.dot < 0 && !has_run_time_divisor(m->nest, loop) &&
-                   m->nest->dims[loop].extent % c.inner_steps == 0 && m->nest->dims[loop].extent > c.inner_steps;
-    if (c.inner_steps == 1 || divides) try_tiles(m, &c, r);
+  c.step_dim = -1;
+  c.inner_steps = 1;
+  try_tiles(m, &c, r);
+  if (loop < 0) return;
+  try_piece(m, &c, loop, 2, r);
+  try_piece(m, &c, loop, 4, r);
+  for (int i = 0; i < m->reduce_count; i++) {
+    int d = m->reduce_order[i];
+    if (d == loop || asks(m->nest, d) || m->nest->dims[d].extent <= 7) continue;
+    for (int64_t rows = 2; rows <= 5; rows++) try_piece(m, &c, d, rows, r);
   }
 }
 
@@ -173,7 +197,8 @@ static void rank_tiles(const atr_cost_model *m, ranking *r) {
   for (int v = 0; v < vector_count; v++)
     for (int u = 0; u < unroll_count; u++)
       for (int pack = m->may_pack; pack >= 0; pack--) {
-        atr_candidate c = {.vector = vectors[v], .unrolled = unrolled[u], .dot = -1, .pack = pack, .widen_rhs = pack && small};
+        atr_candidate c = {
+            .vector = vectors[v], .unrolled = unrolled[u], .step_dim = -1, .dot = -1, .pack = pack, .widen_rhs = pack && small};
         try_steps(m, c, r);
         c.widen_rhs = false;
         c.dot = dot;
@@ -304,14 +329,14 @@ static bool first_piece(const atr_candidate *c, int loop) {
 
 static void make_schedule(const atr_cost_model *m, const atr_candidate *c, atr_schedule *s) {
   const atr_nest *nest = m->nest;
-  int parallel = parallel_loops(c), loop = atr_cost_innermost_loop(m, c->unrolled);
+  int parallel = parallel_loops(c);
   *s = (atr_schedule){.widen_lhs = c->widen_lhs, .widen_rhs = c->widen_rhs, .pack_rhs = c->pack};
   for (int l = 0; l < c->loop_count; l++)
     add_piece(s, c->loops[l].dim, l < parallel ? ATR_DIM_PARALLEL : ATR_DIM_LOOP, first_piece(c, l) ? 0 : c->loops[l].trips);
   for (int i = 0; i < m->reduce_count; i++) {
     int d = m->reduce_order[i];
     if ((c->unrolled >> d & 1) != 0) add_piece(s, d, ATR_DIM_UNROLL, nest->dims[d].extent);
-    if (d == loop && c->inner_steps > 1) add_piece(s, d, ATR_DIM_UNROLL, c->inner_steps);
+    if (d == c->step_dim) add_piece(s, d, ATR_DIM_UNROLL, c->inner_steps);
   }
   if (c->copies > 1) add_piece(s, c->copies_dim, ATR_DIM_UNROLL, c->copies);
   if (c->vectors > 1) add_piece(s, c->vector.dims[1], ATR_DIM_UNROLL, c->vectors);
@@ -340,7 +365,8 @@ static const char *reasons(atr_arena *arena, const atr_cost_model *m, const atr_
     atr_text_printf(&t, "rhs %s; ", c->pack ? "packed, it is read by many outputs" : "read in place");
   }
   atr_text_printf(&t, "estimate %.5g cycles: %.5g in tiles", c->cycles, c->tile_cycles);
-  static const char *const terms[ATR_TRAFFIC_TERMS] = {"misses of L1", "misses of L2", "misses of L3", "translations", "page walks"};
+  static const char *const terms[ATR_TRAFFIC_TERMS] = {"misses of L1", "misses of L2", "misses of L3", "translations",
+                                                       "page walks"};
   for (int i = 0; i < ATR_TRAFFIC_TERMS; i++) atr_text_printf(&t, ", %.5g for %s", c->traffic[i], terms[i]);
   return t.data;
 }

@@ -133,12 +133,6 @@ static lane_cost cost_of_lanes(const atr_cost_model *m, const atr_vector_choice 
   return (lane_cost){(double)lanes, (double)lanes};
 }
 
-/* |{a*i + b*j}| where a divides b: rows of e values, each r = |b/a| values further on. */
-static double distinct_pair(int64_t a, int64_t e, int64_t b, int64_t f) {
-  int64_t r = llabs(b / a);
-  return (double)(r >= e ? e * f : e + r * (f - 1));
-}
-
 static double distinct_by_listing(const int64_t *step, const int *dims, const int64_t *extents, int count) {
   int64_t values[256];
   int filled = 1;
@@ -156,21 +150,32 @@ static double distinct_by_listing(const int64_t *step, const int *dims, const in
   return filled;
 }
 
-/* Different addresses among unrolled copies: a product of extents, but for dims that step through one array together. */
+/* Different addresses among unrolled copies: a product of extents, but for dims that step through one array together. By their
+ * steps from the smallest on, a dim either starts behind all the ones before it, or its steps fall on theirs. */
 static double distinct(const int64_t *step, const int *dims, const int64_t *extents, int count) {
-  int64_t total = 1, moving_extents[ATR_MAX_DIMS];
-  int moving[ATR_MAX_DIMS], n = 0;
+  int order[ATR_MAX_DIMS], n = 0;
+  int64_t total = 1;
   for (int i = 0; i < count; i++) {
     if (step[dims[i]] == 0) continue;
-    moving[n] = dims[i];
-    moving_extents[n++] = extents[i];
+    int at = n++;
+    for (; at > 0 && llabs(step[dims[order[at - 1]]]) > llabs(step[dims[i]]); at--) order[at] = order[at - 1];
+    order[at] = i;
     total *= extents[i];
   }
-  if (n <= 1 || total > 256) return (double)total;
-  int64_t a = step[moving[0]], b = step[moving[1]];
-  if (n == 2 && b % a == 0) return distinct_pair(a, moving_extents[0], b, moving_extents[1]);
-  if (n == 2 && a % b == 0) return distinct_pair(b, moving_extents[1], a, moving_extents[0]);
-  return distinct_by_listing(step, moving, moving_extents, n);
+  int64_t apart = 1, run = 1, run_step = 0; /* run values, run_step apart, in each of `apart` places */
+  for (int i = 0; i < n; i++) {
+    int64_t s = llabs(step[dims[order[i]]]), e = extents[order[i]];
+    if (run_step == 0 || s > run_step * (run - 1)) {
+      apart *= run;
+      run = e;
+      run_step = s;
+    } else if (s % run_step == 0) {
+      run += s / run_step * (e - 1);
+    } else {
+      return total > 256 ? (double)total : distinct_by_listing(step, dims, extents, count);
+    }
+  }
+  return (double)(apart * run);
 }
 
 /* ---- cycles of a candidate */
@@ -199,7 +204,7 @@ int64_t atr_cost_inner_extent(const atr_cost_model *m, const atr_candidate *c, i
   if (d == c->vector.dims[1]) e *= c->vector.lanes[1] * c->vectors;
   if (d == c->copies_dim) e *= c->copies;
   if ((c->unrolled >> d & 1) != 0) e *= m->nest->dims[d].extent;
-  if (m->nest->dims[d].reduced && d == atr_cost_innermost_loop(m, c->unrolled)) e *= c->inner_steps;
+  if (d == c->step_dim) e *= c->inner_steps;
   if (d == c->dot) e *= 2;
   return e;
 }
@@ -209,16 +214,21 @@ typedef struct step_copies {
   shape_of_step outer;  /* independent dims: one accumulator each */
   shape_of_step whole;  /* and unrolled reduced dims */
   shape_of_step live;   /* outer, and the reduced dims through which copies share lhs elements: these are kept in registers */
+  shape_of_step window; /* the same for rhs: of the taps that share, those between first and last */
   shape_of_step loaded; /* whole, without reduced dims whose elements come with one load of a span (llvm_access.c) */
   double reduce_copies;
   int64_t lhs[ATR_MAX_DIMS], rhs[ATR_MAX_DIMS]; /* elements per copy */
 } step_copies;
 
-/* Do copies of the independent dims and of reduced dim d meet at the same lhs elements? */
-static bool shares_lhs(const step_copies *s, int d, int64_t extent) {
-  for (int i = 0; i < s->outer.count; i++)
-    if (atr_steps_meet(s->lhs[s->outer.dims[i]], s->outer.extents[i], s->lhs[d], extent)) return true;
-  return false;
+/* Taps of reduced dim d between the first and the last that read one lhs element for copies of an independent dim; 0: each
+ * element has its one tap. */
+static int64_t sharing_taps(const step_copies *s, int d, int64_t extent) {
+  int64_t most = 0;
+  for (int i = 0; i < s->outer.count; i++) {
+    int64_t copies = s->outer.extents[i], step = llabs(s->lhs[s->outer.dims[i]]), tap = llabs(s->lhs[d]);
+    if (atr_steps_meet(step, copies, tap, extent)) most = atr_max(most, (copies - 1) * atr_max(step / tap, 1) + 1);
+  }
+  return most;
 }
 
 static bool in_an_index(const atr_access *access, int d) {
@@ -230,14 +240,16 @@ static bool in_an_index(const atr_access *access, int d) {
 static void add_reduced(const atr_cost_model *m, step_copies *s, int d, int64_t extent, bool spanned) {
   if (extent <= 1) return;
   add_copies(&s->whole, d, extent);
-  if (shares_lhs(s, d, extent)) add_copies(&s->live, d, extent);
+  int64_t sharing = sharing_taps(s, d, extent);
+  if (sharing > 0) add_copies(&s->live, d, extent);
+  if (sharing > 0) add_copies(&s->window, d, atr_min(extent, sharing));
   if (!spanned || in_an_index(&m->nest->lhs, d) || s->lhs[d] * extent > 2 * m->width) add_copies(&s->loaded, d, extent);
   s->reduce_copies *= (double)extent;
 }
 
 static void copies_of(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors, bool spanned,
                       step_copies *s) {
-  int vd = c->vector.dims[1], loop = atr_cost_innermost_loop(m, c->unrolled);
+  int vd = c->vector.dims[1];
   memcpy(s->lhs, m->lhs, sizeof s->lhs);
   memcpy(s->rhs, m->rhs, sizeof s->rhs);
   s->lhs[vd] *= c->vector.lanes[1]; /* copies of the vector dim step by whole vectors */
@@ -246,12 +258,12 @@ static void copies_of(const atr_cost_model *m, const atr_candidate *c, int64_t c
   s->reduce_copies = 1;
   if (c->copies_dim >= 0) add_copies(&s->outer, c->copies_dim, copies);
   add_copies(&s->outer, vd, vectors);
-  s->whole = s->live = s->loaded = s->outer;
+  s->whole = s->live = s->window = s->loaded = s->outer;
   for (int i = 0; i < m->reduce_count; i++) {
     int d = m->reduce_order[i];
     if ((c->unrolled >> d & 1) != 0) add_reduced(m, s, d, m->nest->dims[d].extent, spanned);
   }
-  if (loop >= 0) add_reduced(m, s, loop, c->inner_steps, spanned);
+  if (c->step_dim >= 0) add_reduced(m, s, c->step_dim, c->inner_steps, spanned);
 }
 
 static double distinct_in(const int64_t *step, const shape_of_step *shape) {
@@ -350,7 +362,7 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   if (cycles < latency) cycles = latency;
   if (chains < 1) cycles *= 1 + FEW_CHAINS * (1 - chains);
   cycles *= conflict_factor(s.lhs, &s.whole, c->copies_dim, atr_cost_lhs_dtype(m, c));
-  double live_l = distinct_in(s.lhs, &s.live), live_r = distinct_in(s.rhs, &s.live);
+  double live_l = distinct_in(s.lhs, &s.live), live_r = distinct_in(s.rhs, &s.window);
   double factors = (live_l < live_r ? live_l : live_r) * width + 1;
   double registers = (accumulators + (uops.apart ? 2 * factors + 1 : factors)) * m->acc_registers;
   bool several = s.whole.count > s.live.count; /* taps after each other: LLVM loads for the next before the last is done with */
@@ -377,12 +389,11 @@ static double tile_cycles(const atr_cost_model *m, const atr_candidate *c, int64
     return cycles;
   }
   double body, step = atr_cost_step(m, c, copies, vectors, &body), iterations = 1;
-  int loop = atr_cost_innermost_loop(m, c->unrolled);
   for (int i = 0; i < m->reduce_count; i++) {
     int d = m->reduce_order[i];
     if ((c->unrolled >> d & 1) != 0) continue;
     double extent = (double)m->nest->dims[d].extent;
-    if (d == loop) extent /= (double)c->inner_steps;
+    if (d == c->step_dim) extent /= (double)c->inner_steps;
     if (d == c->dot) extent /= 2;
     cycles += iterations * LOOP_CYCLES;
     iterations *= extent;

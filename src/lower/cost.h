@@ -27,7 +27,8 @@ typedef struct atr_candidate {
   int copies_dim;               /* -1: none */
   int64_t copies;               /* U */
   uint64_t unrolled;            /* bit d: reduced dim d is unrolled whole */
-  int64_t inner_steps;          /* the innermost looped reduced dim is unrolled this many times */
+  int step_dim;                 /* looped reduced dim of which a piece is unrolled; -1: none */
+  int64_t inner_steps;          /* extent of the piece */
   int dot;                      /* reduced dim whose elements are multiplied in pairs; -1: none */
   bool pack;                    /* rhs is laid out anew */
   bool widen_lhs, widen_rhs;    /* operands are converted to the sum's dtype beforehand */

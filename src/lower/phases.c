@@ -25,8 +25,7 @@ static void substitute_affine(void *user, atr_affine *affine) {
   affine->coef[s->dim] *= s->scale;
 }
 
-/* Restricts dim to offset, offset + scale, ... */
-static void substitute(atr_nest *nest, int dim, int64_t scale, int64_t offset) {
+void atr_nest_substitute(atr_nest *nest, int dim, int64_t scale, int64_t offset) {
   substitution s = {dim, scale, offset};
   int64_t extent = nest->dims[dim].extent;
   nest->dims[dim].extent = extent > offset ? atr_ceil_div(extent - offset, scale) : 0;
@@ -88,13 +87,13 @@ static atr_nest *residue_nest(atr_arena *arena, const atr_nest *nest, int64_t P,
   divided_index d;
   if (!find_divided(phase, &d)) return phase;
   int64_t L = d.index->divisor, D = d.k >= 0 ? d.index->at.coef[d.k] : 0;
-  if (d.o >= 0) substitute(phase, d.o, P, r);
+  if (d.o >= 0) atr_nest_substitute(phase, d.o, P, r);
   int64_t rest = d.index->at.offset, k0 = first_tap(d.k >= 0 ? D : L, rest, L, d.k >= 0 ? phase->dims[d.k].extent : 1);
   if (P > 1) phase->name = atr_arena_printf(arena, "%s.%s%lld", nest->name, d.o >= 0 ? nest->dims[d.o].name : "", (long long)r);
   if (k0 < 0) {
     make_absent(phase, &d);
   } else {
-    if (d.k >= 0) substitute(phase, d.k, L / atr_gcd(D, L), k0);
+    if (d.k >= 0) atr_nest_substitute(phase, d.k, L / atr_gcd(D, L), k0);
     for (int i = 0; i < phase->dim_count; i++) d.index->at.coef[i] /= L;
     d.index->at.offset = atr_floor_div(d.index->at.offset, L);
     d.index->divisor = 1;

@@ -38,6 +38,13 @@ static atr_status run_phases(state *s) {
   return ATR_OK;
 }
 
+static atr_status run_frame(state *s) {
+  atr_program *p = without_nests(s);
+  for (int n = 0; n < s->program->nest_count; n++) atr_nest_split_frame(s->work->arena, s->program->nests[n], p);
+  s->program = p;
+  return ATR_OK;
+}
+
 static atr_status run_collapse(state *s) {
   for (int n = 0; n < s->program->nest_count; n++) atr_nest_collapse(s->work->arena, s->program->nests[n]);
   return ATR_OK;
@@ -132,6 +139,7 @@ typedef struct pass {
 static const pass PASSES[] = {
     {"canonical", run_canonical}, /* graph to nests; views, groups and foldings decided */
     {"phases", run_phases},       /* before collapse: residue classes are of the problem's own dims */
+    {"frame", run_frame},         /* after phases, whose nests have edges of their own; before tiles */
     {"collapse", run_collapse},   /* before schedule: tiles are cut from as few and as long dims as there are */
     {"schedule", run_schedule},   /* tile and pack follow from the schedule at once */
     {"regions", run_regions},     /* after tiles: which copies are inside is a question about unrolled dims */

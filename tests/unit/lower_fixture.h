@@ -51,9 +51,18 @@ static inline atr_program *phases_of(const atr_program *program) {
   return p;
 }
 
+static inline atr_program *frames_of(const atr_program *program) {
+  atr_program *p = ATR_NEW(&arena, atr_program);
+  *p = *program;
+  p->nests = NULL;
+  p->nest_count = p->nest_capacity = 0;
+  for (int n = 0; n < program->nest_count; n++) atr_nest_split_frame(&arena, program->nests[n], p);
+  return p;
+}
+
 /* Ready to be scheduled. */
 static inline atr_program *collapsed_of(const char *instructions) {
-  atr_program *program = phases_of(canonical_of(instructions));
+  atr_program *program = frames_of(phases_of(canonical_of(instructions)));
   for (int n = 0; n < program->nest_count; n++) atr_nest_collapse(&arena, program->nests[n]);
   return program;
 }

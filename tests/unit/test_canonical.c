@@ -357,6 +357,47 @@ START_TEST(test_phases_of_a_pad) {
 }
 END_TEST
 
+/* ---- frame */
+
+typedef struct frame_row {
+  const char *window; /* on 64 x 48 pixels, f channels */
+  int channels;
+  const char *parts; /* "NAME:oy x ox" of each nest */
+} frame_row;
+
+static const frame_row frame_rows[] = {
+    {"size=15x11 pad=7_7x5_5", 1, "y.oy_low:7x48 y.oy_high:7x48 y.ox_low:50x5 y.ox_high:50x5 y:50x38"},
+    {"size=15x11 pad=7_0x0_5", 1, "y.oy_low:7x43 y.ox_high:50x5 y:50x38"},
+    {"size=9x3 pad=4_4x1_1", 1, "y.oy_low:4x48 y.oy_high:4x48 y:56x48"}, /* three taps are left out where they lie */
+    {"size=15x11 pad=7_7x5_5 rhs_reversal=1x1", 1, "y.oy_low:7x48 y.oy_high:7x48 y.ox_low:50x5 y.ox_high:50x5 y:50x38"},
+    {"size=15x11 stride=2x2 pad=7_7x5_5", 1, "y.oy_low:4x24 y.oy_high:3x24 y.ox_low:25x3 y.ox_high:25x2 y:25x19"},
+    {"size=15x11", 1, "y:50x38"},                 /* no tap is ever absent */
+    {"size=33x33 pad=16_16x16_16", 1, "y:64x48"}, /* the inside is less than three quarters */
+    {"size=15x11 pad=7_7x5_5", 16, "y:64x48"},    /* weights are too many to be packed for every part */
+};
+
+START_TEST(test_frame) {
+  const frame_row *r = &frame_rows[_i];
+  int taps[2];
+  ck_assert_int_eq(sscanf(r->window, "size=%dx%d", &taps[0], &taps[1]), 2);
+  const atr_program *program = frames_of(phases_of(canonical_of(
+      atr_arena_printf(&arena,
+                       "x = f32[1,64,48,%d] parameter(0) w = f32[%d,%d,%d,%d] parameter(1) ROOT y = convolution(x, w), "
+                       "window={%s}, dim_labels=b01f_01io->b01f",
+                       r->channels, taps[0], taps[1], r->channels, r->channels, r->window))));
+  atr_text parts = atr_text_make(&arena);
+  for (int n = 0; n < program->nest_count; n++) {
+    const atr_nest *nest = program->nests[n];
+    int64_t extents[2] = {0, 0};
+    for (int d = 0; d < nest->dim_count; d++)
+      for (int i = 0; i < 2; i++)
+        if (strcmp(nest->dims[d].name, i == 0 ? "oy" : "ox") == 0) extents[i] = nest->dims[d].extent;
+    atr_text_printf(&parts, "%s%s:%dx%d", n > 0 ? " " : "", nest->name, (int)extents[0], (int)extents[1]);
+  }
+  ck_assert_str_eq(parts.data, r->parts);
+}
+END_TEST
+
 /* ---- collapse */
 
 typedef struct dims_row {
@@ -427,6 +468,7 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_phases, 0, COUNT(phase_rows));
   tcase_add_test(tc, test_phase_limit);
   tcase_add_test(tc, test_phases_of_a_pad);
+  tcase_add_loop_test(tc, test_frame, 0, COUNT(frame_rows));
   tcase_add_loop_test(tc, test_collapse, 0, COUNT(dims_rows));
   tcase_add_test(tc, test_iota_limit);
   suite_add_tcase(s, tc);

@@ -26,6 +26,8 @@ typedef struct row {
 static const row rows[] = {
     /* one convolution: the window */
     {"dense", CONV1("f32[2,9,3]", "f32[3,3,4]", "size=3")},
+    {"large window", CONV1("f32[1,50,2]", "f32[9,2,3]", "size=9 pad=4_4")},
+    {"large window in two dims", CONV2("f32[1,41,47,1]", "f32[9,11,1,2]", "size=9x11 pad=4_3x5_5 stride=1x2")},
     {"stride", CONV1("f32[2,9,3]", "f32[3,3,4]", "size=3 stride=2")},
     {"stride beyond the window", CONV1("f32[1,11,3]", "f32[2,3,9]", "size=2 stride=4 pad=1_0")},
     {"rhs dilation", CONV1("f32[1,17,2]", "f32[3,2,8]", "size=3 pad=4_4 rhs_dilate=4")},

@@ -1,0 +1,76 @@
+/* frame.c - large windows: the inside of the output as a nest of its own.
+ *
+ * In: a canonical nest. Out: where a window of many taps sticks out of the input at the edges of the output only, up to two
+ * strips for each spatial dimension and the inside between them, which keeps the nest's name:
+ *
+ *     31x31 on 1024x1024, padding 15:   y.oy_low 15 rows, y.oy_high 15 rows, y.ox_low and y.ox_high 15 columns of the rest, y
+ *
+ * Inside no tap asks whether its element exists, so rows of taps can be unrolled beside rows of pixels that share their
+ * elements; with questions left, every tile along the edges would be other code for every tap. */
+#include "base/checked.h"
+#include "lower/simplify.h"
+
+enum { MANY_TAPS = 9 };                    /* of a dimension: fewer are cheap to leave out where they are absent */
+static const double SMALL_WEIGHTS = 16384; /* elements: every part packs its own */
+
+typedef struct frame {
+  int dim;
+  int64_t lo, hi; /* the inside */
+} frame;
+
+static int only_dim(const atr_nest *nest, const atr_affine *at, bool reduced) {
+  int found = -1;
+  for (int d = 0; d < nest->dim_count; d++) {
+    if (at->coef[d] == 0 || nest->dims[d].reduced != reduced) continue;
+    if (found >= 0) return -1;
+    found = d;
+  }
+  return found;
+}
+
+static bool has_small_weights(const atr_nest *nest) {
+  double elements = 1;
+  for (int d = 0; d < nest->dim_count; d++)
+    if (atr_access_step(&nest->rhs, d) != 0) elements *= (double)nest->dims[d].extent;
+  return elements <= SMALL_WEIGHTS;
+}
+
+/* Is most of the index's output dim inside, and not all of it? */
+static bool find_inside(const atr_nest *nest, const atr_index *index, frame *out) {
+  int o = only_dim(nest, &index->at, false), k = only_dim(nest, &index->at, true);
+  if (o < 0 || k < 0 || index->divisor != 1 || nest->dims[k].extent < MANY_TAPS || index->at.coef[o] < 0) return false;
+  int64_t c = index->at.coef[o], reach = index->at.coef[k] * (nest->dims[k].extent - 1), extent = nest->dims[o].extent;
+  int64_t least = index->at.offset + atr_min(reach, 0), most = index->at.offset + atr_max(reach, 0);
+  out->dim = o;
+  out->lo = atr_max(atr_ceil_div(-least, c), 0);
+  out->hi = atr_min(atr_floor_div(index->bound - 1 - most, c) + 1, extent);
+  return out->hi - out->lo < extent && 4 * (out->hi - out->lo) >= 3 * extent;
+}
+
+static bool find_frame(const atr_nest *nest, frame *out) {
+  if (!nest->has_acc || !has_small_weights(nest)) return false;
+  for (int i = 0; i < nest->lhs.index_count; i++)
+    if (find_inside(nest, &nest->lhs.index[i], out)) return true;
+  return false;
+}
+
+/* The part [lo, hi) of the frame's dim; `side` NULL: under the nest's own name. */
+static atr_nest *part(atr_arena *arena, const atr_nest *nest, int dim, int64_t lo, int64_t hi, const char *side) {
+  atr_nest *p = atr_nest_copy(arena, nest);
+  atr_nest_substitute(p, dim, 1, lo);
+  p->dims[dim].extent = hi - lo;
+  if (side != NULL) p->name = atr_arena_printf(arena, "%s.%s_%s", nest->name, nest->dims[dim].name, side);
+  return p;
+}
+
+void atr_nest_split_frame(atr_arena *arena, const atr_nest *nest, atr_program *out) {
+  frame f;
+  atr_nest *inside = atr_nest_copy(arena, nest);
+  while (find_frame(inside, &f)) {
+    int64_t extent = inside->dims[f.dim].extent;
+    if (f.lo > 0) atr_program_new_nest(arena, out, part(arena, inside, f.dim, 0, f.lo, "low"));
+    if (f.hi < extent) atr_program_new_nest(arena, out, part(arena, inside, f.dim, f.hi, extent, "high"));
+    inside = part(arena, inside, f.dim, f.lo, f.hi, NULL);
+  }
+  atr_program_new_nest(arena, out, inside);
+}
