@@ -293,9 +293,7 @@ static lane_span widen_span(const atr_emitter *e, const atr_access *access, cons
   for (int i = 0; i < e->unrolled_count[1]; i++) {
     int d = e->unrolled[1][i];
     int64_t c = access->at.coef[d], last = e->nest->dims[d].extent - 1;
-    bool in_index = false;
-    for (int j = 0; j < access->index_count; j++) in_index |= access->index[j].at.coef[d] != 0;
-    if (in_index || c == 0) continue;
+    if (atr_access_asks(access, d) || c == 0) continue;
     wide.min += atr_min(0, c * last) - c * point[d];
     wide.max += atr_max(0, c * last) - c * point[d];
   }

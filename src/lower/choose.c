@@ -20,7 +20,7 @@ static const double CODE_SCALE = 20000;  /* instructions of a program that weigh
 static const double MAX_WIDENED = 1.5e6; /* bytes of scratch for a converted lhs */
 static const double PIECE_CYCLES =
     40;                              /* a loop over a piece of the reduction: clipped anew, and left when it is not foreseen */
-static const double PACK_CYCLES = 1; /* per element */
+static const double PACK_CYCLES = 1; /* per element, to lay rhs out anew in every run */
 static const double PARALLEL_CYCLES = 30e3; /* work below which waking threads costs more than it gives */
 
 /* The best candidates so far, best first; one of each kind. */
@@ -64,12 +64,6 @@ static int vector_choices(const atr_cost_model *m, atr_vector_choice *out) {
   return count;
 }
 
-static bool asks(const atr_nest *nest, int d) {
-  for (int i = 0; i < nest->lhs.index_count; i++)
-    if (nest->lhs.index[i].at.coef[d] != 0) return true;
-  return false;
-}
-
 /* Sets of reduced dims to unroll whole: none, and the one, two or three innermost small ones that are taps or few channels. */
 static int unroll_choices(const atr_cost_model *m, uint64_t *out) {
   int count = 0;
@@ -86,8 +80,9 @@ static int unroll_choices(const atr_cost_model *m, uint64_t *out) {
   for (int i = 0; i < m->reduce_count && count < 8; i++) { /* one dim that is not innermost: rows of a window */
     int d = m->reduce_order[i];
     int64_t extent = m->nest->dims[d].extent,
-            most = asks(m->nest, d) ? 7 : 32; /* with questions there would be many variants */
-    if (extent > 1 && extent <= most && !has_run_time_divisor(m->nest, d)) out[count++] = UINT64_C(1) << d;
+            most = atr_access_asks(&m->nest->lhs, d) ? 7 : 32; /* with questions there would be many variants */
+    bool listed = count > 1 && out[1] == UINT64_C(1) << d;     /* the innermost one */
+    if (!listed && extent > 1 && extent <= most && !has_run_time_divisor(m->nest, d)) out[count++] = UINT64_C(1) << d;
   }
   return count;
 }
@@ -98,21 +93,13 @@ static bool same_kind(const atr_candidate *a, const atr_candidate *b) {
          a->dot == b->dot && a->pack == b->pack && a->widen_lhs == b->widen_lhs && a->widen_rhs == b->widen_rhs;
 }
 
-/* To lay rhs out anew in every run. */
-static double pack_cycles(const atr_cost_model *m) {
-  double elements = 1;
-  for (int d = 0; d < m->nest->dim_count; d++)
-    if (m->rhs[d] != 0) elements *= (double)m->nest->dims[d].extent;
-  return elements * PACK_CYCLES;
-}
-
 /* Code costs time to compile and cache to run: where cycles are about equal the smaller body wins. */
 static void consider_tile(const atr_cost_model *m, atr_candidate *c, ranking *r) {
   double code = atr_cost_code(m, c);
   if (code > MAX_CODE && r->count > 0) return;
   c->tile_cycles = atr_cost_tiles(m, c) * (1 + code * sqrt(m->nests) / CODE_SCALE) + atr_cost_widening(m, c) +
                    (code > MAX_CODE ? 1e30 : 0);
-  if (c->pack && !m->rhs_constant) c->tile_cycles += pack_cycles(m);
+  if (c->pack && !m->rhs_constant) c->tile_cycles += m->weights * PACK_CYCLES;
   if (r->count == r->most && c->tile_cycles >= r->best[r->count - 1].tile_cycles) return;
   int at = 0;
   while (at < r->count && !same_kind(&r->best[at], c)) at++;
@@ -176,17 +163,14 @@ static void try_steps(const atr_cost_model *m, atr_candidate c, ranking *r) {
   try_piece(m, &c, loop, 4, r);
   for (int i = 0; i < m->reduce_count; i++) {
     int d = m->reduce_order[i];
-    if (d == loop || asks(m->nest, d) || m->nest->dims[d].extent <= 7) continue;
+    if (d == loop || atr_access_asks(&m->nest->lhs, d) || m->nest->dims[d].extent <= 7) continue;
     for (int64_t rows = 2; rows <= 5; rows++) try_piece(m, &c, d, rows, r);
   }
 }
 
 /* Do packed weights of the sum's dtype stay in the nearest caches? Then there is no reason to keep them narrow. */
 static bool weights_are_small(const atr_cost_model *m) {
-  double bytes = (double)atr_dtype_size(m->nest->acc_dtype);
-  for (int d = 0; d < m->nest->dim_count; d++)
-    if (m->rhs[d] != 0) bytes *= (double)m->nest->dims[d].extent;
-  return bytes <= m->row->cache_bytes[1] / 2;
+  return m->weights * (double)atr_dtype_size(m->nest->acc_dtype) <= m->row->cache_bytes[1] / 2;
 }
 
 static void rank_tiles(const atr_cost_model *m, ranking *r) {
@@ -236,19 +220,12 @@ typedef struct loop_dims {
   int pixel_count, weight_count;
 } loop_dims;
 
-static int insert_by_step(const atr_cost_model *m, int *dims, int count, int d) {
-  int at = count;
-  for (; at > 0 && llabs(m->out[dims[at - 1]]) < llabs(m->out[d]); at--) dims[at] = dims[at - 1];
-  dims[at] = d;
-  return count + 1;
-}
-
 static loop_dims dims_of_loops(const atr_cost_model *m, const atr_candidate *c) {
   loop_dims l = {.pixel_count = 0};
   for (int d = 0; d < m->nest->dim_count; d++) {
     if (m->nest->dims[d].reduced || (trips_of(m, c, d) <= 1 && m->nest->dims[d].extent > 0)) continue;
-    if (m->nest->has_acc && m->rhs[d] != 0) l.weight_count = insert_by_step(m, l.weights, l.weight_count, d);
-    else l.pixel_count = insert_by_step(m, l.pixels, l.pixel_count, d);
+    if (m->nest->has_acc && m->rhs[d] != 0) l.weight_count = atr_cost_insert_by_step(m->out, l.weights, l.weight_count, d);
+    else l.pixel_count = atr_cost_insert_by_step(m->out, l.pixels, l.pixel_count, d);
   }
   return l;
 }

@@ -74,15 +74,17 @@ static double expression_cost(const atr_nest *nest) {
   return uops;
 }
 
+int atr_cost_insert_by_step(const int64_t *step, int *dims, int count, int d) {
+  int at = count;
+  for (; at > 0 && llabs(step[dims[at - 1]]) < llabs(step[d]); at--) dims[at] = dims[at - 1];
+  dims[at] = d;
+  return count + 1;
+}
+
 /* Reduced dims from the largest step through lhs to the smallest, so that the innermost walks contiguous memory. */
 static void order_reduction(atr_cost_model *m) {
-  for (int d = 0; d < m->nest->dim_count; d++) {
-    if (!m->nest->dims[d].reduced) continue;
-    int at = m->reduce_count++;
-    for (; at > 0 && llabs(m->lhs[m->reduce_order[at - 1]]) < llabs(m->lhs[d]); at--)
-      m->reduce_order[at] = m->reduce_order[at - 1];
-    m->reduce_order[at] = d;
-  }
+  for (int d = 0; d < m->nest->dim_count; d++)
+    if (m->nest->dims[d].reduced) m->reduce_count = atr_cost_insert_by_step(m->lhs, m->reduce_order, m->reduce_count, d);
 }
 
 atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_setting *setting) {
@@ -103,12 +105,11 @@ atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_sett
     atr_cost_steps(nest, &nest->lhs, m.lhs);
     atr_cost_steps(nest, &nest->rhs, m.rhs);
     order_reduction(&m);
-    double outputs = 1, weights = 1;
-    for (int d = 0; d < nest->dim_count; d++) {
-      if (m.rhs[d] != 0) weights *= (double)nest->dims[d].extent;
+    double outputs = 1;
+    for (int d = 0; d < nest->dim_count; d++)
       if (!nest->dims[d].reduced && m.rhs[d] == 0) outputs *= (double)nest->dims[d].extent;
-    }
-    m.may_pack = outputs >= 16 && weights > 1 && nest->rhs.index_count == 0;
+    m.weights = atr_nest_rhs_points(nest);
+    m.may_pack = outputs >= 16 && m.weights > 1 && nest->rhs.index_count == 0;
   }
   return m;
 }
@@ -231,19 +232,13 @@ static int64_t sharing_taps(const step_copies *s, int d, int64_t extent) {
   return most;
 }
 
-static bool in_an_index(const atr_access *access, int d) {
-  for (int i = 0; i < access->index_count; i++)
-    if (access->index[i].at.coef[d] != 0) return true;
-  return false;
-}
-
 static void add_reduced(const atr_cost_model *m, step_copies *s, int d, int64_t extent, bool spanned) {
   if (extent <= 1) return;
   add_copies(&s->whole, d, extent);
   int64_t sharing = sharing_taps(s, d, extent);
   if (sharing > 0) add_copies(&s->live, d, extent);
   if (sharing > 0) add_copies(&s->window, d, atr_min(extent, sharing));
-  if (!spanned || in_an_index(&m->nest->lhs, d) || s->lhs[d] * extent > 2 * m->width) add_copies(&s->loaded, d, extent);
+  if (!spanned || atr_access_asks(&m->nest->lhs, d) || s->lhs[d] * extent > 2 * m->width) add_copies(&s->loaded, d, extent);
   s->reduce_copies *= (double)extent;
 }
 
@@ -270,14 +265,13 @@ static double distinct_in(const int64_t *step, const shape_of_step *shape) {
   return distinct(step, shape->dims, shape->extents, shape->count);
 }
 
-/* Times that overlap: the longest, and a part of the others that gets in its way. */
-static double overlapped(const double *values, int count) {
+double atr_cost_overlapped(const double *values, int count, double hindrance) {
   double most = values[0], sum = 0;
   for (int i = 0; i < count; i++) {
     sum += values[i];
     if (values[i] > most) most = values[i];
   }
-  return most + HINDRANCE * (sum - most);
+  return most + hindrance * (sum - most);
 }
 
 /* Loads of the span that one vector and the copies that share its load read: whole registers, or pieces of several sizes. */
@@ -357,7 +351,7 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
                      loads / m->row->loads_per_cycle, floats ? others - 0.6 * converts : others,
                      (arithmetic + loads + others + 3) / ISSUE_WIDTH};
   double latency = LATENCY_SLACK * m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 || uops.apart ? 2 : 1);
-  double cycles = overlapped(bounds, sizeof bounds / sizeof bounds[0]);
+  double cycles = atr_cost_overlapped(bounds, sizeof bounds / sizeof bounds[0], HINDRANCE);
   double chains = accumulators / (CHAINS_WANTED * m->row->fma_latency * m->row->fma_per_cycle);
   if (cycles < latency) cycles = latency;
   if (chains < 1) cycles *= 1 + FEW_CHAINS * (1 - chains);
@@ -401,21 +395,10 @@ static double tile_cycles(const atr_cost_model *m, const atr_candidate *c, int64
   return cycles + iterations * step;
 }
 
-/* The only dim of one kind that moves an index; -1: none, or several. */
-static int only_dim(const atr_nest *nest, const atr_affine *at, bool reduced) {
-  int found = -1;
-  for (int d = 0; d < nest->dim_count; d++) {
-    if (at->coef[d] == 0 || nest->dims[d].reduced != reduced) continue;
-    if (found >= 0) return -1;
-    found = d;
-  }
-  return found;
-}
-
 /* Part of the taps that run: absent ones are left out, but a tile of `copies` along the index's dim runs a tap whole when it
  * has it anywhere. So wide rates want small tiles. */
 static double executed(const atr_nest *nest, const atr_index *index, int d, int64_t copies) {
-  int r = only_dim(nest, &index->at, true);
+  int r = atr_affine_only_dim(nest, &index->at, true);
   if (d < 0 || r < 0 || index->edge != ATR_EDGE_ZERO || index->divisor != 1 || nest->dims[r].extent > 64) return 1;
   int64_t extent = nest->dims[d].extent, c = index->at.coef[d], run = 0;
   for (int64_t k = 0; k < nest->dims[r].extent; k++) {
@@ -432,7 +415,7 @@ static double executed(const atr_nest *nest, const atr_index *index, int d, int6
 static double executed_taps(const atr_cost_model *m, const atr_candidate *c) {
   double part = 1;
   for (int i = 0; m->nest->has_acc && i < m->nest->lhs.index_count; i++) {
-    int d = only_dim(m->nest, &m->nest->lhs.index[i].at, false);
+    int d = atr_affine_only_dim(m->nest, &m->nest->lhs.index[i].at, false);
     if (d >= 0) part *= executed(m->nest, &m->nest->lhs.index[i], d, atr_cost_inner_extent(m, c, d));
   }
   return part;

@@ -52,6 +52,7 @@ typedef struct atr_cost_model {
   double step_uops;     /* instructions per vector of the epilogue */
   double nests;         /* that are compiled beside it: their code adds up */
   bool rhs_constant;    /* packing it costs nothing while running */
+  double weights;       /* points of the dims that move rhs */
   bool may_pack;        /* weights are used often enough to be laid out anew */
 } atr_cost_model;
 
@@ -62,6 +63,10 @@ atr_dtype atr_cost_lhs_dtype(const atr_cost_model *m, const atr_candidate *c);
 atr_dtype atr_cost_rhs_dtype(const atr_cost_model *m, const atr_candidate *c);
 /* Elements by which an access moves per step of each dim. */
 void atr_cost_steps(const atr_nest *nest, const atr_access *access, int64_t *out);
+/* Puts d among dims ordered from the largest step to the smallest, behind equal ones; returns how many there are then. */
+int atr_cost_insert_by_step(const int64_t *step, int *dims, int count, int d);
+/* Times that overlap: the longest, and the part `hindrance` of the others that gets in its way. */
+double atr_cost_overlapped(const double *values, int count, double hindrance);
 /* The innermost looped reduced dim; -1: none. */
 int atr_cost_innermost_loop(const atr_cost_model *m, uint64_t unrolled);
 /* Indices of dim d that one tile covers at one step of its reduction. */

@@ -18,26 +18,9 @@ typedef struct frame {
   int64_t lo, hi; /* the inside */
 } frame;
 
-static int only_dim(const atr_nest *nest, const atr_affine *at, bool reduced) {
-  int found = -1;
-  for (int d = 0; d < nest->dim_count; d++) {
-    if (at->coef[d] == 0 || nest->dims[d].reduced != reduced) continue;
-    if (found >= 0) return -1;
-    found = d;
-  }
-  return found;
-}
-
-static bool has_small_weights(const atr_nest *nest) {
-  double elements = 1;
-  for (int d = 0; d < nest->dim_count; d++)
-    if (atr_access_step(&nest->rhs, d) != 0) elements *= (double)nest->dims[d].extent;
-  return elements <= SMALL_WEIGHTS;
-}
-
 /* Is most of the index's output dim inside, and not all of it? */
 static bool find_inside(const atr_nest *nest, const atr_index *index, frame *out) {
-  int o = only_dim(nest, &index->at, false), k = only_dim(nest, &index->at, true);
+  int o = atr_affine_only_dim(nest, &index->at, false), k = atr_affine_only_dim(nest, &index->at, true);
   if (o < 0 || k < 0 || index->divisor != 1 || nest->dims[k].extent < MANY_TAPS || index->at.coef[o] < 0) return false;
   int64_t c = index->at.coef[o], reach = index->at.coef[k] * (nest->dims[k].extent - 1), extent = nest->dims[o].extent;
   int64_t least = index->at.offset + atr_min(reach, 0), most = index->at.offset + atr_max(reach, 0);
@@ -48,7 +31,7 @@ static bool find_inside(const atr_nest *nest, const atr_index *index, frame *out
 }
 
 static bool find_frame(const atr_nest *nest, frame *out) {
-  if (!nest->has_acc || !has_small_weights(nest)) return false;
+  if (!nest->has_acc || atr_nest_rhs_points(nest) > SMALL_WEIGHTS) return false;
   for (int i = 0; i < nest->lhs.index_count; i++)
     if (find_inside(nest, &nest->lhs.index[i], out)) return true;
   return false;

@@ -197,12 +197,9 @@ void atr_cost_traffic(const atr_cost_model *m, atr_candidate *c) {
   }
   if (single_use(&t) && !in_order(&t))
     for (int i = 1; i < ATR_CACHE_LEVELS; i++) c->traffic[i] *= OUT_OF_ORDER;
-  double sum = c->tile_cycles, most = c->tile_cycles;
-  for (int i = 0; i < ATR_TRAFFIC_TERMS; i++) {
-    sum += c->traffic[i];
-    if (c->traffic[i] > most) most = c->traffic[i];
-  }
-  c->cycles = most + EXPOSED * (sum - most);
+  double times[ATR_TRAFFIC_TERMS + 1] = {c->tile_cycles};
+  memcpy(&times[1], c->traffic, sizeof c->traffic);
+  c->cycles = atr_cost_overlapped(times, ATR_TRAFFIC_TERMS + 1, EXPOSED);
 }
 
 /* Elements that lhs reads: no more than its dims have points, nor than there are from the first to the last. */

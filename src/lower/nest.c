@@ -126,6 +126,29 @@ int64_t atr_access_step(const atr_access *access, int d) {
   return step;
 }
 
+bool atr_access_asks(const atr_access *access, int d) {
+  for (int i = 0; i < access->index_count; i++)
+    if (access->index[i].at.coef[d] != 0) return true;
+  return false;
+}
+
+int atr_affine_only_dim(const atr_nest *nest, const atr_affine *at, bool reduced) {
+  int found = -1;
+  for (int d = 0; d < nest->dim_count; d++) {
+    if (at->coef[d] == 0 || nest->dims[d].reduced != reduced) continue;
+    if (found >= 0) return -1;
+    found = d;
+  }
+  return found;
+}
+
+double atr_nest_rhs_points(const atr_nest *nest) {
+  double points = 1;
+  for (int d = 0; d < nest->dim_count; d++)
+    if (atr_access_step(&nest->rhs, d) != 0) points *= (double)nest->dims[d].extent;
+  return points;
+}
+
 /* a * i = b * j first at i = |b| / g, j = |a| / g: two pairs meet if both are differences of indices in range. */
 bool atr_steps_meet(int64_t a, int64_t a_extent, int64_t b, int64_t b_extent) {
   if (a == 0 || b == 0) return false;
@@ -199,9 +222,8 @@ static bool is_half(atr_dtype dtype, atr_dtype acc) {
 
 bool atr_nest_can_dot(const atr_nest *nest, int d) {
   if (!nest->has_acc || !nest->dims[d].reduced) return false;
-  for (int i = 0; i < nest->lhs.index_count; i++)
-    if (nest->lhs.index[i].at.coef[d] != 0) return false;
-  return nest->rhs.index_count == 0 && is_half(nest->lhs_dtype, nest->acc_dtype) && is_half(nest->rhs_dtype, nest->acc_dtype);
+  return !atr_access_asks(&nest->lhs, d) && nest->rhs.index_count == 0 && is_half(nest->lhs_dtype, nest->acc_dtype) &&
+         is_half(nest->rhs_dtype, nest->acc_dtype);
 }
 
 bool atr_nest_can_widen(const atr_nest *nest, atr_dtype operand) {

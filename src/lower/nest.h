@@ -178,6 +178,12 @@ typedef void (*atr_access_visitor)(void *user, atr_access *access);
 void atr_nest_visit_access(atr_nest *nest, atr_access_visitor visit, void *user);
 /* Elements by which one step of dim d moves an access, its indices included (as far as they stay inside their bounds). */
 int64_t atr_access_step(const atr_access *access, int d);
+/* Does it depend on dim d whether, or as what, an element of the access exists? */
+bool atr_access_asks(const atr_access *access, int d);
+/* The only dim, reduced or independent, that moves an affine form; -1: none, or several. */
+int atr_affine_only_dim(const atr_nest *nest, const atr_affine *at, bool reduced);
+/* Points of the dims that move rhs: its elements, where no two of them meet. */
+double atr_nest_rhs_points(const atr_nest *nest);
 /* Two dims step through one array, both in steps other than 0: is an element reached in two ways, a * i + b * j of different
  * pairs 0 <= i < a_extent, 0 <= j < b_extent? */
 bool atr_steps_meet(int64_t a, int64_t a_extent, int64_t b, int64_t b_extent);
