@@ -97,6 +97,7 @@ static bool same_kind(const atr_candidate *a, const atr_candidate *b) {
 static void consider_tile(const atr_cost_model *m, atr_candidate *c, ranking *r) {
   double code = atr_cost_code(m, c);
   if (code > MAX_CODE && r->count > 0) return;
+  c->taps = atr_cost_taps(m, c);
   c->tile_cycles = atr_cost_tiles(m, c) * (1 + code * sqrt(m->nests) / CODE_SCALE) + atr_cost_widening(m, c) +
                    (code > MAX_CODE ? 1e30 : 0);
   if (c->pack && !m->rhs_constant) c->tile_cycles += m->weights * PACK_CYCLES;

@@ -412,7 +412,7 @@ static double executed(const atr_nest *nest, const atr_index *index, int d, int6
   return run > 0 && all > 0 ? (double)run / all : 1;
 }
 
-static double executed_taps(const atr_cost_model *m, const atr_candidate *c) {
+double atr_cost_taps(const atr_cost_model *m, const atr_candidate *c) {
   double part = 1;
   for (int i = 0; m->nest->has_acc && i < m->nest->lhs.index_count; i++) {
     int d = atr_affine_only_dim(m->nest, &m->nest->lhs.index[i].at, false);
@@ -437,7 +437,7 @@ double atr_cost_tiles(const atr_cost_model *m, const atr_candidate *c) {
       double count = (double)(tail_v ? 1 : vectors / c->vectors) * (double)(tail_c ? 1 : copies / c->copies);
       if (v > 0 && u > 0 && count > 0) cycles += count * tile_cycles(m, c, u, v);
     }
-  return cycles * others * executed_taps(m, c);
+  return cycles * others * c->taps;
 }
 
 double atr_cost_code(const atr_cost_model *m, const atr_candidate *c) {

@@ -32,6 +32,7 @@ typedef struct atr_candidate {
   int dot;                      /* reduced dim whose elements are multiplied in pairs; -1: none */
   bool pack;                    /* rhs is laid out anew */
   bool widen_lhs, widen_rhs;    /* operands are converted to the sum's dtype beforehand */
+  double taps;                  /* part of the sum's terms that run: most of those in the padding are left out */
   double tile_cycles;           /* of all tiles, data in the nearest cache */
   atr_loop loops[ATR_MAX_DIMS]; /* from the outside in; those of reduced dims from `reduced_from` on */
   int loop_count, reduced_from;
@@ -73,7 +74,9 @@ int atr_cost_innermost_loop(const atr_cost_model *m, uint64_t unrolled);
 int64_t atr_cost_inner_extent(const atr_cost_model *m, const atr_candidate *c, int d);
 /* Cycles of one pass of the innermost step with `copies` x `vectors` accumulators; *body: its instructions. */
 double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors, double *body);
-/* Cycles of all tiles, whole and partial. */
+/* Part of the terms that run in tiles of the candidate's size. */
+double atr_cost_taps(const atr_cost_model *m, const atr_candidate *c);
+/* Cycles of all tiles, whole and partial; c->taps is known. */
 double atr_cost_tiles(const atr_cost_model *m, const atr_candidate *c);
 /* Instructions of all the variants of the body that edges need. */
 double atr_cost_code(const atr_cost_model *m, const atr_candidate *c);

@@ -27,6 +27,7 @@ typedef struct array {
   int64_t step[ATR_MAX_DIMS];        /* elements per step of each dim; a packed array has steps 1 wherever it moves */
   int by_step[ATR_MAX_DIMS], moving; /* the dims that move it, by their steps */
   int64_t size;                      /* bytes of an element */
+  double taps;                       /* part of it that is read, of all that the loops pass */
   bool packed;                       /* laid out in the order of the loops: every footprint is one run */
   double weight;                     /* transfers per line: 2 where lines are also written back */
   double far_weight;                 /* the same for lines that come from memory and go there */
@@ -41,10 +42,9 @@ typedef struct traffic {
                 [ATR_MAX_DIMS]; /* [level][dim]: indices of the dim that the loops from `level` inwards cover */
 } traffic;
 
-static void add_array(traffic *t, const int64_t *step, atr_dtype dtype, bool packed, double weight) {
-  if (t->array_count == MAX_ARRAYS) return;
+static array *add_array(traffic *t, const int64_t *step, atr_dtype dtype, double weight) {
   array *a = &t->arrays[t->array_count++];
-  *a = (array){.size = (int64_t)atr_dtype_size(dtype), .packed = packed, .weight = weight, .far_weight = weight};
+  *a = (array){.size = (int64_t)atr_dtype_size(dtype), .taps = 1, .weight = weight, .far_weight = weight};
   for (int d = 0; d < t->m->nest->dim_count; d++) {
     a->step[d] = llabs(step[d]);
     if (step[d] == 0) continue;
@@ -52,6 +52,7 @@ static void add_array(traffic *t, const int64_t *step, atr_dtype dtype, bool pac
     for (; at > 0 && a->step[a->by_step[at - 1]] > a->step[d]; at--) a->by_step[at] = a->by_step[at - 1];
     a->by_step[at] = d;
   }
+  return a;
 }
 
 /* Writes to memory in short runs, a pixel's few channels and then the next pixel's, took longer for the same lines: a 3x3 layer from
@@ -69,16 +70,17 @@ static void find_arrays(traffic *t) {
   const atr_nest *nest = m->nest;
   atr_dtype stored = nest->exprs[nest->root].dtype;
   if (nest->has_acc) {
-    add_array(t, m->lhs, atr_cost_lhs_dtype(m, t->c), false, 1);
-    add_array(t, m->rhs, atr_cost_rhs_dtype(m, t->c), t->c->pack, 1);
+    add_array(t, m->lhs, atr_cost_lhs_dtype(m, t->c), 1)->taps = t->c->taps;
+    array *rhs = add_array(t, m->rhs, atr_cost_rhs_dtype(m, t->c), 1);
+    rhs->packed = t->c->pack;
+    rhs->taps = t->c->taps;
   }
-  add_array(t, m->out, stored, false, 2);
-  t->arrays[t->array_count - 1].far_weight *= scattered_writes(t, stored);
+  add_array(t, m->out, stored, 2)->far_weight *= scattered_writes(t, stored);
   for (int e = 1; e <= nest->expr_count; e++) {
-    if (nest->exprs[e].kind != ATR_EXPR_LOAD) continue;
+    if (nest->exprs[e].kind != ATR_EXPR_LOAD || t->array_count == MAX_ARRAYS) continue;
     int64_t step[ATR_MAX_DIMS];
     atr_cost_steps(nest, &nest->exprs[e].access, step);
-    add_array(t, step, nest->exprs[e].dtype, false, 1);
+    add_array(t, step, nest->exprs[e].dtype, 1);
   }
 }
 
@@ -159,7 +161,7 @@ static double transfers(const traffic *t, const store *s) {
       bool accumulates = a->weight > 1 && l >= t->c->reduced_from;
       if (!accumulates) count *= (double)t->c->loops[l].trips;
     }
-    total += count * (s->far ? a->far_weight : a->weight);
+    total += count * a->taps * (s->far ? a->far_weight : a->weight);
   }
   return total;
 }
