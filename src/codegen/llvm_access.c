@@ -16,10 +16,7 @@
 #include "base/checked.h"
 #include "codegen/llvm_internal.h"
 
-static bool looped(const atr_emitter *e, int d) {
-  atr_dim_kind kind = e->nest->dims[d].kind;
-  return kind == ATR_DIM_LOOP || kind == ATR_DIM_PARALLEL;
-}
+static bool looped(const atr_emitter *e, int d) { return atr_dim_is_looped(&e->nest->dims[d]); }
 
 /* How an index of an access is dealt with below the current place of the tree (regions.c says why). */
 typedef enum index_mode {
@@ -236,7 +233,7 @@ static LLVMValueRef load_run(atr_emitter *e, const atr_access *access, LLVMValue
   LLVMTypeRef type = count == 1 ? element : LLVMVectorType(element, (unsigned)count);
   LLVMValueRef load = LLVMBuildLoad2(e->b, type, address(e, access, base, first), "");
   LLVMSetAlignment(load, alignment_of(e, access));
-  mark(e, load, false);
+  if (access->buffer != e->nest->out.buffer) mark(e, load, false); /* else a sum that is continued */
   bool whole = count == e->lanes && (count & (count - 1)) == 0;
   return must_freeze(e) && !whole ? LLVMBuildFreeze(e->b, load, "") : load;
 }

@@ -107,8 +107,8 @@ static void guarded_body(atr_emitter *e, void *user) {
   node_body(e, user, node->hi - node->lo == 1 ? atr_llvm_i64(e, node->lo) : index);
 }
 
-/* A parallel dim's index is given; the node is the part of its range that this code is for. */
-static void parallel_node(atr_emitter *e, atr_node *node) {
+/* The index of a part or of a parallel dim is given; the node is the part of its range that this code is for. */
+static void given_node(atr_emitter *e, atr_node *node) {
   LLVMValueRef index = e->iv[node->dim], yes = NULL;
   if (node->lo > 0) yes = LLVMBuildICmp(e->b, LLVMIntSGE, index, atr_llvm_i64(e, node->lo), "");
   if (node->hi < e->nest->dims[node->dim].extent) {
@@ -141,7 +141,7 @@ void atr_llvm_tree(atr_emitter *e, const atr_node *first) {
       atr_box saved = e->box;
       e->box.lo[node->dim] = node->lo;
       e->box.hi[node->dim] = node->hi;
-      if (e->nest->dims[node->dim].kind == ATR_DIM_PARALLEL) parallel_node(e, (atr_node *)node);
+      if (e->nest->dims[node->dim].kind != ATR_DIM_LOOP) given_node(e, (atr_node *)node);
       else loop_node(e, (atr_node *)node);
       e->box = saved;
     }

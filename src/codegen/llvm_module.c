@@ -4,7 +4,7 @@
  *     NAME            runs every nest that is not prepack, in order, each as tasks for the host's parallel_for
  *     NAME_prepack    runs those that are
  *     NAME.nest.task  (internal) iterations [t*total/tasks, (t+1)*total/tasks) of the nest's parallel dims
- * Tasks share one environment of four pointers: args, results, scratch, packed. How iterations are cut into tasks is fixed
+ * Tasks share one environment: four pointers, args, results, scratch, packed, and the number of the part. How iterations are cut into tasks is fixed
  * here and not by the number of threads, and tasks write different elements, so the bits are the same for any threads. */
 #include <string.h>
 
@@ -13,9 +13,12 @@
 #include "base/checked.h"
 #include "codegen/llvm_internal.h"
 
-enum { ENV_ARGS, ENV_RESULTS, ENV_SCRATCH, ENV_PACKED, ENV_FIELDS };
+enum { ENV_ARGS, ENV_RESULTS, ENV_SCRATCH, ENV_PACKED, ENV_PART, ENV_FIELDS };
 
-static LLVMTypeRef pointers(atr_emitter *e) { return LLVMArrayType2(e->ptr, ENV_FIELDS); }
+static LLVMTypeRef env_type(atr_emitter *e) {
+  LLVMTypeRef fields[ENV_FIELDS] = {e->ptr, e->ptr, e->ptr, e->ptr, e->i64};
+  return LLVMStructTypeInContext(e->context, fields, ENV_FIELDS, 0);
+}
 
 static LLVMValueRef element_address(atr_emitter *e, LLVMTypeRef type, LLVMValueRef base, int64_t i) {
   LLVMValueRef index = atr_llvm_i64(e, i);
@@ -93,15 +96,19 @@ static void describe_dims(atr_emitter *e) {
   for (e->lanes = 1; e->lanes < lanes; e->lanes *= 2) {}
 }
 
-/* One iteration of the flattened parallel dims: index -> one index per dim, the last fastest. */
-static void task_body(atr_emitter *e, void *user, LLVMValueRef index) {
-  (void)user;
+/* Sets the dims of one kind from the index of their flattened points, the last dim fastest. */
+static void set_dims(atr_emitter *e, atr_dim_kind kind, LLVMValueRef index) {
   for (int d = e->nest->dim_count - 1; d >= 0; d--) {
-    if (e->nest->dims[d].kind != ATR_DIM_PARALLEL) continue;
+    if (e->nest->dims[d].kind != kind) continue;
     LLVMValueRef extent = atr_llvm_i64(e, e->nest->dims[d].extent);
     e->iv[d] = LLVMBuildURem(e->b, index, extent, e->nest->dims[d].name);
     index = LLVMBuildUDiv(e->b, index, extent, "");
   }
+}
+
+static void task_body(atr_emitter *e, void *user, LLVMValueRef index) {
+  (void)user;
+  set_dims(e, ATR_DIM_PARALLEL, index);
   atr_llvm_tree(e, e->nest->tree);
 }
 
@@ -151,6 +158,8 @@ static LLVMValueRef emit_nest(atr_emitter *e, const atr_nest *nest, const char *
   atr_llvm_begin_accesses(e);
   atr_llvm_prepare_tile(e);
   e->box = atr_nest_box(nest);
+  if (atr_nest_parts(nest) > 1)
+    set_dims(e, ATR_DIM_PART, LLVMBuildLoad2(e->b, e->i64, LLVMBuildStructGEP2(e->b, env_type(e), e->env, ENV_PART, ""), "part"));
   int64_t total = atr_nest_parallel_total(nest), tasks = atr_nest_tasks(nest);
   LLVMValueRef task = LLVMGetParam(e->function, 1), all = atr_llvm_i64(e, total), count = atr_llvm_i64(e, tasks);
   LLVMValueRef next = LLVMBuildAdd(e->b, task, atr_llvm_i64(e, 1), "");
@@ -207,17 +216,36 @@ static void load_host(atr_emitter *e, LLVMValueRef host, LLVMValueRef *user, LLV
   LLVMAddIncoming(*parallel_for, (LLVMValueRef[]){null, f}, (LLVMBasicBlockRef[]){before, some}, 2);
 }
 
-/* fields: values of ENV_ARGS.. in order. */
-static void emit_entry(atr_emitter *e, bool prepack, LLVMValueRef function, LLVMValueRef *fields, LLVMValueRef host,
-                       LLVMValueRef *tasks) {
-  LLVMValueRef env = LLVMBuildAlloca(e->b, pointers(e), "env"), user, parallel_for;
-  for (int i = 0; i < ENV_FIELDS; i++) LLVMBuildStore(e->b, fields[i], element_address(e, e->ptr, env, i));
-  e->function = function;
-  load_host(e, host, &user, &parallel_for);
-  for (int n = 0; n < e->program->nest_count; n++) {
+/* What an entry point calls nests with, and which of them: [first, last]. */
+typedef struct entry {
+  LLVMValueRef *tasks, env, user, parallel_for;
+  bool prepack;
+  int first, last;
+} entry;
+
+static void call_group(atr_emitter *e, void *user, LLVMValueRef part) {
+  const entry *to = user;
+  LLVMBuildStore(e->b, part, LLVMBuildStructGEP2(e->b, env_type(e), to->env, ENV_PART, ""));
+  for (int n = to->first; n <= to->last; n++) {
     const atr_nest *nest = e->program->nests[n];
-    task_call call = {tasks[n], env};
-    if (nest->prepack == prepack && tasks[n] != NULL) call_nest(e, &call, user, parallel_for, atr_nest_tasks(nest));
+    task_call call = {to->tasks[n], to->env};
+    if (nest->prepack == to->prepack && to->tasks[n] != NULL)
+      call_nest(e, &call, to->user, to->parallel_for, atr_nest_tasks(nest));
+  }
+}
+
+/* pointers: values of ENV_ARGS .. ENV_PACKED in order. */
+static void emit_entry(atr_emitter *e, bool prepack, LLVMValueRef function, LLVMValueRef *pointers, LLVMValueRef host,
+                       LLVMValueRef *tasks) {
+  entry to = {.tasks = tasks, .env = LLVMBuildAlloca(e->b, env_type(e), "env"), .prepack = prepack};
+  for (int i = 0; i < ENV_PART; i++) LLVMBuildStore(e->b, pointers[i], element_address(e, e->ptr, to.env, i));
+  e->function = function;
+  load_host(e, host, &to.user, &to.parallel_for);
+  for (to.first = 0; to.first < e->program->nest_count; to.first = to.last + 1) {
+    to.last = atr_program_group_end(e->program, to.first);
+    int64_t parts = atr_nest_parts(e->program->nests[to.first]);
+    if (parts == 1) call_group(e, &to, atr_llvm_i64(e, 0));
+    else atr_llvm_loop(e, atr_llvm_i64(e, 0), atr_llvm_i64(e, parts), call_group, &to);
   }
   LLVMBuildRet(e->b, LLVMConstInt(e->i32, 0, 0));
 }

@@ -197,7 +197,7 @@ static bool reads_lhs_anew(const atr_emitter *e) {
   const atr_nest *nest = e->nest;
   int inner = -1;
   for (int d = 0; d < nest->dim_count; d++)
-    if (nest->dims[d].kind == ATR_DIM_LOOP || nest->dims[d].kind == ATR_DIM_PARALLEL) inner = d;
+    if (atr_dim_is_looped(&nest->dims[d])) inner = d;
   return inner >= 0 && !nest->dims[inner].reduced && atr_access_step(&nest->lhs, inner) == 0 && atr_llvm_points(e, 1) > 4;
 }
 

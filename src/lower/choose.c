@@ -20,7 +20,6 @@ static const double CODE_SCALE = 20000;  /* instructions of a program that weigh
 static const double MAX_WIDENED = 1.5e6; /* bytes of scratch for a converted lhs */
 static const double PIECE_CYCLES =
     40;                              /* a loop over a piece of the reduction: clipped anew, and left when it is not foreseen */
-static const double PACK_CYCLES = 1; /* per element, to lay rhs out anew in every run */
 static const double PARALLEL_CYCLES = 30e3; /* work below which waking threads costs more than it gives */
 
 /* The best candidates so far, best first; one of each kind. */
@@ -30,6 +29,8 @@ typedef struct ranking {
 } ranking;
 
 /* ---- tiles */
+
+static bool is_part(const atr_nest *nest, int dim) { return nest->dims[dim].kind == ATR_DIM_PART; }
 
 /* Dims under a divisor that phases left cannot be unrolled or vector dims. */
 static bool has_run_time_divisor(const atr_nest *nest, int dim) {
@@ -52,13 +53,13 @@ static int vector_choices(const atr_cost_model *m, atr_vector_choice *out) {
   const atr_nest *nest = m->nest;
   int count = 0;
   for (int d = 0; d < nest->dim_count; d++) {
-    if (nest->dims[d].reduced || count >= MAX_VECTOR_CHOICES - 1) continue;
+    if (nest->dims[d].reduced || is_part(nest, d) || count >= MAX_VECTOR_CHOICES - 1) continue;
     int64_t extent = nest->dims[d].extent, lanes = atr_min(m->width, power_of_two_up(atr_max(extent, 1)));
     if (has_run_time_divisor(nest, d)) lanes = 1;
     out[count++] = (atr_vector_choice){{-1, d}, {1, lanes}};
     if (lanes == 1 || extent >= m->width || extent < 2 || m->width % extent != 0) continue;
     for (int o = 0; o < nest->dim_count && count < MAX_VECTOR_CHOICES; o++)
-      if (o != d && !nest->dims[o].reduced && !has_run_time_divisor(nest, o) && nest->dims[o].extent >= m->width / extent)
+      if (o != d && !nest->dims[o].reduced && !is_part(nest, o) && !has_run_time_divisor(nest, o) && nest->dims[o].extent >= m->width / extent)
         out[count++] = (atr_vector_choice){{o, d}, {m->width / extent, extent}};
   }
   return count;
@@ -100,7 +101,7 @@ static void consider_tile(const atr_cost_model *m, atr_candidate *c, ranking *r)
   c->taps = atr_cost_taps(m, c);
   c->tile_cycles = atr_cost_tiles(m, c) * (1 + code * sqrt(m->nests) / CODE_SCALE) + atr_cost_widening(m, c) +
                    (code > MAX_CODE ? 1e30 : 0);
-  if (c->pack && !m->rhs_constant) c->tile_cycles += m->weights * PACK_CYCLES;
+  if (c->pack && !m->rhs_constant) c->tile_cycles += atr_cost_packing(m);
   if (r->count == r->most && c->tile_cycles >= r->best[r->count - 1].tile_cycles) return;
   int at = 0;
   while (at < r->count && !same_kind(&r->best[at], c)) at++;
@@ -121,7 +122,7 @@ static void try_tiles(const atr_cost_model *m, atr_candidate *c, ranking *r) {
     if (R[i] > most && i > 0) break;
     c->vectors = atr_min(R[i], most);
     for (int d = -1; d < nest->dim_count; d++) {
-      bool usable = d < 0 || (!nest->dims[d].reduced && d != c->vector.dims[0] && d != c->vector.dims[1] &&
+      bool usable = d < 0 || (!nest->dims[d].reduced && !is_part(nest, d) && d != c->vector.dims[0] && d != c->vector.dims[1] &&
                               nest->dims[d].extent > 1 && !has_run_time_divisor(nest, d));
       if (!usable || (!nest->has_acc && d >= 0)) continue;
       c->copies_dim = d;
@@ -190,7 +191,7 @@ static void rank_tiles(const atr_cost_model *m, ranking *r) {
         if (dot >= 0 && pack && (c.unrolled >> dot & 1) == 0) try_steps(m, c, r);
         c.dot = -1;
         c.widen_rhs = pack && wide;
-        c.widen_lhs = atr_nest_can_widen(m->nest, m->nest->lhs_dtype) && atr_cost_widened_bytes(m) <= MAX_WIDENED;
+        c.widen_lhs = m->nest->schedule == NULL && atr_nest_can_widen(m->nest, m->nest->lhs_dtype) && atr_cost_widened_bytes(m) <= MAX_WIDENED;
         if (c.widen_lhs) try_steps(m, c, r);
       }
 }
@@ -224,7 +225,7 @@ typedef struct loop_dims {
 static loop_dims dims_of_loops(const atr_cost_model *m, const atr_candidate *c) {
   loop_dims l = {.pixel_count = 0};
   for (int d = 0; d < m->nest->dim_count; d++) {
-    if (m->nest->dims[d].reduced || (trips_of(m, c, d) <= 1 && m->nest->dims[d].extent > 0)) continue;
+    if (m->nest->dims[d].reduced || is_part(m->nest, d) || (trips_of(m, c, d) <= 1 && m->nest->dims[d].extent > 0)) continue;
     if (m->nest->has_acc && m->rhs[d] != 0) l.weight_count = atr_cost_insert_by_step(m->out, l.weights, l.weight_count, d);
     else l.pixel_count = atr_cost_insert_by_step(m->out, l.pixels, l.pixel_count, d);
   }
@@ -234,6 +235,9 @@ static loop_dims dims_of_loops(const atr_cost_model *m, const atr_candidate *c) 
 /* The weights' dims in front of pixel dim `before`; `block` > 0: the pixel dim in front of them is split, `block` trips inside. */
 static void add_independent(const atr_cost_model *m, atr_candidate *c, const loop_dims *l, int before, int64_t block) {
   c->loop_count = 0;
+  for (int d = 0; d < m->nest->dim_count; d++)
+    if (is_part(m->nest, d)) add_loop(c, d, m->nest->dims[d].extent);
+  c->part_count = c->loop_count;
   for (int i = 0; i < before; i++) {
     int64_t trips = trips_of(m, c, l->pixels[i]);
     add_loop(c, l->pixels[i], i == before - 1 && block > 0 ? atr_ceil_div(trips, block) : trips);
@@ -290,13 +294,18 @@ static void add_piece(atr_schedule *s, int dim, atr_dim_kind kind, int64_t exten
   s->pieces[s->count++] = (atr_piece){dim, kind, extent};
 }
 
-/* How many of the outermost loops are shared out: enough for tasks of a fair size on many threads. */
+/* Up to which of the outermost loops behind the parts are shared out: enough for tasks of a fair size on many threads. */
 static int parallel_loops(const atr_candidate *c) {
-  double tasks = 1;
-  int count = 0;
-  while (count < c->reduced_from && tasks < 32 && c->cycles / tasks >= PARALLEL_CYCLES / 2)
+  double tasks = 1, cycles = c->cycles;
+  int count = c->part_count;
+  for (int l = 0; l < count; l++) cycles /= (double)c->loops[l].trips;
+  while (count < c->reduced_from && tasks < 32 && cycles / tasks >= PARALLEL_CYCLES / 2)
     tasks *= (double)c->loops[count++].trips;
-  return c->cycles >= PARALLEL_CYCLES ? count : 0;
+  return cycles >= PARALLEL_CYCLES ? count : c->part_count;
+}
+
+static atr_dim_kind kind_of(const atr_candidate *c, int loop, int parallel) {
+  return loop < c->part_count ? ATR_DIM_PART : loop < parallel ? ATR_DIM_PARALLEL : ATR_DIM_LOOP;
 }
 
 static bool first_piece(const atr_candidate *c, int loop) {
@@ -310,7 +319,7 @@ static void make_schedule(const atr_cost_model *m, const atr_candidate *c, atr_s
   int parallel = parallel_loops(c);
   *s = (atr_schedule){.widen_lhs = c->widen_lhs, .widen_rhs = c->widen_rhs, .pack_rhs = c->pack};
   for (int l = 0; l < c->loop_count; l++)
-    add_piece(s, c->loops[l].dim, l < parallel ? ATR_DIM_PARALLEL : ATR_DIM_LOOP, first_piece(c, l) ? 0 : c->loops[l].trips);
+    add_piece(s, c->loops[l].dim, kind_of(c, l, parallel), first_piece(c, l) ? 0 : c->loops[l].trips);
   for (int i = 0; i < m->reduce_count; i++) {
     int d = m->reduce_order[i];
     if ((c->unrolled >> d & 1) != 0) add_piece(s, d, ATR_DIM_UNROLL, nest->dims[d].extent);

@@ -21,6 +21,7 @@ static const double LOOP_CYCLES = 8;          /* to set up a loop of the reducti
 static const double ISSUE_WIDTH = 5;          /* instructions per cycle, somewhat below what the front end can do */
 static const double SHUFFLE_SHARE = 0.5;      /* of the shuffles go to ports that multiply */
 static const double CONVERT_SHARE = 0.07;     /* cycles that an instruction of a float conversion takes from the multipliers */
+static const double EXTEND_SHARE = 0.5;       /* the same for integers */
 
 void atr_cost_steps(const atr_nest *nest, const atr_access *access, int64_t *out) {
   for (int d = 0; d < nest->dim_count; d++) out[d] = atr_access_step(access, d);
@@ -323,7 +324,8 @@ static mac_uops uops_of_mac(const atr_cost_model *m, const atr_candidate *c) {
   if (c->dot < 0)
     return (mac_uops){m->mac_uops, convert_uops(m, atr_cost_lhs_dtype(m, c), is_splat(&c->vector, m->lhs)),
                       convert_uops(m, atr_cost_rhs_dtype(m, c), is_splat(&c->vector, m->rhs)), false};
-  if (m->nest->acc_dtype != ATR_F32) return (mac_uops){m->target->vnni ? 1 : 2, 2, 0, false};
+  if (m->nest->acc_dtype != ATR_F32) /* an addition has more ports than a product */
+    return (mac_uops){m->target->vnni ? 1 : 1.35, m->nest->lhs_dtype == ATR_S16 ? 0 : 2, 0, false};
   bool whole = m->lhs[c->dot] == 1 && is_splat(&c->vector, m->lhs); /* else the two elements are loaded one by one */
   if (m->target->bf16_dot) return (mac_uops){1, whole ? 0 : 6, 0, false};
   return (mac_uops){2 * m->mac_uops, whole ? 1.6 : 6, 1.6, true}; /* a shift and a mask, on more ports than shuffles */
@@ -347,7 +349,7 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   double converts = lhs_vectors * uops.lhs + rhs_vectors * uops.rhs, others = shuffles + converts;
   /* Conversions of floats run beside other instructions, but take a little of the multipliers' time, and more of shuffles'. */
   bool floats = atr_dtype_class_of(m->nest->acc_dtype) == ATR_CLASS_FLOAT;
-  double bounds[] = {(arithmetic + SHUFFLE_SHARE * shuffles) / m->row->fma_per_cycle + (floats ? CONVERT_SHARE * converts : 0),
+  double bounds[] = {(arithmetic + SHUFFLE_SHARE * shuffles) / m->row->fma_per_cycle + (floats ? CONVERT_SHARE : EXTEND_SHARE) * converts,
                      loads / m->row->loads_per_cycle, floats ? others - 0.6 * converts : others,
                      (arithmetic + loads + others + 3) / ISSUE_WIDTH};
   double latency = LATENCY_SLACK * m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 || uops.apart ? 2 : 1);

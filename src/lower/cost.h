@@ -35,7 +35,7 @@ typedef struct atr_candidate {
   double taps;                  /* part of the sum's terms that run: most of those in the padding are left out */
   double tile_cycles;           /* of all tiles, data in the nearest cache */
   atr_loop loops[ATR_MAX_DIMS]; /* from the outside in; those of reduced dims from `reduced_from` on */
-  int loop_count, reduced_from;
+  int loop_count, part_count, reduced_from; /* the first are those of PART dims */
   double traffic[ATR_TRAFFIC_TERMS]; /* cycles for each cache's misses, then for translations */
   double cycles;                     /* of all, as far as they do not overlap */
 } atr_candidate;
@@ -85,6 +85,9 @@ double atr_cost_code(const atr_cost_model *m, const atr_candidate *c);
 void atr_cost_traffic(const atr_cost_model *m, atr_candidate *c);
 /* Cycles of converting lhs beforehand; 0 where the candidate does not. */
 double atr_cost_widening(const atr_cost_model *m, const atr_candidate *c);
+
+/* Cycles of laying rhs out anew in every run. */
+double atr_cost_packing(const atr_cost_model *m);
 
 /* Bytes of scratch that lhs takes when it is converted to the sum's dtype. */
 double atr_cost_widened_bytes(const atr_cost_model *m);

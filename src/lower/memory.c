@@ -18,10 +18,13 @@ static const double LINE = 64, PAGE = 4096; /* bytes */
 /* Weights that are used once, read with jumps instead of from the first to the last: DeepFace's unshared 7x7 layer took 1.7 ms
  * where the order in memory takes 0.8. */
 static const double OUT_OF_ORDER = 2;
-/* Part of the shorter times that does not hide behind the longest. */
+/* Part of the shorter times that does not hide behind the longest; but walks for translations hide behind nothing. */
 static const double EXPOSED = 0.12;
+/* Lines of short runs, far from each other, are not fetched ahead. */
+static const double SHORT_RUN = 256, SCATTERED = 3;
 /* What a nest in front weighs at least: its code is compiled, and its threads are woken. */
 static const double WIDENING_CYCLES = 5e3;
+static const double PACK_CYCLES = 1; /* per element that is laid out anew */
 
 typedef struct array {
   int64_t step[ATR_MAX_DIMS];        /* elements per step of each dim; a packed array has steps 1 wherever it moves */
@@ -115,11 +118,22 @@ static double blocks_touched(const array *a, const int64_t *inside, double block
   return others * rows * (blocks + (bytes < block ? 0 : 0.25));
 }
 
+/* Bytes that an array's elements lie next to each other in, as a tile walks them. */
+static double run_of(const array *a, const int64_t *inside) {
+  double run = 1;
+  for (int i = 0; i < a->moving; i++) {
+    int64_t step = a->step[a->by_step[i]], extent = inside[a->by_step[i]];
+    if (extent > 1 && (double)step > run) break;
+    if (extent > 1) run += (double)(step * (extent - 1));
+  }
+  return run * (double)a->size;
+}
+
 /* A cache, or the translation buffers. */
 typedef struct store {
   double capacity, block; /* bytes */
   int64_t sets;           /* 1: any block may lie anywhere */
-  bool far;               /* behind it is memory */
+  bool behind, far;       /* not the nearest cache; behind it is memory */
 } store;
 
 /* Rows a multiple of a cache's way apart fall into few of its sets: the part of the cache that they cannot use, as a factor
@@ -161,7 +175,8 @@ static double transfers(const traffic *t, const store *s) {
       bool accumulates = a->weight > 1 && l >= t->c->reduced_from;
       if (!accumulates) count *= (double)t->c->loops[l].trips;
     }
-    total += count * a->taps * (s->far ? a->far_weight : a->weight);
+    bool scattered = s->behind && !a->packed && run_of(a, t->inside[t->c->reduced_from]) < SHORT_RUN;
+    total += count * a->taps * (s->far ? a->far_weight : a->weight) * (scattered ? SCATTERED : 1);
   }
   return total;
 }
@@ -190,18 +205,18 @@ void atr_cost_traffic(const atr_cost_model *m, atr_candidate *c) {
   find_arrays(&t);
   find_insides(&t);
   for (int i = 0; i < ATR_CACHE_LEVELS; i++) {
-    store cache = {m->row->cache_bytes[i] * 0.75, LINE, sets[i], i == ATR_CACHE_LEVELS - 1};
+    store cache = {m->row->cache_bytes[i] * 0.75, LINE, sets[i], i > 0, i == ATR_CACHE_LEVELS - 1};
     c->traffic[i] = transfers(&t, &cache) * m->row->line_cycles[i];
   }
   for (int i = 0; i < 2; i++) {
-    store buffer = {m->row->tlb_pages[i] * PAGE, PAGE, 1, false};
+    store buffer = {m->row->tlb_pages[i] * PAGE, PAGE, 1, false, false};
     c->traffic[ATR_CACHE_LEVELS + i] = transfers(&t, &buffer) * m->row->page_cycles[i];
   }
   if (single_use(&t) && !in_order(&t))
     for (int i = 1; i < ATR_CACHE_LEVELS; i++) c->traffic[i] *= OUT_OF_ORDER;
-  double times[ATR_TRAFFIC_TERMS + 1] = {c->tile_cycles};
-  memcpy(&times[1], c->traffic, sizeof c->traffic);
-  c->cycles = atr_cost_overlapped(times, ATR_TRAFFIC_TERMS + 1, EXPOSED);
+  double times[ATR_TRAFFIC_TERMS] = {c->tile_cycles}, walks = c->traffic[ATR_TRAFFIC_TERMS - 1];
+  memcpy(&times[1], c->traffic, sizeof times - sizeof times[0]);
+  c->cycles = atr_cost_overlapped(times, ATR_TRAFFIC_TERMS, EXPOSED) + walks;
 }
 
 /* Elements that lhs reads: no more than its dims have points, nor than there are from the first to the last. */
@@ -222,6 +237,24 @@ static double lhs_elements(const atr_nest *nest) {
 
 double atr_cost_widened_bytes(const atr_cost_model *m) {
   return lhs_elements(m->nest) * (double)atr_dtype_size(m->nest->acc_dtype);
+}
+
+/* An array that is read once where it lies, and written in pieces of `to` bytes each of which is used before the next. */
+static double copying(const atr_cost_model *m, double compute, double from, double to) {
+  double memory = 0;
+  for (int i = 0; i < ATR_CACHE_LEVELS; i++) {
+    double room = m->row->cache_bytes[i] * 0.75, lines = from / LINE;
+    if (from + to > room) memory += lines * m->row->line_cycles[i];
+    if (to > room) memory += 2 * lines * m->row->line_cycles[i];
+  }
+  return compute > memory ? compute : memory;
+}
+
+double atr_cost_packing(const atr_cost_model *m) {
+  double bytes = m->weights * (double)atr_dtype_size(m->nest->rhs_dtype), parts = 1;
+  for (int d = 0; d < m->nest->dim_count; d++)
+    if (m->nest->dims[d].kind == ATR_DIM_PART && m->rhs[d] != 0) parts *= (double)m->nest->dims[d].extent;
+  return copying(m, m->weights * PACK_CYCLES, bytes, bytes / parts);
 }
 
 double atr_cost_widening(const atr_cost_model *m, const atr_candidate *c) {

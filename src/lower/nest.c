@@ -231,6 +231,37 @@ bool atr_nest_can_widen(const atr_nest *nest, atr_dtype operand) {
          atr_dtype_class_of(nest->acc_dtype) == ATR_CLASS_FLOAT;
 }
 
+int64_t atr_nest_parts(const atr_nest *nest) {
+  int64_t parts = 1;
+  for (int d = 0; d < nest->dim_count; d++)
+    if (nest->dims[d].kind == ATR_DIM_PART) parts *= nest->dims[d].extent;
+  return parts;
+}
+
+/* PART dims stand in front of all others. */
+bool atr_nest_same_parts(const atr_nest *a, const atr_nest *b) {
+  for (int d = 0;; d++) {
+    bool in_a = d < a->dim_count && a->dims[d].kind == ATR_DIM_PART, in_b = d < b->dim_count && b->dims[d].kind == ATR_DIM_PART;
+    if (!in_a && !in_b) return d > 0;
+    if (in_a != in_b || a->dims[d].extent != b->dims[d].extent || strcmp(a->dims[d].name, b->dims[d].name) != 0) return false;
+  }
+}
+
+int atr_program_group_end(const atr_program *program, int n) {
+  while (n + 1 < program->nest_count && atr_nest_same_parts(program->nests[n], program->nests[n + 1])) n++;
+  return n;
+}
+
+void atr_program_extend_life(const atr_program *program, int *first, int *last) {
+  int from = *first, to = *last;
+  for (int n = 0, end; n < program->nest_count; n = end + 1) {
+    end = atr_program_group_end(program, n);
+    if (end == n || from > end || to < n || (from >= n && to <= end)) continue;
+    *first = (int)atr_min(*first, n);
+    *last = (int)atr_max(*last, end);
+  }
+}
+
 int64_t atr_nest_parallel_total(const atr_nest *nest) {
   int64_t total = 1;
   for (int d = 0; d < nest->dim_count; d++)

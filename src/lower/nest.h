@@ -28,9 +28,17 @@
 
 enum { ATR_MAX_DIMS = 48 };
 
-/* How a dim is executed. Order in a scheduled nest: PARALLEL, LOOP, then (for reduced dims) LOOP, then UNROLL, VECTOR, DOT.
+/* How a dim is executed. Order in a scheduled nest: PART, PARALLEL, LOOP, then (for reduced dims) LOOP, then UNROLL, VECTOR, DOT.
+ * PART is an independent dim whose iterations run one after the other around all nests of a group (below).
  * DOT is a reduced dim of two 16-bit elements that are multiplied and added within a 32-bit lane. */
-typedef enum atr_dim_kind { ATR_DIM_LOOP, ATR_DIM_PARALLEL, ATR_DIM_UNROLL, ATR_DIM_VECTOR, ATR_DIM_DOT } atr_dim_kind;
+typedef enum atr_dim_kind {
+  ATR_DIM_LOOP,
+  ATR_DIM_PART,
+  ATR_DIM_PARALLEL,
+  ATR_DIM_UNROLL,
+  ATR_DIM_VECTOR,
+  ATR_DIM_DOT
+} atr_dim_kind;
 
 typedef struct atr_dim {
   const char *name; /* "oy", and after tiling "oy.1", "oy.0" from the outside in */
@@ -140,6 +148,9 @@ typedef struct atr_buffer {
   const void *data; /* CONSTANT */
 } atr_buffer;
 
+/* Nests run in order, each whole; but neighbours that have the same PART dims, by name and extent, are a group: for every point
+ * of those dims each of them runs at this point. So one can fill a panel that the next reads and that the next part fills anew. A
+ * nest may read the element that it is about to write: sums that are continued from part to part. */
 typedef struct atr_program {
   const char *name;
   atr_buffer *buffers; /* [0 .. buffer_count) */
@@ -200,6 +211,21 @@ bool atr_nest_next_point(const atr_nest *nest, const int *dims, int count, int64
 /* Multiply-accumulates over the whole box, and those whose lhs term exists (counted exactly, per dimension). */
 double atr_nest_macs(const atr_nest *nest);
 double atr_nest_useful_macs(const atr_nest *nest);
+
+/* Is the dim a loop of the tree: PART, PARALLEL or LOOP? */
+static inline bool atr_dim_is_looped(const atr_dim *dim) {
+  return dim->kind == ATR_DIM_LOOP || dim->kind == ATR_DIM_PART || dim->kind == ATR_DIM_PARALLEL;
+}
+
+/* Points of the PART dims; 1 where there are none. */
+int64_t atr_nest_parts(const atr_nest *nest);
+/* Have both PART dims, and the same? */
+bool atr_nest_same_parts(const atr_nest *a, const atr_nest *b);
+/* Number of the last nest of the group that nest n is the first of; n where it stands alone. */
+int atr_program_group_end(const atr_program *program, int n);
+/* First and last nest that touch a buffer -> those between which it must be kept: what a group reads from outside, or leaves
+ * for those behind it, is needed in all parts. */
+void atr_program_extend_life(const atr_program *program, int *first, int *last);
 
 /* Iterations of the PARALLEL dims, and the tasks that they are dealt out in: neighbouring iterations, about as many to each. */
 int64_t atr_nest_parallel_total(const atr_nest *nest);

@@ -345,7 +345,10 @@ static atr_status run_nodes(machine *m, const atr_node *node) {
       continue;
     }
     if (node->dim < 0) return ATR_BUG(m->work, "nest %s: the tree has a mac outside a tile", m->nest->name);
-    for (int64_t v = node->lo; v < node->hi; v++) {
+    bool part = m->nest->dims[node->dim].kind == ATR_DIM_PART;
+    int64_t given = m->point[node->dim], lo = part ? atr_max(given, node->lo) : node->lo,
+            hi = part ? atr_min(given + 1, node->hi) : node->hi;
+    for (int64_t v = lo; v < hi; v++) {
       m->point[node->dim] = v;
       ATR_TRY(run_nodes(m, node->child));
     }
@@ -353,16 +356,26 @@ static atr_status run_nodes(machine *m, const atr_node *node) {
   return ATR_OK;
 }
 
-static atr_status run_nest(machine *m, const atr_nest *nest, char **memory) {
+/* Sets the PART dims to their point number `part`, the last dim fastest. */
+static void set_part(machine *m, int64_t part) {
+  for (int d = m->nest->dim_count - 1; d >= 0; d--) {
+    if (m->nest->dims[d].kind != ATR_DIM_PART) continue;
+    m->point[d] = part % m->nest->dims[d].extent;
+    part /= m->nest->dims[d].extent;
+  }
+}
+
+static atr_status run_nest(machine *m, const atr_nest *nest, int64_t part, char **memory) {
   m->nest = nest;
   m->out = memory[nest->out.buffer];
   m->sum_class = nest->has_acc ? atr_dtype_class_of(nest->acc_dtype) : ATR_CLASS_NONE;
   m->inner_count = m->reduced_count = 0;
   m->values = ATR_NEW_ARRAY(m->work->arena, atr_scalar, nest->expr_count + 1);
   memset(m->point, 0, sizeof m->point);
+  set_part(m, part);
   for (int d = 0; d < nest->dim_count; d++) {
-    bool looped = nest->dims[d].kind == ATR_DIM_LOOP || nest->dims[d].kind == ATR_DIM_PARALLEL;
-    if (nest->tree != NULL && looped) continue; /* the tree's nodes set it */
+    if (nest->dims[d].kind == ATR_DIM_PART) continue;
+    if (nest->tree != NULL && atr_dim_is_looped(&nest->dims[d])) continue; /* the tree's nodes set it */
     if (nest->dims[d].reduced) m->reduced[m->reduced_count++] = d;
     else m->inner[m->inner_count++] = d;
   }
@@ -423,7 +436,11 @@ atr_status atr_program_interpret(atr_work *work, const atr_program *program, con
     const atr_buffer *out = &program->buffers[program->nests[n]->out.buffer];
     if (out->kind == ATR_BUFFER_ARG || out->kind == ATR_BUFFER_CONSTANT)
       return ATR_BUG(work, "nest %s: it stores into %s, which is only read", program->nests[n]->name, out->name);
-    ATR_TRY(run_nest(&m, program->nests[n], writable));
+  }
+  for (int first = 0, last; first < program->nest_count; first = last + 1) {
+    last = atr_program_group_end(program, first);
+    for (int64_t part = 0; part < atr_nest_parts(program->nests[first]); part++)
+      for (int n = first; n <= last; n++) ATR_TRY(run_nest(&m, program->nests[n], part, writable));
   }
   return ATR_OK;
 }

@@ -84,6 +84,7 @@ static void print_affine(atr_text *text, const atr_nest *nest, const atr_affine 
 static const char *dim_words(const atr_dim *dim) {
   switch (dim->kind) {
   case ATR_DIM_LOOP: return dim->reduced ? "reduce" : "loop";
+  case ATR_DIM_PART: return dim->reduced ? "reduce part" : "part";
   case ATR_DIM_PARALLEL: return dim->reduced ? "reduce parallel" : "parallel";
   case ATR_DIM_UNROLL: return dim->reduced ? "reduce unroll" : "unroll";
   case ATR_DIM_VECTOR: return dim->reduced ? "reduce vector" : "vector";

@@ -398,7 +398,8 @@ static atr_status read_expr(reader *r) {
 static bool accept_kind(reader *r, bool *reduced, atr_dim_kind *kind) {
   *reduced = accept_word(r, "reduce");
   *kind = ATR_DIM_LOOP;
-  if (accept_word(r, "parallel")) *kind = ATR_DIM_PARALLEL;
+  if (accept_word(r, "part")) *kind = ATR_DIM_PART;
+  else if (accept_word(r, "parallel")) *kind = ATR_DIM_PARALLEL;
   else if (accept_word(r, "unroll")) *kind = ATR_DIM_UNROLL;
   else if (accept_word(r, "vector")) *kind = ATR_DIM_VECTOR;
   else if (accept_word(r, "dot")) *kind = ATR_DIM_DOT;

@@ -6,8 +6,8 @@
  *     internal error: nest y: lhs reaches elements -128..3455 of x, which has 3456
  *
  * Programs: names are unique words; a temporary is written before it is read; planned temporaries that live together share
- * no bytes. Dims: at most ATR_MAX_DIMS, in the order parallel, loop, reduce, unroll, vector, dot; reduced dims are neither
- * parallel nor vector. Accesses: every element that is touched is inside its buffer (nest_bounds.c says how that is known).
+ * no bytes. Dims: at most ATR_MAX_DIMS, in the order part, parallel, loop, reduce, unroll, vector, dot; reduced dims are neither
+ * part, parallel nor vector. Accesses: every element that is touched is inside its buffer (nest_bounds.c says how that is known).
  * Expressions: operands are earlier steps of fitting dtypes. Trees: every independent point exactly once, every reduced
  * point at most once, and what is left out is absent from lhs. */
 #include <stdlib.h>
@@ -33,14 +33,15 @@ static bool is_dtype(atr_dtype dtype) { return atr_dtype_class_of(dtype) != ATR_
 
 /* ---- dims, guards, the sum */
 
-/* Place in the order of a scheduled nest: parallel, loop, reduce, unroll, vector, dot. */
+/* Place in the order of a scheduled nest: part, parallel, loop, reduce, unroll, vector, dot. */
 static int rank_of(const atr_dim *dim) {
   switch (dim->kind) {
-  case ATR_DIM_PARALLEL: return 0;
-  case ATR_DIM_LOOP: return dim->reduced ? 2 : 1;
-  case ATR_DIM_UNROLL: return 3;
-  case ATR_DIM_VECTOR: return 4;
-  case ATR_DIM_DOT: return 5;
+  case ATR_DIM_PART: return 0;
+  case ATR_DIM_PARALLEL: return 1;
+  case ATR_DIM_LOOP: return dim->reduced ? 3 : 2;
+  case ATR_DIM_UNROLL: return 4;
+  case ATR_DIM_VECTOR: return 5;
+  case ATR_DIM_DOT: return 6;
   }
   return -1;
 }
@@ -66,10 +67,11 @@ static atr_status check_dims(checker *c) {
     RULE(c, dim->extent >= 0, "dim %s has the negative extent %lld", dim->name, (long long)dim->extent);
     int rank = rank_of(dim);
     RULE(c, rank >= 0, "dim %s is of no known kind", dim->name);
-    RULE(c, rank >= last, "dim %s comes too late: the order is parallel, loop, reduce, unroll, vector, dot", dim->name);
+    RULE(c, rank >= last, "dim %s comes too late: the order is part, parallel, loop, reduce, unroll, vector, dot", dim->name);
     last = rank;
-    RULE(c, !dim->reduced || (dim->kind != ATR_DIM_PARALLEL && dim->kind != ATR_DIM_VECTOR), "the reduced dim %s is %s",
-         dim->name, dim->kind == ATR_DIM_PARALLEL ? "parallel" : "vector");
+    bool outside = dim->kind == ATR_DIM_PART || dim->kind == ATR_DIM_PARALLEL;
+    RULE(c, !dim->reduced || (!outside && dim->kind != ATR_DIM_VECTOR), "the reduced dim %s is %s", dim->name,
+         dim->kind == ATR_DIM_PART ? "part" : outside ? "parallel" : "vector");
     RULE(c, dim->kind != ATR_DIM_DOT || (dim->extent == 2 && atr_nest_can_dot(nest, d)),
          "dot dim %s needs extent 2, an s32 or u32 sum of s8, u8 or s16 or an f32 sum of bf16, and no index on it", dim->name);
     RULE(c, !dim->reduced || nest->has_acc, "dim %s is reduced but there is no sum", dim->name);
@@ -367,7 +369,7 @@ static atr_status check_tree(checker *c) {
   if (nest->tree == NULL) return ATR_OK;
   for (int reduced = 0; reduced < 2; reduced++) {
     for (int d = 0; d < nest->dim_count; d++)
-      if (rank_of(&nest->dims[d]) <= 2 && nest->dims[d].reduced == (reduced == 1)) t.order[t.count++] = d;
+      if (atr_dim_is_looped(&nest->dims[d]) && nest->dims[d].reduced == (reduced == 1)) t.order[t.count++] = d;
     if (reduced == 0) t.independent = t.count;
   }
   for (int d = 0; d < nest->dim_count; d++) whole.hi[d] = nest->dims[d].extent;
@@ -439,11 +441,17 @@ static void note_use(use *u, int nest) {
   u->last = nest;
 }
 
+/* The element that is read is the one that will be written. */
+static bool is_continued(const atr_nest *nest, const atr_access *access) {
+  return access != &nest->lhs && access != &nest->rhs && access->index_count == 0 &&
+         memcmp(&access->at, &nest->out.at, sizeof access->at) == 0;
+}
+
 static atr_status check_read(checker *c, use *uses, int n, const atr_access *access) {
   const atr_buffer *buffer = &c->program->buffers[access->buffer];
   bool given = buffer->kind == ATR_BUFFER_ARG || buffer->kind == ATR_BUFFER_CONSTANT;
   note_use(&uses[access->buffer], n);
-  RULE(c, access->buffer != c->nest->out.buffer, "it reads %s, which it writes", buffer->name);
+  RULE(c, access->buffer != c->nest->out.buffer || is_continued(c->nest, access), "it reads %s, which it writes", buffer->name);
   RULE(c, given || c->empty || buffer->elements == 0 || uses[access->buffer].written,
        "it reads %s, which no earlier nest writes", buffer->name);
   RULE(c, given || !c->nest->prepack || buffer->kind == ATR_BUFFER_PACKED,
@@ -509,6 +517,7 @@ atr_status atr_program_verify(atr_work *work, const atr_program *program) {
     ATR_TRY(check_nest(&c));
     ATR_TRY(check_reads(&c, uses, n));
   }
+  for (int b = 0; b < program->buffer_count; b++) atr_program_extend_life(program, &uses[b].first, &uses[b].last);
   if (program->scratch_bytes < 0 || program->packed_bytes < 0) return ATR_BUG(work, "the program has blocks of negative size");
   ATR_TRY(check_plan(work, program, uses, ATR_BUFFER_TEMP, program->scratch_bytes));
   return check_plan(work, program, uses, ATR_BUFFER_PACKED, program->packed_bytes);

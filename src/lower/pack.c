@@ -34,7 +34,9 @@ static atr_nest *fill_nest(atr_arena *arena, const atr_nest *nest, const int *fr
   atr_nest *fill = ATR_NEW(arena, atr_nest);
   fill->name = atr_arena_printf(arena, "%s.pack", nest->name);
   for (int d = 0; d < count; d++)
-    fill->dims[d] = (atr_dim){.name = nest->dims[from[d]].name, .extent = nest->dims[from[d]].extent};
+    fill->dims[d] = (atr_dim){.name = nest->dims[from[d]].name,
+                              .extent = nest->dims[from[d]].extent,
+                              .kind = packed->coef[from[d]] == 0 ? ATR_DIM_PART : ATR_DIM_LOOP};
   fill->dim_count = count;
   atr_expr zero = {.kind = ATR_EXPR_CONST, .dtype = nest->rhs_dtype};
   atr_expr load = {.kind = ATR_EXPR_LOAD, .dtype = nest->rhs_dtype, .args = {atr_nest_add_expr(arena, fill, &zero)}};
@@ -53,14 +55,23 @@ static atr_nest *fill_nest(atr_arena *arena, const atr_nest *nest, const int *fr
   return fill;
 }
 
-atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_nest *nest, bool widen) {
+static bool moves_with_parts(const atr_nest *nest) {
+  for (int d = 0; d < nest->dim_count; d++)
+    if (nest->dims[d].kind == ATR_DIM_PART && nest->rhs.at.coef[d] != 0) return true;
+  return false;
+}
+
+/* Weights that are packed in every run are packed part by part: by a nest of the same group, so with all its PART dims. */
+atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_nest *nest, bool widen, bool constant) {
   int from[ATR_MAX_DIMS], count = 0;
   int64_t elements = 1;
   atr_affine packed = {0};
+  bool part_by_part = !constant && moves_with_parts(nest);
   for (int d = 0; d < nest->dim_count; d++)
-    if (nest->rhs.at.coef[d] != 0) from[count++] = d;
+    if (nest->rhs.at.coef[d] != 0 || (part_by_part && nest->dims[d].kind == ATR_DIM_PART)) from[count++] = d;
   if (count == 0 || nest->rhs.index_count != 0) return NULL;
   for (int i = count - 1; i >= 0; i--) {
+    if (part_by_part && nest->dims[from[i]].kind == ATR_DIM_PART) continue;
     packed.coef[from[i]] = elements;
     if (!atr_checked_mul(elements, nest->dims[from[i]].extent, &elements)) return NULL;
   }

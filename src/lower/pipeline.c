@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lower/canonical.h"
+#include "lower/parts.h"
 #include "lower/simplify.h"
 
 typedef struct state {
@@ -99,6 +100,42 @@ static atr_status choose(state *s, const atr_nest *nest, atr_schedule *schedule,
   return status;
 }
 
+/* As the caller says, or the cost model. */
+static atr_status split_parts(state *s, const atr_nest *nest, atr_program *out) {
+  atr_source text = schedule_text_for(s->options->schedule, nest);
+  atr_parts parts;
+  bool split = false;
+  if (text.text == NULL) {
+    atr_schedule_setting setting = atr_schedule_setting_of(s->program, nest, s->options->target,
+                                                           s->options->constant_parameters);
+    split = nest->has_acc && atr_parts_choose(s->work->arena, s->program, nest, &setting, &parts);
+  } else {
+    const atr_source *module_text = s->work->source;
+    s->work->source = &text;
+    atr_status status = atr_parts_read(s->work, nest, &parts, &split);
+    s->work->source = module_text;
+    ATR_TRY(status);
+  }
+  if (split) atr_nest_split_parts(s->work->arena, out, nest, &parts);
+  else atr_program_add_nest(s->work->arena, out, atr_nest_copy(s->work->arena, nest));
+  return ATR_OK;
+}
+
+static atr_status run_parts(state *s) {
+  atr_program *p = without_nests(s);
+  for (int n = 0; n < s->program->nest_count; n++) ATR_TRY(split_parts(s, s->program->nests[n], p));
+  s->program = p;
+  return ATR_OK;
+}
+
+/* Puts the last nest, which has no parts, in front of the group that is being made. */
+static void move_before_parts(atr_program *program, const atr_nest *member) {
+  atr_nest *last = program->nests[program->nest_count - 1];
+  int at = program->nest_count - 1;
+  for (; at > 0 && atr_nest_same_parts(program->nests[at - 1], member); at--) program->nests[at] = program->nests[at - 1];
+  program->nests[at] = last;
+}
+
 /* Schedules one nest; its widening and packing, if any, become nests in front of it with schedules of their own. */
 static atr_status schedule_nest(state *s, const atr_nest *nest, atr_program *out) {
   atr_schedule schedule;
@@ -108,10 +145,12 @@ static atr_status schedule_nest(state *s, const atr_nest *nest, atr_program *out
   tiled->why = why;
   atr_nest *wide = schedule.widen_lhs ? atr_nest_widen_lhs(s->work->arena, out, &s->widened, tiled) : NULL;
   if (wide != NULL) ATR_TRY(schedule_nest(s, wide, out));
-  atr_nest *fill = schedule.pack_rhs ? atr_nest_pack_rhs(s->work->arena, out, tiled, schedule.widen_rhs) : NULL;
+  bool constant = rhs_is_constant(s->program, nest, s->options->constant_parameters);
+  atr_nest *fill = schedule.pack_rhs ? atr_nest_pack_rhs(s->work->arena, out, tiled, schedule.widen_rhs, constant) : NULL;
   if (fill != NULL) {
     atr_nest_collapse(s->work->arena, fill);
     ATR_TRY(schedule_nest(s, fill, out));
+    if (atr_nest_parts(fill) == 1) move_before_parts(out, tiled);
   }
   atr_program_new_nest(s->work->arena, out, tiled);
   return ATR_OK;
@@ -141,6 +180,7 @@ static const pass PASSES[] = {
     {"phases", run_phases},       /* before collapse: residue classes are of the problem's own dims */
     {"frame", run_frame},         /* after phases, whose nests have edges of their own; before tiles */
     {"collapse", run_collapse},   /* before schedule: tiles are cut from as few and as long dims as there are */
+    {"parts", run_parts},         /* before schedule: each part is scheduled as the smaller problem that it is */
     {"schedule", run_schedule},   /* tile and pack follow from the schedule at once */
     {"regions", run_regions},     /* after tiles: which copies are inside is a question about unrolled dims */
     {"plan", run_plan},           /* last: no pass after it adds a buffer */

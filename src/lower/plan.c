@@ -40,7 +40,7 @@ static bool reads_constants_only(const atr_program *program, const atr_nest *nes
 static void find_prepacked(atr_program *program, uint64_t constant_parameters) {
   for (int n = 0; n < program->nest_count; n++) {
     int buffer = program->nests[n]->out.buffer;
-    bool constant = program->buffers[buffer].kind == ATR_BUFFER_TEMP, last = true;
+    bool constant = program->buffers[buffer].kind == ATR_BUFFER_TEMP && atr_nest_parts(program->nests[n]) == 1, last = true;
     for (int m = 0; m < program->nest_count; m++) {
       if (program->nests[m]->out.buffer != buffer) continue;
       last = m <= n;
@@ -101,6 +101,7 @@ atr_status atr_program_plan(atr_work *work, atr_program *program, uint64_t const
     l.nest = n;
     atr_nest_visit_access(program->nests[n], note_access, &l);
   }
+  for (int b = 0; b < program->buffer_count; b++) atr_program_extend_life(program, &l.of[b].first, &l.of[b].last);
   int *placed = ATR_NEW_ARRAY(work->arena, int, program->buffer_count), placed_count = 0;
   program->scratch_bytes = program->packed_bytes = 0;
   for (int b = 0; b < program->buffer_count; b++) {

@@ -53,18 +53,16 @@ atr_answer atr_bounds_answer(const atr_nest *nest, const atr_affine *at, int64_t
   return max < 0 || min >= bound ? ATR_NEVER : ATR_SOMETIMES;
 }
 
-static bool is_looped(const atr_dim *dim) { return dim->kind == ATR_DIM_LOOP || dim->kind == ATR_DIM_PARALLEL; }
-
 bool atr_affine_has_inner(const atr_nest *nest, const atr_affine *at) {
   for (int d = 0; d < nest->dim_count; d++)
-    if (at->coef[d] != 0 && !is_looped(&nest->dims[d])) return true;
+    if (at->coef[d] != 0 && !atr_dim_is_looped(&nest->dims[d])) return true;
   return false;
 }
 
 int atr_affine_last_loop(const atr_nest *nest, const atr_affine *at) {
   int last = -1;
   for (int d = 0; d < nest->dim_count; d++)
-    if (at->coef[d] != 0 && is_looped(&nest->dims[d])) last = d;
+    if (at->coef[d] != 0 && atr_dim_is_looped(&nest->dims[d])) last = d;
   return last;
 }
 
@@ -203,7 +201,7 @@ static void inner_signature(const atr_nest *nest, const question *q, const atr_b
   *below = *inside = 0;
   for (int d = 0; d < nest->dim_count; d++) {
     if (q->at->coef[d] == 0) continue;
-    if (is_looped(&nest->dims[d])) base += q->at->coef[d] * box->lo[d];
+    if (atr_dim_is_looped(&nest->dims[d])) base += q->at->coef[d] * box->lo[d];
     else dims[count++] = d;
   }
   for (int d = 0; d >= 0;) {
@@ -306,7 +304,7 @@ atr_status atr_nest_build_tree(atr_work *work, atr_nest *nest) {
   builder b = {.work = work, .nest = nest};
   for (int reduced = 0; reduced < 2; reduced++) {
     for (int d = 0; d < nest->dim_count; d++)
-      if (is_looped(&nest->dims[d]) && nest->dims[d].reduced == (reduced == 1)) b.order[b.order_count++] = d;
+      if (atr_dim_is_looped(&nest->dims[d]) && nest->dims[d].reduced == (reduced == 1)) b.order[b.order_count++] = d;
     if (reduced == 0) b.independent_count = b.order_count;
   }
   for (int d = 0; d < nest->dim_count; d++)

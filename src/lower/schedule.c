@@ -8,9 +8,11 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "lower/parts.h"
 
 /* Sections in their order; a piece belongs to one by its kind and by whether its dim is reduced. */
 typedef enum section {
+  SECTION_PART,
   SECTION_PARALLEL,
   SECTION_LOOP,
   SECTION_REDUCE,
@@ -19,12 +21,13 @@ typedef enum section {
   SECTION_DOT,
   SECTION_COUNT
 } section;
-static const char *const SECTION_NAMES[SECTION_COUNT] = {"parallel", "loop", "reduce", "unroll", "vector", "dot"};
-static const atr_dim_kind SECTION_KINDS[SECTION_COUNT] = {ATR_DIM_PARALLEL, ATR_DIM_LOOP,   ATR_DIM_LOOP,
-                                                          ATR_DIM_UNROLL,   ATR_DIM_VECTOR, ATR_DIM_DOT};
+static const char *const SECTION_NAMES[SECTION_COUNT] = {"part", "parallel", "loop", "reduce", "unroll", "vector", "dot"};
+static const atr_dim_kind SECTION_KINDS[SECTION_COUNT] = {ATR_DIM_PART,   ATR_DIM_PARALLEL, ATR_DIM_LOOP, ATR_DIM_LOOP,
+                                                          ATR_DIM_UNROLL, ATR_DIM_VECTOR,   ATR_DIM_DOT};
 
 static section section_of(const atr_nest *nest, const atr_piece *piece) {
   switch (piece->kind) {
+  case ATR_DIM_PART: return SECTION_PART;
   case ATR_DIM_PARALLEL: return SECTION_PARALLEL;
   case ATR_DIM_LOOP: return nest->dims[piece->dim].reduced ? SECTION_REDUCE : SECTION_LOOP;
   case ATR_DIM_UNROLL: return SECTION_UNROLL;
@@ -36,9 +39,11 @@ static section section_of(const atr_nest *nest, const atr_piece *piece) {
 
 void atr_schedule_print(atr_text *text, const atr_nest *nest, const atr_schedule *schedule) {
   int last = -1;
+  if (nest->schedule != NULL) atr_text_printf(text, "%s; ", nest->schedule); /* its parts */
   for (int p = 0; p < schedule->count; p++) {
     const atr_piece *piece = &schedule->pieces[p];
     int s = (int)section_of(nest, piece);
+    if (s == SECTION_PART) continue;
     if (s != last) atr_text_printf(text, "%s%s", last < 0 ? "" : "; ", SECTION_NAMES[s]);
     last = s;
     atr_text_printf(text, " %s", nest->dims[piece->dim].name);
@@ -87,26 +92,33 @@ static int find_dim(const atr_nest *nest, const char *name, size_t len) {
   return -1;
 }
 
+/* The number in "name:extent", from character `at` on. */
+static atr_status read_extent(reader *r, const char *word, size_t len, size_t at, int64_t *extent) {
+  for (size_t i = at; i < len; i++) {
+    if (!isdigit((unsigned char)word[i]) || *extent > (INT64_C(1) << 40)) break;
+    *extent = *extent * 10 + (word[i] - '0');
+    if (i + 1 == len && *extent > 0) return ATR_OK;
+  }
+  return atr_fail(r->work, span_at(r, r->at - len), ATR_PARSE_ERROR,
+                  "extent of a schedule's piece must be a positive number, got \"%.*s\"", (int)len, word);
+}
+
+static atr_status no_dim(const reader *r, const char *name, size_t len, size_t start) {
+  return atr_fail(r->work, span_at(r, start), ATR_VERIFY_ERROR, "schedule names dim \"%.*s\", which nest %s does not have",
+                  (int)len, name, r->nest->name);
+}
+
 /* "name" or "name:extent" */
 static atr_status read_piece(reader *r, const char *word, size_t len, section s) {
   size_t start = r->at - len, name_len = 0;
   while (name_len < len && word[name_len] != ':') name_len++;
   atr_piece piece = {.dim = find_dim(r->nest, word, name_len), .kind = SECTION_KINDS[s]};
-  if (piece.dim < 0)
-    return atr_fail(r->work, span_at(r, start), ATR_VERIFY_ERROR, "schedule names dim \"%.*s\", which nest %s does not have",
-                    (int)name_len, word, r->nest->name);
-  if (name_len < len) {
-    for (size_t i = name_len + 1; i < len; i++) {
-      if (!isdigit((unsigned char)word[i]) || piece.extent > (INT64_C(1) << 40))
-        return atr_fail(r->work, span_at(r, start), ATR_PARSE_ERROR,
-                        "extent of a schedule's piece must be a positive number, got \"%.*s\"", (int)len, word);
-      piece.extent = piece.extent * 10 + (word[i] - '0');
-    }
-    if (piece.extent == 0)
-      return atr_fail(r->work, span_at(r, start), ATR_PARSE_ERROR,
-                      "extent of a schedule's piece must be a positive number, got \"%.*s\"", (int)len, word);
-  }
+  if (piece.dim < 0) return no_dim(r, word, name_len, start);
+  if (name_len < len) ATR_TRY(read_extent(r, word, len, name_len + 1, &piece.extent));
   bool reduced = r->nest->dims[piece.dim].reduced;
+  if (r->nest->dims[piece.dim].kind == ATR_DIM_PART)
+    return atr_fail(r->work, span_at(r, start), ATR_VERIFY_ERROR, "dim %s counts parts and cannot stand in a schedule",
+                    r->nest->dims[piece.dim].name);
   if ((s == SECTION_REDUCE || s == SECTION_DOT) != reduced && s != SECTION_UNROLL)
     return atr_fail(r->work, span_at(r, start), ATR_VERIFY_ERROR, "dim %s is %s and cannot stand in section %s",
                     r->nest->dims[piece.dim].name, reduced ? "reduced" : "independent", SECTION_NAMES[s]);
@@ -116,7 +128,7 @@ static atr_status read_piece(reader *r, const char *word, size_t len, section s)
   return ATR_OK;
 }
 
-/* Dims that the text left out: their whole extent goes to the end of the loops, or to the front of the reduction. */
+/* Dims that count parts come first. Dims that the text left out: their whole extent goes to the end of the loops, or to the front of the reduction. */
 static void complete(const atr_nest *nest, atr_schedule *schedule) {
   for (int d = 0; d < nest->dim_count; d++) {
     int64_t covered = 1;
@@ -127,18 +139,18 @@ static void complete(const atr_nest *nest, atr_schedule *schedule) {
       if (schedule->pieces[p].extent != 0 && !atr_checked_mul(covered, schedule->pieces[p].extent, &covered))
         covered = INT64_MAX;
     }
-    bool whole = nest->dims[d].extent != 0 && covered >= nest->dims[d].extent; /* an empty dim's outermost piece says so */
+    bool part = nest->dims[d].kind == ATR_DIM_PART, whole = nest->dims[d].extent != 0 && covered >= nest->dims[d].extent; /* an empty dim's outermost piece says so */
     if (rest || whole || schedule->count == ATR_MAX_DIMS) continue;
-    section mine = nest->dims[d].reduced ? SECTION_REDUCE : SECTION_LOOP;
+    section mine = part ? SECTION_PART : nest->dims[d].reduced ? SECTION_REDUCE : SECTION_LOOP;
     int at = 0;
     while (at < schedule->count && schedule->pieces[at].dim != d &&
-           section_of(nest, &schedule->pieces[at]) < (mine == SECTION_LOOP ? SECTION_REDUCE : mine))
+           section_of(nest, &schedule->pieces[at]) < (mine == SECTION_LOOP ? SECTION_REDUCE : part ? SECTION_PARALLEL : mine))
       at++;
     memmove(&schedule->pieces[at + 1], &schedule->pieces[at], sizeof(atr_piece) * (size_t)(schedule->count - at));
     /* in front of a numbered piece of its own it is executed as that is */
     bool parallel = at < schedule->count && schedule->pieces[at + 1].dim == d &&
                     schedule->pieces[at + 1].kind == ATR_DIM_PARALLEL;
-    schedule->pieces[at] = (atr_piece){.dim = d, .kind = parallel ? ATR_DIM_PARALLEL : ATR_DIM_LOOP};
+    schedule->pieces[at] = (atr_piece){.dim = d, .kind = part ? ATR_DIM_PART : parallel ? ATR_DIM_PARALLEL : ATR_DIM_LOOP};
     schedule->count++;
   }
 }
@@ -160,6 +172,16 @@ static atr_status read_operands(reader *r) {
   }
 }
 
+/* A section that speaks of parts, read before the nest was split. */
+static atr_status skip_section(reader *r, size_t start) {
+  const char *word;
+  size_t len;
+  if (r->nest->schedule == NULL)
+    return atr_fail(r->work, span_at(r, start), ATR_VERIFY_ERROR, "nest %s is not in parts", r->nest->name);
+  while ((len = next_word(r, &word)) != 0 && !word_is(word, len, ";")) {}
+  return ATR_OK;
+}
+
 atr_status atr_schedule_read(atr_work *work, const atr_nest *nest, atr_schedule *out) {
   *out = (atr_schedule){.count = 0};
   reader r = {.work = work, .nest = nest, .out = out};
@@ -171,6 +193,8 @@ atr_status atr_schedule_read(atr_work *work, const atr_nest *nest, atr_schedule 
       current = -1;
     } else if (current >= 0) {
       ATR_TRY(read_piece(&r, word, len, (section)current));
+    } else if (word_is(word, len, "part") || word_is(word, len, "lhs")) {
+      ATR_TRY(skip_section(&r, start));
     } else if (word_is(word, len, "widen")) {
       ATR_TRY(read_operands(&r));
     } else if (word_is(word, len, "pack")) {
@@ -178,15 +202,62 @@ atr_status atr_schedule_read(atr_work *work, const atr_nest *nest, atr_schedule 
       if (!word_is(word, len, "rhs")) return atr_fail(work, span_at(&r, start), ATR_PARSE_ERROR, "only rhs can be packed");
       out->pack_rhs = true;
     } else {
-      for (int s = 0; s < SECTION_COUNT; s++)
+      for (int s = SECTION_PARALLEL; s < SECTION_COUNT; s++)
         if (word_is(word, len, SECTION_NAMES[s])) current = s;
       if (current < 0)
         return atr_fail(work, span_at(&r, start), ATR_PARSE_ERROR,
-                        "expected parallel, loop, reduce, unroll, vector, dot, widen or pack, got \"%.*s\"", (int)len, word);
+                        "expected part, lhs, parallel, loop, reduce, unroll, vector, dot, widen or pack, got \"%.*s\"", (int)len, word);
     }
   }
   complete(nest, out);
   return atr_schedule_check(work, nest, out);
+}
+
+/* "name:extent" of section part, or "name" of section lhs. */
+static atr_status read_part(reader *r, const char *word, size_t len, bool lhs, atr_parts *out) {
+  size_t start = r->at - len, name_len = 0;
+  while (name_len < len && word[name_len] != ':') name_len++;
+  int d = find_dim(r->nest, word, name_len);
+  int64_t block = 0;
+  if (d < 0) return no_dim(r, word, name_len, start);
+  if ((name_len == len) != lhs)
+    return atr_fail(r->work, span_at(r, start), ATR_PARSE_ERROR, "%s", lhs ? "section lhs takes names of dims, without numbers"
+                                                                           : "section part takes \"dim:indices\"");
+  if (!lhs) {
+    ATR_TRY(read_extent(r, word, len, name_len + 1, &block));
+    out->block[d] = block;
+  } else if (out->lhs_count == ATR_MAX_DIMS) {
+    return atr_fail(r->work, span_at(r, start), ATR_VERIFY_ERROR, "section lhs names more than %d dims", ATR_MAX_DIMS);
+  } else {
+    out->lhs[out->lhs_count++] = d;
+  }
+  return ATR_OK;
+}
+
+static atr_status read_dtype(reader *r, atr_dtype *out) {
+  const char *word;
+  size_t len = next_word(r, &word);
+  *out = atr_dtype_from_name(word, len);
+  if (*out != ATR_DTYPE_NONE) return ATR_OK;
+  return atr_fail(r->work, span_at(r, r->at - len), ATR_PARSE_ERROR, "expected a dtype behind as, got \"%.*s\"", (int)len, word);
+}
+
+atr_status atr_parts_read(atr_work *work, const atr_nest *nest, atr_parts *out, bool *found) {
+  reader r = {.work = work, .nest = nest};
+  const char *word;
+  *out = (atr_parts){.lhs_count = 0};
+  *found = false;
+  for (size_t len; (len = next_word(&r, &word)) != 0;) {
+    bool lhs = word_is(word, len, "lhs");
+    if (word_is(word, len, ";")) continue;
+    if (!lhs && !word_is(word, len, "part")) break;
+    *found = true;
+    while ((len = next_word(&r, &word)) != 0 && !word_is(word, len, ";")) {
+      if (lhs && word_is(word, len, "as")) ATR_TRY(read_dtype(&r, &out->lhs_dtype));
+      else ATR_TRY(read_part(&r, word, len, lhs, out));
+    }
+  }
+  return *found ? atr_parts_check(work, nest, out) : ATR_OK;
 }
 
 /* ---- legality */
@@ -195,6 +266,9 @@ static atr_status check_widening(atr_work *work, const atr_nest *nest, const atr
   bool lhs = schedule->widen_lhs, rhs = schedule->widen_rhs;
   if ((lhs || rhs) && dot)
     return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "dot takes operands as they are, and cannot stand beside widen");
+  if (lhs && nest->schedule != NULL)
+    return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "in parts lhs is widened as it is copied: lhs ... as %s",
+                    atr_dtype_name(nest->acc_dtype));
   if ((lhs && !atr_nest_can_widen(nest, nest->lhs_dtype)) || (rhs && !atr_nest_can_widen(nest, nest->rhs_dtype)))
     return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "nest %s has no %s of floats narrower than its sum to widen",
                     nest->name, lhs && !atr_nest_can_widen(nest, nest->lhs_dtype) ? "lhs" : "rhs");
@@ -236,6 +310,9 @@ atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_sc
     const atr_piece *piece = &schedule->pieces[p];
     const atr_dim *dim = &nest->dims[piece->dim];
     int s = (int)section_of(nest, piece);
+    if ((piece->kind == ATR_DIM_PART) != (dim->kind == ATR_DIM_PART))
+      return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "dim %s %s", dim->name,
+                      piece->kind == ATR_DIM_PART ? "does not count parts" : "counts parts and cannot stand in a schedule");
     if (s < last)
       return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "section %s must come before %s", SECTION_NAMES[s],
                       SECTION_NAMES[last]);

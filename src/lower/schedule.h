@@ -6,7 +6,7 @@
  *
  * `dot ic:2` behind `vector` takes the last two of a reduced dim in one instruction per lane, for s32 sums of narrow integers and
  * f32 sums of bf16. `widen lhs rhs` in front of `pack` converts operands to the sum's dtype beforehand.
- * A dim without a number is its outermost piece, as many iterations as the inner pieces leave; numbers are extents of inner
+ * In front of all that may stand how the nest is split into parts (parts.h). A dim without a number is its outermost piece, as many iterations as the inner pieces leave; numbers are extents of inner
  * pieces. Every order of one dim's pieces is from the outside in. A dim that is not mentioned gets its outermost piece in the
  * first place that its kind allows. Three sources: the cost model (atr_schedule_choose), a person (atr_schedule_read), and
  * later a store. */
@@ -71,8 +71,8 @@ int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_schedule
 
 /* pack.c: replaces rhs of a scheduled nest by a buffer laid out in the order in which the nest reads it, in the sum's dtype if
  * `widen`; returns the nest that fills the buffer, canonical and to be scheduled itself, or NULL when rhs is read only once
- * anyway. */
-atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_nest *nest, bool widen);
+ * anyway. `constant`: rhs keeps its value between runs. Else a nest in parts has it packed anew for every part that reads others. */
+atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_nest *nest, bool widen, bool constant);
 
 /* widen.c: lets lhs of a scheduled nest read a buffer with its elements in the sum's dtype; returns the nest that fills the
  * buffer, to be scheduled and added next, or NULL where an earlier nest has done that or nothing is read. `all` knows the

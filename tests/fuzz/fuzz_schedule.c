@@ -65,11 +65,13 @@ static const char *const seeds[] = {
     "s: loop oc oy ox; reduce ic ky; unroll kx:3 ox:13; vector oc:8\nc.ox0: loop ox; vector oc:4; widen lhs rhs; pack rhs",
     "c.ox1: parallel ox oc; reduce ic; unroll kx:2 ox:4; vector oc:8; dot ic:2; pack rhs\ns: unroll oc:3; vector ox:16\n",
     "s: loop ox oy oc; reduce kx ky ic; unroll ox:2 oy:5; vector oc:12\n\n",
+    "s: part oy:2 ic:2; lhs ic oy ox; parallel oc; loop ox; unroll kx:3; vector oc:8; pack rhs",
+    "c.ox1: part kx:1 oc:3; lhs ox ic as f32; loop ox oc; vector ox:8\ns: lhs oy; unroll oc:2",
 };
 
 /* clang-format off */
 static const char *const words[] = {
-    "parallel ", "loop ", "reduce ", "unroll ", "vector ", "dot ", "widen ", "lhs", "rhs", "pack rhs", "; ", ";", ":", "\n",
+    "part ", "lhs ", "as ", "f32", "parallel ", "loop ", "reduce ", "unroll ", "vector ", "dot ", "widen ", "lhs", "rhs", "pack rhs", "; ", ";", ":", "\n",
     " ", "oc", "ox", "oy", "kx", "ky", "ic", "n", "g", "s: ", "c: ", "c.ox0: ", ":0", ":-1", ":9223372036854775807",
     ":9223372036854775808", ":64", ":1024", "ic:2",
 };

@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "ir/explicit_pad.h"
+#include "base/checked.h"
 #include "lower/canonical.h"
-#include "lower/schedule.h"
+#include "lower/parts.h"
 #include "lower/simplify.h"
 
 typedef struct drawing {
@@ -28,7 +29,7 @@ static void inner_pieces(drawing *d, atr_text *text, const char *section, int64_
   rng_permutation(d->r, d->nest->dim_count, order);
   for (int i = 0; i < d->nest->dim_count; i++) {
     const atr_dim *dim = &d->nest->dims[order[i]];
-    if (vector && dim->reduced) continue;
+    if ((vector && dim->reduced) || dim->kind == ATR_DIM_PART) continue;
     if (!rng_chance(d->r, vector ? 2 : 1, vector ? 3 : 2) || (vector && pieces >= 2)) continue;
     int64_t extent = vector ? pick_lanes(d->r) : rng_range(d->r, 2, 6);
     int64_t left = d->outer[order[i]];
@@ -109,11 +110,43 @@ static void draw_schedule(drawing *d, atr_arena *arena, atr_text *text) {
   if (packs) atr_text_puts(text, "pack rhs");
 }
 
-static void draw_nest(rng *r, atr_arena *arena, atr_nest *nest, bool small, atr_text *text) {
-  drawing d = {.r = r, .nest = nest, .small = small};
+/* Blocks for some dims and, half the time, a panel; often illegal ones, which the caller refuses. */
+static atr_parts draw_parts(rng *r, const atr_nest *nest) {
+  atr_parts parts = {.lhs_count = 0};
+  int order[ATR_MAX_DIMS];
+  for (int d = 0; d < nest->dim_count; d++) {
+    int64_t extent = nest->dims[d].extent;
+    if (extent < 2 || !rng_chance(r, 1, 3)) continue;
+    parts.block[d] = rng_range(r, 1, (int)atr_min(extent - 1, 20));
+    while (nest->dims[d].reduced && extent % parts.block[d] != 0) parts.block[d]--;
+  }
+  rng_permutation(r, nest->dim_count, order);
+  for (int i = 0; i < nest->dim_count && rng_chance(r, 1, 2); i++) parts.lhs[parts.lhs_count++] = order[i];
+  bool narrow = nest->lhs_dtype == ATR_S8 || nest->lhs_dtype == ATR_U8;
+  if (parts.lhs_count > 0 && rng_chance(r, 1, 2)) parts.lhs_dtype = narrow ? ATR_S16 : nest->acc_dtype;
+  return parts;
+}
+
+/* The nest over one part, and how it came about in front of its schedule; the nest itself where it stays whole. */
+static const atr_nest *draw_split(rng *r, atr_arena *arena, const atr_program *program, const atr_nest *nest) {
+  atr_work work = {.arena = arena};
+  atr_program split = *program;
+  atr_parts parts = draw_parts(r, nest);
+  if (!nest->has_acc || !rng_chance(r, 1, 3) || atr_parts_check(&work, nest, &parts) != ATR_OK) return nest;
+  split.nests = NULL;
+  split.nest_count = split.nest_capacity = 0;
+  atr_nest_split_parts(arena, &split, nest, &parts);
+  for (int n = 0; n < split.nest_count; n++)
+    if (split.nests[n]->has_acc) nest = split.nests[n];
+  return nest;
+}
+
+static void draw_nest(rng *r, atr_arena *arena, const atr_program *program, atr_nest *nest, bool small, atr_text *text) {
   atr_nest_collapse(arena, nest);
-  for (int i = 0; i < nest->dim_count; i++) d.outer[i] = nest->dims[i].extent;
+  drawing d = {.r = r, .nest = draw_split(r, arena, program, nest), .small = small};
+  for (int i = 0; i < d.nest->dim_count; i++) d.outer[i] = d.nest->dims[i].kind == ATR_DIM_PART ? -1 : d.nest->dims[i].extent;
   atr_text_printf(text, "%s: ", nest->name);
+  if (d.nest->schedule != NULL) atr_text_printf(text, "%s; ", d.nest->schedule);
   draw_schedule(&d, arena, text);
   atr_text_puts(text, "\n");
 }
@@ -133,7 +166,7 @@ static atr_status draw_module(rng *r, atr_work *work, const atr_module *module, 
     atr_nest_split_phases(work->arena, program->nests[n], &phases);
     for (int p = 0; p < phases.nest_count; p++)
       if (phases.nests[p]->has_acc || rng_chance(r, 1, 3))
-        draw_nest(r, work->arena, phases.nests[p], phases.nest_count > 6, text);
+        draw_nest(r, work->arena, program, phases.nests[p], phases.nest_count > 6, text);
   }
   return ATR_OK;
 }

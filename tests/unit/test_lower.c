@@ -353,6 +353,14 @@ static const struct {
     {"z: vector oc:8\n\nvector ox:32", "loop oc oy; reduce ic kx ky; vector ox:32"},
     {"reduce ic; unroll ic:2; vector oc:8; pack rhs", "loop oc oy ox; reduce kx ky ic; unroll ic:2; vector oc:8; pack rhs"},
     {"loop oc ox oy; reduce kx ic ky", "loop oc ox oy; reduce kx ic ky"},
+    {"part ic:2; vector oc:8; pack rhs", "part ic:2; loop oc oy ox; reduce ic kx ky; vector oc:8; pack rhs"},
+    {"part oc:7 ic:1; unroll ox:3; vector oc:4", "part oc:7 ic:1; loop oc oy ox; reduce kx ky; unroll ox:3; vector oc:4"},
+    {"part oy:2; lhs oy ox ic; parallel oc; vector oc:8; pack rhs",
+     "part oy:2; lhs oy ox ic; parallel oc; loop oy ox; reduce ic kx ky; vector oc:8; pack rhs"},
+    {"part ox:4 ky:1 kx:1; lhs ic oy; unroll oy:2; vector ox:4",
+     "part ox:4 ky:1 kx:1; lhs ic oy; loop oc oy; reduce ic; unroll oy:2; vector ox:4"},
+    {"lhs ic ox oy as f32; unroll kx:3; vector ox:8; pack rhs",
+     "lhs ic ox oy as f32; loop oc oy ox; reduce ic ky; unroll kx:3; vector ox:8; pack rhs"},
 };
 
 START_TEST(test_schedules) {

@@ -440,7 +440,7 @@ static const struct bad_program {
     {DENSE, "loop oy:28 loop ox:28", "loop \"1\":28 loop oy:28 loop ox:28", "the name of dim 1 is not a word"},
     {DENSE, "loop ox:28", "loop ox:28 loop ox:1", "two dims are called ox"},
     {DENSE, "oc:128 ", "oc:-128 ", "dim oc has the negative extent -128"},
-    {DENSE, "loop oy:28", "parallel oy:28", "dim oy comes too late: the order is parallel, loop, reduce, unroll, vector"},
+    {DENSE, "loop oy:28", "parallel oy:28", "dim oy comes too late: the order is part, parallel, loop, reduce, unroll, vector"},
     {DENSE, "loop ox:28 reduce ky:3", "reduce ky:3 loop ox:28", "dim ox comes too late"},
     {DENSE, "loop ox:28", "unroll ox:28", "dim ky comes too late"},
     {DENSE, "loop ox:28", "vector ox:28", "dim ky comes too late"},

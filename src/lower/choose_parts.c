@@ -1,0 +1,175 @@
+/* choose_parts.c - whether a nest runs in parts, and which (parts.h).
+ *
+ * In: a canonical nest. Out: the split that the cost model thinks cheapest, with what it costs to copy and to continue sums, or
+ * none. Two kinds are weighed, both only where the best schedule of the whole nest leaves the multipliers idle:
+ *
+ *     a panel of lhs        strided pixels, channels a page apart, elements that would be converted at every use
+ *     parts of the sum      operands that no cache holds, both read again and again: gradients of weights
+ *
+ * Every one of them is a program of smaller nests, and those are estimated as any other nest. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "lower/cost.h"
+#include "lower/parts.h"
+
+static const double IDLE = 1.08; /* cycles, as a multiple of what the arithmetic alone takes, from which on parts are weighed */
+static const double GAIN = 0.96; /* of the whole nest's cycles that parts must stay below */
+static const double ROOMY = 1.06;         /* the same where the whole nest would pack more than SCRATCH in every run */
+static const double SCRATCH = 2 << 20;    /* bytes */
+static const double PART_CYCLES = 1500;   /* to start a nest of a group, on several threads */
+static const double LEAST_CYCLES = 100e3; /* work below which no split has paid */
+
+typedef struct weighing {
+  atr_arena *arena;
+  const atr_program *program;
+  const atr_nest *nest;
+  const atr_schedule_setting *setting;
+  double least;
+  atr_parts *best;
+  bool found;
+} weighing;
+
+static double cycles_of(const weighing *w, const atr_nest *nest) {
+  atr_choice choice;
+  atr_schedule_setting setting = *w->setting;
+  if (!nest->has_acc) setting.rhs_constant = false;
+  atr_schedule_rank(w->arena, nest, &setting, 1, &choice);
+  return choice.cycles + PART_CYCLES * (double)atr_nest_parts(nest);
+}
+
+/* Takes the parts if the nests that they make are cheaper than the best so far. */
+static void weigh(weighing *w, const atr_parts *parts) {
+  atr_source none = {.name = "parts"};
+  atr_work work = {.arena = w->arena, .source = &none};
+  atr_program split = *w->program;
+  double cycles = 0;
+  if (atr_parts_check(&work, w->nest, parts) != ATR_OK) return;
+  split.nest_count = split.nest_capacity = 0;
+  split.nests = NULL;
+  atr_nest_split_parts(w->arena, &split, w->nest, parts);
+  for (int n = 0; n < split.nest_count && cycles < w->least; n++) cycles += cycles_of(w, split.nests[n]);
+  if (cycles >= w->least) return;
+  w->least = cycles;
+  w->found = true;
+  *w->best = *parts;
+}
+
+/* Indices of dim d in one part. */
+static double indices(const atr_nest *nest, const atr_parts *parts, int d) {
+  return (double)(parts->block[d] != 0 ? parts->block[d] : nest->dims[d].extent);
+}
+
+/* Bytes of an operand that one part reads: positions along each of its indices, and points of its other dims. */
+static double bytes_of(const atr_nest *nest, const atr_access *access, atr_dtype dtype, const atr_parts *parts) {
+  double bytes = (double)atr_dtype_size(dtype);
+  for (int i = 0; i < access->index_count; i++) {
+    const atr_index *index = &access->index[i];
+    double positions = 1;
+    for (int d = 0; d < nest->dim_count; d++) positions += (double)llabs(index->at.coef[d]) * (indices(nest, parts, d) - 1);
+    bytes *= positions < (double)index->bound ? positions : (double)index->bound;
+  }
+  for (int d = 0; d < nest->dim_count; d++)
+    if (access->at.coef[d] != 0) bytes *= indices(nest, parts, d);
+  return bytes;
+}
+
+/* ---- parts of the sum */
+
+static int64_t next_divisor(int64_t extent, int64_t below) {
+  for (int64_t b = below - 1; b > 1; b--)
+    if (extent % b == 0) return b;
+  return 1;
+}
+
+/* What a part reads of lhs, or of both operands, within `room` bytes, by splitting reduced dims that move both, those with the
+ * largest steps through lhs first. */
+static void weigh_sums(weighing *w, bool both, double room) {
+  const atr_nest *nest = w->nest;
+  atr_parts parts = {.lhs_count = 0};
+  int64_t step[ATR_MAX_DIMS];
+  int dims[ATR_MAX_DIMS], count = 0;
+  bool split = false;
+  atr_cost_steps(nest, &nest->lhs, step);
+  for (int d = 0; d < nest->dim_count; d++)
+    if (nest->dims[d].reduced && step[d] != 0 && atr_access_step(&nest->rhs, d) != 0)
+      count = atr_cost_insert_by_step(step, dims, count, d);
+  for (int i = 0; i < count; i++)
+    for (int64_t block = nest->dims[dims[i]].extent; block > 1;) {
+      double bytes = bytes_of(nest, &nest->lhs, nest->lhs_dtype, &parts) +
+                     (both ? bytes_of(nest, &nest->rhs, nest->rhs_dtype, &parts) : 0);
+      if (bytes <= room) break;
+      parts.block[dims[i]] = block = next_divisor(nest->dims[dims[i]].extent, block);
+      split = true;
+    }
+  if (split) weigh(w, &parts);
+}
+
+/* ---- a panel of lhs */
+
+/* The type that the panel's elements are held in: that in which they are multiplied, where the next conversion is free of it. */
+static atr_dtype panel_dtype(const atr_nest *nest, const atr_target *target) {
+  bool pairs = nest->acc_dtype == ATR_F32 && nest->lhs_dtype == ATR_BF16 && target->bf16_dot;
+  if (atr_nest_can_widen(nest, nest->lhs_dtype) && !pairs) return nest->acc_dtype;
+  bool narrow = nest->acc_dtype == ATR_S32 && (nest->lhs_dtype == ATR_S8 || nest->lhs_dtype == ATR_U8);
+  return narrow ? ATR_S16 : ATR_DTYPE_NONE;
+}
+
+/* Dims of lhs, from the largest step to the smallest: the panel has its elements in the order of their array, which copies best. */
+static void name_order(const atr_nest *nest, atr_parts *parts) {
+  int64_t step[ATR_MAX_DIMS];
+  atr_cost_steps(nest, &nest->lhs, step);
+  for (int d = 0; d < nest->dim_count; d++)
+    if (step[d] != 0) parts->lhs_count = atr_cost_insert_by_step(step, parts->lhs, parts->lhs_count, d);
+}
+
+/* A panel of at most `room` bytes, by splitting dims of pixels, the farthest first, into blocks of whole vectors. */
+static void weigh_panel(weighing *w, double room) {
+  const atr_nest *nest = w->nest;
+  atr_parts parts = {.lhs_dtype = panel_dtype(nest, w->setting->target)};
+  atr_dtype dtype = parts.lhs_dtype != ATR_DTYPE_NONE ? parts.lhs_dtype : nest->lhs_dtype;
+  name_order(nest, &parts);
+  for (int i = 0; i < parts.lhs_count; i++) {
+    int d = parts.lhs[i];
+    double bytes = bytes_of(nest, &nest->lhs, dtype, &parts);
+    int64_t extent = nest->dims[d].extent,
+            vectors = 2 * w->setting->target->row->vector_bits / (8 * (int64_t)atr_dtype_size(nest->acc_dtype));
+    if (nest->dims[d].reduced || bytes <= room) continue;
+    int64_t count = atr_min((int64_t)(bytes / room) + 1, extent), block = atr_ceil_div(extent, count);
+    if (block > vectors) block = block / vectors * vectors;
+    if (block < extent) parts.block[d] = block;
+  }
+  if (bytes_of(nest, &nest->lhs, dtype, &parts) <= SCRATCH) weigh(w, &parts);
+}
+
+/* ---- */
+
+static double arithmetic_cycles(const atr_nest *nest, const atr_target *target) {
+  double lanes = (double)target->row->vector_bits / (8.0 * (double)atr_dtype_size(nest->acc_dtype));
+  for (int d = 0; d < nest->dim_count; d++)
+    if (nest->acc_dtype != ATR_F32 && atr_nest_can_dot(nest, d))
+      return atr_nest_useful_macs(nest) / (2 * lanes * target->row->fma_per_cycle);
+  return atr_nest_useful_macs(nest) / (lanes * target->row->fma_per_cycle);
+}
+
+bool atr_parts_choose(atr_arena *arena, const atr_program *program, const atr_nest *nest, const atr_schedule_setting *setting,
+                      atr_parts *out) {
+  atr_choice whole;
+  weighing w = {.arena = arena, .program = program, .nest = nest, .setting = setting, .best = out};
+  for (int d = 0; d < nest->dim_count; d++)
+    if (nest->dims[d].extent == 0) return false;
+  double least = arithmetic_cycles(nest, setting->target), cache = setting->target->row->cache_bytes[1];
+  if (least < LEAST_CYCLES) return false;
+  atr_schedule_rank(arena, nest, setting, 1, &whole);
+  if (whole.cycles < least * IDLE) return false;
+  bool roomy = whole.schedule.pack_rhs && !setting->rhs_constant &&
+               bytes_of(nest, &nest->rhs, nest->rhs_dtype, &(atr_parts){.lhs_count = 0}) > SCRATCH;
+  w.least = whole.cycles * (roomy ? ROOMY : GAIN);
+  weigh_panel(&w, cache);
+  weigh_panel(&w, cache / 2);
+  weigh_sums(&w, false, cache / 2);
+  weigh_sums(&w, true, cache / 2);
+  weigh_sums(&w, true, cache / 4);
+  return w.found;
+}

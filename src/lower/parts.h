@@ -1,0 +1,38 @@
+/* parts.h - a nest in parts that run one after the other, so that what one part works on stays in a cache.
+ *
+ * As text, in front of a schedule:
+ *
+ *     part ic:512; lhs ic oy ox; parallel oc; loop oy_ox; ...
+ *
+ * `part` names dims and how many of their indices one part has. Where one of them is reduced, the sum is continued from part to part
+ * in a temporary. `lhs` copies what a part reads of lhs into a panel first, its dimensions in the order named here, the last one
+ * contiguous: the elements of each dim by itself, but the positions of dims that walk the same elements (pixels and taps) once. */
+#ifndef ATR_LOWER_PARTS_H
+#define ATR_LOWER_PARTS_H
+
+#include "lower/schedule.h"
+
+typedef struct atr_parts {
+  int64_t block[ATR_MAX_DIMS]; /* by dim: indices in a part; 0: all of them */
+  int lhs[ATR_MAX_DIMS];       /* dims that name the panel's dimensions, from the outside in; those not named come before them */
+  int lhs_count;               /* 0: lhs is read where it lies */
+  atr_dtype lhs_dtype;         /* of the panel: NONE as lhs is read, or a type that holds all its values */
+} atr_parts;
+
+void atr_parts_print(atr_text *text, const atr_nest *nest, const atr_parts *parts);
+
+/* Reads the sections `part` and `lhs` at the front of work->source; *found: there were any. */
+ATR_CHECK_RESULT atr_status atr_parts_read(atr_work *work, const atr_nest *nest, atr_parts *out, bool *found);
+
+/* Legality: blocks smaller than their dims, which divide reduced ones; and the panel must be possible. ATR_VERIFY_ERROR with the reason. */
+ATR_CHECK_RESULT atr_status atr_parts_check(atr_work *work, const atr_nest *nest, const atr_parts *parts);
+
+/* Appends the nests that `nest` becomes to `program`, canonical and to be scheduled: NAME.zero, NAME.lhs, NAME and NAME.end as far as
+ * needed. The parts have been checked. */
+void atr_nest_split_parts(atr_arena *arena, atr_program *program, const atr_nest *nest, const atr_parts *parts);
+
+/* choose_parts.c: the cost model's choice; false: better whole. */
+bool atr_parts_choose(atr_arena *arena, const atr_program *program, const atr_nest *nest, const atr_schedule_setting *setting,
+                      atr_parts *out);
+
+#endif

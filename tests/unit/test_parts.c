@@ -1,0 +1,274 @@
+/* test_parts.c - nests in parts: their text, what is legal, what they become, and which the cost model takes.
+ *
+ * That the parts compute what the whole computes is tested with every stage in test_lower.c and at random in tests/random; here is
+ * the structure: which nests there are, which dims count parts, what the panel holds, how long temporaries live. */
+#include <check.h>
+
+#include "lower/parts.h"
+#include "lower_fixture.h"
+
+#define CONV(lhs, rhs, attributes) "x = " lhs " parameter(0) w = " rhs " parameter(1) ROOT y = convolution(x, w), " attributes
+#define DENSE CONV("f32[1,5,13,4]", "f32[3,3,4,20]", "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f")
+#define VALID CONV("f32[1,9,13,4]", "f32[3,3,4,20]", "window={size=3x3}, dim_labels=b01f_01io->b01f")
+#define EDGES                                                                                                                  \
+  CONV("f32[1,8,12,4]", "f32[3,3,4,20]",                                                                                       \
+       "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f, edge_mode=reflectxcircular")
+#define NARROW                                                                                                                 \
+  "x = s8[1,5,13,4] parameter(0) w = s8[1,1,4,20] parameter(1) ROOT y = s32[1,5,7,20] convolution(x, w), "                     \
+  "window={size=1x1 stride=1x2}, dim_labels=b01f_01io->b01f"
+
+static const atr_nest *only_nest(const char *instructions) {
+  const atr_program *program = collapsed_of(instructions);
+  ck_assert_int_eq(program->nest_count, 1);
+  return program->nests[0];
+}
+
+static atr_status read_parts(const atr_nest *nest, const char *text, atr_work *reading, atr_parts *out) {
+  bool found;
+  *reading = work_on("schedule", text, strlen(text));
+  atr_status status = atr_parts_read(reading, nest, out, &found);
+  if (status == ATR_OK) ck_assert(found);
+  return status;
+}
+
+static const char *parts_text(const atr_nest *nest, const atr_parts *parts) {
+  atr_text text = atr_text_make(&arena);
+  atr_parts_print(&text, nest, parts);
+  return text.data;
+}
+
+/* ---- text */
+
+static const char *const texts[][2] = {
+    {"part ic:2", "part ic:2"},
+    {"part ic:2; loop oc", "part ic:2"},
+    {"part  ox:4 ic:1 ; lhs ic oy ox; vector oc:8", "part ox:4 ic:1; lhs ic oy ox"},
+    {"lhs kx", "lhs kx"},
+    {"lhs ic oy as f32; pack rhs", "lhs ic oy as f32"},
+};
+
+START_TEST(test_text) {
+  const atr_nest *nest = only_nest(DENSE);
+  atr_work reading;
+  atr_parts parts, again;
+  ck_assert_msg(read_parts(nest, texts[_i][0], &reading, &parts) == ATR_OK, "%s", reading.message);
+  ck_assert_str_eq(parts_text(nest, &parts), texts[_i][1]);
+  ck_assert_int_eq(read_parts(nest, parts_text(nest, &parts), &reading, &again), ATR_OK);
+  ck_assert_str_eq(parts_text(nest, &again), texts[_i][1]);
+}
+END_TEST
+
+START_TEST(test_no_parts) {
+  static const char *const whole[] = {"", "loop oc; pack rhs", "pack rhs", ";;"};
+  const atr_nest *nest = only_nest(DENSE);
+  for (int i = 0; i < COUNT(whole); i++) {
+    atr_work reading = work_on("schedule", whole[i], strlen(whole[i]));
+    atr_parts parts;
+    bool found = true;
+    ck_assert_int_eq(atr_parts_read(&reading, nest, &parts, &found), ATR_OK);
+    ck_assert(!found);
+  }
+}
+END_TEST
+
+static const struct {
+  const char *instructions, *text, *message;
+  atr_status status;
+  uint32_t column;
+} errors[] = {
+    {DENSE, "part iq:2", "schedule names dim \"iq\", which nest y does not have", ATR_VERIFY_ERROR, 6},
+    {DENSE, "part ic", "section part takes \"dim:indices\"", ATR_PARSE_ERROR, 6},
+    {DENSE, "part ic:x", "must be a positive number, got \"ic:x\"", ATR_PARSE_ERROR, 6},
+    {DENSE, "part ic:0", "must be a positive number, got \"ic:0\"", ATR_PARSE_ERROR, 6},
+    {DENSE, "lhs ic:2", "section lhs takes names of dims, without numbers", ATR_PARSE_ERROR, 5},
+    {DENSE, "lhs ic as f23", "expected a dtype behind as, got \"f23\"", ATR_PARSE_ERROR, 11},
+    {DENSE, "part oc:20", "a part of dim oc must have fewer than its 20 indices, got 20", ATR_VERIFY_ERROR, 0},
+    {DENSE, "part kx:2", "parts of the reduced dim kx must divide its extent 3, got 2", ATR_VERIFY_ERROR, 0},
+    {DENSE, "lhs ic as s16", "a panel as s16 does not hold the f32 that nest y multiplies in f32", ATR_VERIFY_ERROR, 0},
+    {NARROW, "lhs ic as u8", "a panel as u8 does not hold the s8 that nest y multiplies", ATR_VERIFY_ERROR, 0},
+    {VALID, "part ox:4; lhs ox", "lhs can be packed only where parts divide dim ox, which shares elements with another",
+     ATR_VERIFY_ERROR, 0},
+    {"x = f32[4,5] parameter(0) ROOT y = negate(x)", "part d0_d1:3", "nest y has no sum: it runs as a whole", ATR_VERIFY_ERROR,
+     0},
+    {CONV("f32[0,9,4]", "f32[1,4,8]", "window={size=1}, dim_labels=b0f_0io->b0f"), "part oc:4",
+     "nest y is empty: it has no parts", ATR_VERIFY_ERROR, 0},
+    {CONV("f32[1,9,4]", "f32[3,4,8]", "window={size=3 rhs_dilate=1000000 pad=1000000_1000000}, dim_labels=b0f_0io->b0f"),
+     "lhs kx", "a panel for lhs of nest y would be too large", ATR_VERIFY_ERROR, 0},
+    {CONV("f32[1,1,1]", "f32[1,1,8]", "window={size=1}, dim_labels=b0f_0io->b0f"), "lhs oc",
+     "lhs of nest y is one element: there is nothing to pack", ATR_VERIFY_ERROR, 0},
+    {CONV("pred[1,9,4]", "pred[1,4,8]", "window={size=1}, dim_labels=b0f_0io->b0f"), "part ic:2",
+     "a sum of pred cannot be continued from part to part", ATR_VERIFY_ERROR, 0},
+};
+
+START_TEST(test_errors) {
+  atr_work reading;
+  atr_parts parts;
+  const atr_nest *nest = only_nest(errors[_i].instructions);
+  atr_status status = read_parts(nest, errors[_i].text, &reading, &parts);
+  ck_assert_msg(status == errors[_i].status, "%s: %s", errors[_i].text, reading.message);
+  ck_assert_msg(strstr(reading.message, errors[_i].message) != NULL, "%s: %s", errors[_i].text, reading.message);
+  ck_assert_uint_eq(reading.column, errors[_i].column);
+}
+END_TEST
+
+/* ---- what they become */
+
+static const struct {
+  const char *instructions, *text, *lines[6];
+} splits[] = {
+    {DENSE,
+     "part ic:2",
+     {"nest y.zero {", "dims part p1.ic:2 loop oc:20 loop oy:5 loop ox:13 reduce ky:3 reduce kx:3 reduce ic:2\n",
+      "%2 = load y.sum[oc + 260*oy + 20*ox] f32", "store y.sum[oc + 260*oy + 20*ox] %3", "nest y.end {",
+      "store y[oy_ox_oc] %1"}},
+    {DENSE,
+     "part oc:10 oy:2", /* no sum is split: two dims that count parts, and rows too many in the last */
+     {"dims part p0.oc:2 part p0.oy:3 loop oc:10 loop oy:2 loop ox:13", "guard 2*p0.oy + oy < 5\n",
+      "lhs x[ic] as f32 index (2*p0.oy + oy + ky - 1) of 5 by 52 else skip",
+      "store y[10*p0.oc + 520*p0.oy + oc + 260*oy + 20*ox] %1"}},
+    {DENSE,
+     "part oy:2; lhs ic oy ox", /* a part reads 4 rows of 15 positions; absent ones are still asked for */
+     {"buffer y.lhs temp f32 240\n", "store y.lhs[", "of 5 by 15 else skip index (ox + kx - 1) of 13 by 1 else skip"}},
+    {VALID,
+     "lhs oy ox", /* rows and taps walk the same elements: 9 x 13 positions, once */
+     {"buffer y.lhs temp f32 468\n", "lhs y.lhs[", "nest y.lhs {"}},
+    {EDGES,
+     "part oy:4; lhs oy ox ic", /* edges are resolved by the copy: 6 rows of 14 */
+     {"buffer y.lhs temp f32 336\n", "of 8 by 48 else reflect", "of 12 by 4 else circular", "lhs y.lhs["}},
+    {NARROW,
+     "lhs oy ox ic as s16", /* every second column, wider */
+     {"buffer y.lhs temp s16 140\n", "convert s16", "lhs y.lhs[", "as s16\n"}},
+};
+
+static atr_program *split_of(const char *instructions, const char *text) {
+  atr_program *program = collapsed_of(instructions), *out = ATR_NEW(&arena, atr_program);
+  atr_work reading;
+  atr_parts parts;
+  ck_assert_msg(read_parts(program->nests[0], text, &reading, &parts) == ATR_OK, "%s", reading.message);
+  *out = *program;
+  out->nests = NULL;
+  out->nest_count = out->nest_capacity = 0;
+  atr_nest_split_parts(&arena, out, program->nests[0], &parts);
+  ck_assert_msg(atr_program_verify(&work, out) == ATR_OK, "%s", work.message);
+  return out;
+}
+
+START_TEST(test_split) {
+  const atr_program *program = split_of(splits[_i].instructions, splits[_i].text);
+  const char *text = program_text(program);
+  for (int i = 0; i < COUNT(splits[0].lines) && splits[_i].lines[i] != NULL; i++)
+    ck_assert_msg(strstr(text, splits[_i].lines[i]) != NULL, "%s\nis not in\n%s", splits[_i].lines[i], text);
+  ck_assert_str_eq(nest_named(program, "y")->schedule, splits[_i].text);
+}
+END_TEST
+
+/* Dims that count parts are given, and cannot be scheduled; schedules that speak of parts need a nest in parts. */
+START_TEST(test_schedules) {
+  const atr_nest *part = nest_named(split_of(DENSE, "part ic:2; lhs oy ox ic"), "y"), *whole = only_nest(DENSE);
+  atr_work reading;
+  atr_schedule schedule = schedule_of(part, "part ic:2; lhs oy ox ic; parallel oc; vector oc:8");
+  ck_assert_str_eq(schedule_text(part, &schedule),
+                   "part ic:2; lhs oy ox ic; parallel oc; loop oy ox; reduce ic kx ky; vector oc:8");
+  ck_assert_int_eq(schedule.pieces[0].kind, ATR_DIM_PART);
+  ck_assert_int_eq(read_schedule(part, "loop p1.ic", &reading, &schedule), ATR_VERIFY_ERROR);
+  ck_assert_msg(strstr(reading.message, "dim p1.ic counts parts and cannot stand in a schedule") != NULL, "%s",
+                reading.message);
+  ck_assert_int_eq(read_schedule(whole, "part ic:2; loop oc", &reading, &schedule), ATR_VERIFY_ERROR);
+  ck_assert_msg(strstr(reading.message, "nest y is not in parts") != NULL, "%s", reading.message);
+  schedule = (atr_schedule){.pieces = {{0, ATR_DIM_LOOP, 0}}, .count = 1};
+  atr_work checking = {.arena = &arena};
+  ck_assert_int_eq(atr_schedule_check(&checking, part, &schedule), ATR_VERIFY_ERROR);
+  ck_assert_msg(strstr(checking.message, "dim p1.ic counts parts") != NULL, "%s", checking.message);
+  const atr_nest *half = nest_named(
+      split_of(CONV("f16[1,9,4]", "f16[1,4,8]", "window={size=1}, dim_labels=b0f_0io->b0f"), "part ic:2"), "y");
+  ck_assert_int_eq(read_schedule(half, "widen lhs", &reading, &schedule), ATR_VERIFY_ERROR);
+  ck_assert_msg(strstr(reading.message, "in parts lhs is widened as it is copied: lhs ... as f32") != NULL, "%s",
+                reading.message);
+}
+END_TEST
+
+/* ---- groups */
+
+START_TEST(test_groups) {
+  const atr_program *p = split_of(DENSE, "part ic:2; lhs oy ox ic"); /* zero, lhs, y, end */
+  ck_assert_int_eq(p->nest_count, 4);
+  ck_assert_int_eq(atr_program_group_end(p, 0), 0);
+  ck_assert_int_eq(atr_program_group_end(p, 1), 2);
+  ck_assert_int_eq(atr_program_group_end(p, 3), 3);
+  ck_assert(atr_nest_same_parts(p->nests[1], p->nests[2]));
+  ck_assert(!atr_nest_same_parts(p->nests[0], p->nests[0]));
+  ck_assert_int_eq(atr_nest_parts(p->nests[0]), 1);
+  ck_assert_int_eq(atr_nest_parts(p->nests[2]), 2);
+  /* inside the group as they are; from outside in, or from inside out, through all parts */
+  static const int lives[][4] = {{1, 2, 1, 2}, {2, 2, 2, 2}, {0, 1, 0, 2}, {2, 3, 1, 3},
+                                 {0, 3, 0, 3}, {0, 0, 0, 0}, {3, 3, 3, 3}};
+  for (int i = 0; i < COUNT(lives); i++) {
+    int first = lives[i][0], last = lives[i][1];
+    atr_program_extend_life(p, &first, &last);
+    ck_assert_int_eq(first, lives[i][2]);
+    ck_assert_int_eq(last, lives[i][3]);
+  }
+}
+END_TEST
+
+/* A nest may read what it is about to write, and nothing else of it. */
+START_TEST(test_continued) {
+  atr_program *p = split_of(DENSE, "part ic:2");
+  atr_work checking = {.arena = &arena};
+  atr_nest *y = (atr_nest *)nest_named(p, "y");
+  y->exprs[2].access.at.offset++;
+  y->exprs[2].access.at.coef[1]--; /* stays inside the buffer */
+  ck_assert_int_eq(atr_program_verify(&checking, p), ATR_INTERNAL);
+  ck_assert_msg(strstr(checking.message, "it reads y.sum, which it writes") != NULL, "%s", checking.message);
+}
+END_TEST
+
+/* ---- the cost model */
+
+static const char *chosen(const char *instructions, bool constant) {
+  atr_program *program = collapsed_of(instructions);
+  atr_target target = target_of_row(ROW_AVX2, false);
+  atr_schedule_setting setting = {.target = &target, .rhs_constant = constant, .nests = 1};
+  atr_parts parts = {.lhs_count = 0};
+  if (!atr_parts_choose(&arena, program, program->nests[0], &setting, &parts)) return "";
+  return parts_text(program->nests[0], &parts);
+}
+
+START_TEST(test_choice) {
+  ck_assert_str_eq(chosen(DENSE, true), "");
+  ck_assert_str_eq(
+      chosen(CONV("f32[1,28,28,128]", "f32[3,3,128,128]", "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f"), true),
+      "");
+  /* the gradient of weights of a 1x1 layer: 6272 pixels of 128 and of 512 features */
+  const char *gradient = chosen(CONV("f32[8,28,28,128]", "f32[8,28,28,512]", "window={size=28x28}, dim_labels=f01b_i01o->01bf"),
+                                false);
+  ck_assert_msg(strncmp(gradient, "part ", 5) == 0 && strstr(gradient, "lhs") == NULL, "%s", gradient);
+  /* every second pixel of channels that are pages apart */
+  const char *strided = chosen(
+      CONV("f32[1,512,28,28]", "f32[1024,512,1,1]", "window={size=1x1 stride=2x2}, dim_labels=bf01_oi01->bf01"), true);
+  ck_assert_msg(strstr(strided, "lhs ic oy ox") != NULL, "%s", strided);
+  /* elements that would be widened at every use */
+  const char *narrow = chosen("x = s8[1,28,28,128] parameter(0) w = s8[3,3,128,128] parameter(1) ROOT y = s32[1,28,28,128] "
+                              "convolution(x, w), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f",
+                              true);
+  ck_assert_msg(strstr(narrow, " as s16") != NULL, "%s", narrow);
+}
+END_TEST
+
+static Suite *suite(void) {
+  Suite *s = suite_create("parts");
+  TCase *tc = tcase_create("parts");
+  tcase_add_checked_fixture(tc, setup, teardown);
+  tcase_add_loop_test(tc, test_text, 0, COUNT(texts));
+  tcase_add_test(tc, test_no_parts);
+  tcase_add_loop_test(tc, test_errors, 0, COUNT(errors));
+  tcase_add_loop_test(tc, test_split, 0, COUNT(splits));
+  tcase_add_test(tc, test_schedules);
+  tcase_add_test(tc, test_groups);
+  tcase_add_test(tc, test_continued);
+  tcase_add_test(tc, test_choice);
+  suite_add_tcase(s, tc);
+  return s;
+}
+
+int main(void) { return run_suite(suite()); }
