@@ -32,19 +32,17 @@ static atr_program *without_nests(const state *s) {
   return p;
 }
 
-static atr_status run_phases(state *s) {
+/* Puts the nests that each nest becomes in its place. */
+static atr_status replace_nests(state *s, void (*split)(atr_arena *arena, const atr_nest *nest, atr_program *out)) {
   atr_program *p = without_nests(s);
-  for (int n = 0; n < s->program->nest_count; n++) atr_nest_split_phases(s->work->arena, s->program->nests[n], p);
+  for (int n = 0; n < s->program->nest_count; n++) split(s->work->arena, s->program->nests[n], p);
   s->program = p;
   return ATR_OK;
 }
 
-static atr_status run_frame(state *s) {
-  atr_program *p = without_nests(s);
-  for (int n = 0; n < s->program->nest_count; n++) atr_nest_split_frame(s->work->arena, s->program->nests[n], p);
-  s->program = p;
-  return ATR_OK;
-}
+static atr_status run_phases(state *s) { return replace_nests(s, atr_nest_split_phases); }
+
+static atr_status run_frame(state *s) { return replace_nests(s, atr_nest_split_frame); }
 
 static atr_status run_collapse(state *s) {
   for (int n = 0; n < s->program->nest_count; n++) atr_nest_collapse(s->work->arena, s->program->nests[n]);

@@ -41,24 +41,19 @@ static inline atr_program *canonical_of(const char *instructions) {
   return program;
 }
 
-/* The same program with the nests that a nest becomes. */
-static inline atr_program *phases_of(const atr_program *program) {
+/* The same program with the nests that each nest becomes in its place. */
+static inline atr_program *split_nests(const atr_program *program,
+                                       void (*split)(atr_arena *, const atr_nest *, atr_program *)) {
   atr_program *p = ATR_NEW(&arena, atr_program);
   *p = *program;
   p->nests = NULL;
   p->nest_count = p->nest_capacity = 0;
-  for (int n = 0; n < program->nest_count; n++) atr_nest_split_phases(&arena, program->nests[n], p);
+  for (int n = 0; n < program->nest_count; n++) split(&arena, program->nests[n], p);
   return p;
 }
 
-static inline atr_program *frames_of(const atr_program *program) {
-  atr_program *p = ATR_NEW(&arena, atr_program);
-  *p = *program;
-  p->nests = NULL;
-  p->nest_count = p->nest_capacity = 0;
-  for (int n = 0; n < program->nest_count; n++) atr_nest_split_frame(&arena, program->nests[n], p);
-  return p;
-}
+static inline atr_program *phases_of(const atr_program *program) { return split_nests(program, atr_nest_split_phases); }
+static inline atr_program *frames_of(const atr_program *program) { return split_nests(program, atr_nest_split_frame); }
 
 /* Ready to be scheduled. */
 static inline atr_program *collapsed_of(const char *instructions) {
