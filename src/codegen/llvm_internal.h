@@ -78,6 +78,9 @@ typedef struct atr_emitter {
   int run_count, run_capacity;
 } atr_emitter;
 
+/* ---- llvm_target.c */
+void atr_llvm_init_types(atr_emitter *e); /* the types of its context */
+
 /* ---- llvm_value.c: pure functions on vectors of `lanes` elements */
 LLVMTypeRef atr_llvm_element_type(atr_emitter *e, atr_dtype dtype); /* of one held element (of the real part) */
 LLVMTypeRef atr_llvm_vector_type(atr_emitter *e, atr_dtype dtype);

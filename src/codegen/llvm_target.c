@@ -67,7 +67,7 @@ static atr_status make_machine(atr_work *work, const atr_target *target, atr_llv
   return ATR_OK;
 }
 
-static void init_types(atr_emitter *e) {
+void atr_llvm_init_types(atr_emitter *e) {
   e->i1 = LLVMInt1TypeInContext(e->context);
   e->i8 = LLVMInt8TypeInContext(e->context);
   e->i16 = LLVMInt16TypeInContext(e->context);
@@ -140,7 +140,7 @@ atr_status atr_llvm_emit(atr_work *work, const atr_program *program, const atr_t
                      .context = s->context,
                      .module = s->module,
                      .b = s->builder};
-  init_types(e);
+  atr_llvm_init_types(e);
   atr_llvm_build_module(e, symbol);
 #ifdef ATR_CHECK_PASSES
   ATR_TRY(verify_module(work, s->module));

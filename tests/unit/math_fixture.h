@@ -61,18 +61,6 @@ typedef struct kernel {
   bool wide;
 } kernel;
 
-static inline void init_types(atr_emitter *e) {
-  e->i1 = LLVMInt1TypeInContext(e->context);
-  e->i8 = LLVMInt8TypeInContext(e->context);
-  e->i16 = LLVMInt16TypeInContext(e->context);
-  e->i32 = LLVMInt32TypeInContext(e->context);
-  e->i64 = LLVMInt64TypeInContext(e->context);
-  e->f32 = LLVMFloatTypeInContext(e->context);
-  e->f64 = LLVMDoubleTypeInContext(e->context);
-  e->ptr = LLVMPointerTypeInContext(e->context, 0);
-  e->void_type = LLVMVoidTypeInContext(e->context);
-}
-
 static inline LLVMValueRef vector_at(atr_emitter *e, LLVMTypeRef vector, LLVMValueRef base, int i) {
   LLVMValueRef index = LLVMConstInt(e->i64, (unsigned)i, 0);
   return LLVMBuildGEP2(e->b, vector, base, &index, 1, "");
@@ -111,7 +99,7 @@ static inline LLVMMemoryBufferRef compile(const math_code *code, const char *tri
   atr_emitter e = {.work = &work, .target = &target, .lanes = lanes, .context = LLVMContextCreate()};
   e.module = LLVMModuleCreateWithNameInContext("math", e.context);
   e.b = LLVMCreateBuilderInContext(e.context);
-  init_types(&e);
+  atr_llvm_init_types(&e);
   LLVMSetTarget(e.module, triple);
   LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
   LLVMSetModuleDataLayout(e.module, layout);
