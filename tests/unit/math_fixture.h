@@ -4,11 +4,12 @@
  *
  *     void f(const vector *x, vector *y)           x[0] ... x[inputs - 1], y[0] ... y[outputs - 1]
  *
- * loaded. The loader refuses objects that call anything of the C library, so a call that crept in fails every test. */
+ * loaded. The loader refuses objects that call anything of the C library, so a call that crept in fails every test.
+ *
+ * The including file has a table of functions; those tests that are the same for all of them are here. */
 #ifndef TESTS_UNIT_MATH_FIXTURE_H
 #define TESTS_UNIT_MATH_FIXTURE_H
 
-#include <check.h>
 #include <llvm-c/Analysis.h>
 #include <llvm-c/TargetMachine.h>
 #include <math.h>
@@ -18,6 +19,7 @@
 
 #include "codegen/llvm_internal.h"
 #include "runtime/jit.h"
+#include "support.h"
 
 enum { MAX_CPUS = 4, MAX_VECTORS = 2 };
 
@@ -29,6 +31,10 @@ typedef struct math_code {
   void (*emit)(atr_emitter *e, const void *user, const LLVMValueRef *x, LLVMValueRef *y);
   const void *user;
 } math_code;
+
+/* Of the including file: a function of its table, and element i of an input for vectors of several lengths. */
+static math_code code_of(int number);
+static double input_of(int part, int i);
 
 static atr_arena arena;
 static atr_work work;
@@ -55,6 +61,7 @@ static inline void teardown(void) { atr_arena_fini(&arena); }
 /* ---- making code */
 
 typedef struct kernel {
+  math_code code;
   atr_jit *jit;
   void *address;
   int lanes;
@@ -116,7 +123,7 @@ static inline LLVMMemoryBufferRef compile(const math_code *code, const char *tri
 
 static inline kernel make(const math_code *code, const char *cpu, bool wide, int lanes) {
   static const char *const names[] = {"f"};
-  kernel k = {.lanes = lanes, .wide = wide};
+  kernel k = {.code = *code, .lanes = lanes, .wide = wide};
   LLVMMemoryBufferRef object = compile(code, host_triple, cpu, wide, lanes, LLVMObjectFile);
   atr_status status = atr_jit_load(&work, LLVMGetBufferStart(object), LLVMGetBufferSize(object), names, 1, &k.address, &k.jit);
   ck_assert_msg(status == ATR_OK, "%s for %s: %s", code->name, cpu, work.message);
@@ -134,6 +141,17 @@ static inline kernel make_natural(const math_code *code, const char *cpu, bool w
 /* One call: one vector of each input and output. */
 ATR_CALLS_JIT static inline void call(const kernel *k, const void *x, void *y) {
   ((void (*)(const void *, void *))(uintptr_t)k->address)(x, y);
+}
+
+/* `count` elements of each input and output, a multiple of the lanes. */
+static inline void run_arrays(const kernel *k, const void *const *x, void *const *y, int count) {
+  char in[MAX_VECTORS * ATR_MAX_LANES * 8], out[sizeof in];
+  size_t size = k->wide ? 8 : 4, step = (size_t)k->lanes * size;
+  for (size_t at = 0; at < (size_t)count * size; at += step) {
+    for (int i = 0; i < k->code.inputs; i++) memcpy(in + (size_t)i * step, (const char *)x[i] + at, step);
+    call(k, in, out);
+    for (int i = 0; i < k->code.outputs; i++) memcpy((char *)y[i] + at, out + (size_t)i * step, step);
+  }
 }
 
 /* ---- straight-line code of the target's own */
@@ -164,6 +182,13 @@ static inline void check_assembly(const math_code *code, bool wide) {
     LLVMDisposeMemoryBuffer(text);
   }
 }
+
+START_TEST(test_assembly) {
+  math_code code = code_of(_i);
+  check_assembly(&code, false);
+  check_assembly(&code, true);
+}
+END_TEST
 
 /* ---- measuring */
 
@@ -197,16 +222,42 @@ static inline uint64_t next_random(uint64_t *state) {
   return *state;
 }
 
-static inline int run_math_tests(const char *name, TCase *tcase) {
+/* ---- vectors of any length */
+
+static inline void check_lanes_agree(const math_code *code, bool wide) {
+  enum { ELEMENTS = 4096 };
+  static const int lanes[] = {1, 2, 4, 16, 64};
+  double x[MAX_VECTORS][ELEMENTS], y[MAX_VECTORS][ELEMENTS], expected[MAX_VECTORS][ELEMENTS];
+  for (int part = 0; part < code->inputs; part++)
+    for (int i = 0; i < ELEMENTS; i++) set_element(wide, x[part], i, input_of(part, i));
+  for (int n = 0; n < COUNT(lanes); n++) {
+    kernel k = make(code, cpus[cpu_count - 1], wide, lanes[n]);
+    run_arrays(&k, (const void *[]){x[0], x[1]}, (void *[]){y[0], y[1]}, ELEMENTS);
+    for (int part = 0; part < code->outputs; part++) {
+      if (n == 0) memcpy(expected[part], y[part], sizeof y[part]);
+      bool same = memcmp(expected[part], y[part], ELEMENTS * (wide ? 8 : 4)) == 0;
+      ck_assert_msg(same, "%s with %d lanes differs", code->name, lanes[n]);
+    }
+    atr_jit_destroy(k.jit);
+  }
+}
+
+/* One lane, less than a register, several registers: the same bits. */
+START_TEST(test_lanes_agree) {
+  math_code code = code_of(_i);
+  check_lanes_agree(&code, false);
+  check_lanes_agree(&code, true);
+}
+END_TEST
+
+static inline int run_math_tests(const char *name, TCase *tcase, int function_count) {
   Suite *suite = suite_create(name);
+  tcase_add_loop_test(tcase, test_lanes_agree, 0, function_count);
+  tcase_add_loop_test(tcase, test_assembly, 0, function_count);
   tcase_add_checked_fixture(tcase, setup, teardown);
   tcase_set_timeout(tcase, 300);
   suite_add_tcase(suite, tcase);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return run_suite(suite);
 }
 
 #endif

@@ -30,11 +30,7 @@ static void emit_real(atr_emitter *e, const void *user, const LLVMValueRef *x, L
 
 static math_code code_of(int number) { return (math_code){FUNCTIONS[number].name, 1, 1, 0, emit_real, &FUNCTIONS[number]}; }
 
-/* y = f(x) for `count` elements, a multiple of the lanes. */
-static void run(const kernel *k, const void *x, void *y, int count) {
-  size_t step = (size_t)k->lanes * (k->wide ? 8 : 4);
-  for (size_t at = 0; at < (size_t)count * (k->wide ? 8 : 4); at += step) call(k, (const char *)x + at, (char *)y + at);
-}
+static void run(const kernel *k, const void *x, void *y, int count) { run_arrays(k, &x, &y, count); }
 
 /* ---- measuring */
 
@@ -250,33 +246,10 @@ START_TEST(test_signalling_nan) {
 }
 END_TEST
 
-/* ---- shapes and targets */
-
-/* One lane, less than a register, several registers: the same bits. */
-START_TEST(test_lanes_agree) {
-  static const int lanes[] = {1, 2, 4, 16, 64};
-  math_code code = code_of(_i);
-  for (int wide = 0; wide < 2; wide++) {
-    block expected, b;
-    for (int i = 0; i < BLOCK; i++) set_element(wide != 0, b.x, i, (i - BLOCK / 2) * 0.0173);
-    for (size_t n = 0; n < sizeof lanes / sizeof lanes[0]; n++) {
-      kernel k = make(&code, cpus[cpu_count - 1], wide != 0, lanes[n]);
-      run(&k, b.x, n == 0 ? expected.y : b.y, BLOCK);
-      if (n > 0)
-        ck_assert_msg(memcmp(expected.y, b.y, BLOCK * (wide ? 8 : 4)) == 0, "%s with %d lanes differs", FUNCTIONS[_i].name,
-                      lanes[n]);
-      atr_jit_destroy(k.jit);
-    }
-  }
+static double input_of(int part, int i) {
+  (void)part;
+  return (i - 2048) * 0.0173;
 }
-END_TEST
-
-START_TEST(test_assembly) {
-  math_code code = code_of(_i);
-  check_assembly(&code, false);
-  check_assembly(&code, true);
-}
-END_TEST
 
 int main(void) {
   TCase *tcase = tcase_create("functions");
@@ -285,7 +258,5 @@ int main(void) {
   tcase_add_loop_test(tcase, test_turning_points, 0, FUNCTION_COUNT);
   tcase_add_loop_test(tcase, test_special_values, 0, FUNCTION_COUNT);
   tcase_add_loop_test(tcase, test_signalling_nan, 0, FUNCTION_COUNT);
-  tcase_add_loop_test(tcase, test_lanes_agree, 0, FUNCTION_COUNT);
-  tcase_add_loop_test(tcase, test_assembly, 0, FUNCTION_COUNT);
-  return run_math_tests("math", tcase);
+  return run_math_tests("math", tcase, FUNCTION_COUNT);
 }
