@@ -11,9 +11,11 @@
 #define SMALL_CACHES                                                                                                           \
   {32e3, 512e3, 4e6}, {3.2, 4, 20}, {48, 1024}, { 2, 25 }
 
-/* Wider before narrower within an architecture: the first row whose feature is present wins. */
+/* Wider before narrower within an architecture. avx512half: units of 256 bits, which take an instruction of 512 bits in two
+ * halves; it has twice as many registers as avx2 and half as many instructions. */
 static const atr_target_row ROWS[] = {
     {"avx512", "x86_64", 512, 32, 2, 2, 4, true, true, SERVER_CACHES},
+    {"avx512half", "x86_64", 512, 32, 1, 1, 4, true, true, SERVER_CACHES},
     {"avx2", "x86_64", 256, 16, 2, 2, 4, true, true, SERVER_CACHES},
     {"sse2", "x86_64", 128, 16, 1, 2, 8, false, false, SMALL_CACHES},
     {"neon", "aarch64", 128, 32, 2, 2, 4, true, true, SMALL_CACHES},
@@ -40,7 +42,7 @@ static const cpu_name CPUS[] = {
     {"sapphirerapids", "avx512", 1, 1}, {"emeraldrapids", "avx512", 1, 1},
     {"graniterapids", "avx512", 1, 1},  {"znver1", "avx2", 0, 0},
     {"znver2", "avx2", 0, 0},           {"znver3", "avx2", 0, 0},
-    {"znver4", "avx512", 1, 1},         {"znver5", "avx512", 1, 1},
+    {"znver4", "avx512half", 1, 1},     {"znver5", "avx512", 1, 1},
     {"cortex-a53", "neon", 0, 0},       {"cortex-a72", "neon", 0, 0},
     {"cortex-a76", "neon", 0, 0},       {"neoverse-n1", "neon", 0, 0},
     {"neoverse-v1", "neon", 0, 1},      {"neoverse-n2", "neon", 0, 1},
@@ -79,9 +81,14 @@ static const atr_target_row *base_row(const char *triple) {
   return row_named("vector128");
 }
 
+/* The CPU's own row if it is as wide as the plain one of this name. */
+static const atr_target_row *own_or(const atr_target_row *own, const char *name) {
+  const atr_target_row *plain = row_named(name);
+  return own->vector_bits == plain->vector_bits ? own : plain;
+}
+
 /* Features named one by one override what the CPU's name implies. */
 static void apply_features(const char *features, atr_target *target) {
-  const atr_target_row *avx512 = row_named("avx512"), *avx2 = row_named("avx2");
   bool is_x86 = strcmp(target->row->arch, "x86_64") == 0;
   if (is_x86) {
     bool has_avx2 = target->row->vector_bits >= 256, has_avx512 = target->row->vector_bits >= 512;
@@ -91,13 +98,13 @@ static void apply_features(const char *features, atr_target *target) {
     if (fma < 0) has_avx2 = false;
     if (avx2_state > 0 && fma == 0 && target->row->vector_bits < 256) has_avx2 = false; /* rows with 256 bits use FMA */
     if (wide != 0) has_avx512 = wide > 0;
-    target->row = has_avx512 && has_avx2 ? avx512 : has_avx2 ? avx2 : row_named("sse2");
+    target->row = own_or(target->row, !has_avx2 ? "sse2" : has_avx512 ? "avx512" : "avx2");
   }
   int vnni = feature_state(features, "avx512vnni"), bf16 = feature_state(features, is_x86 ? "avx512bf16" : "bf16");
   if (vnni != 0) target->vnni = vnni > 0;
   if (bf16 != 0) target->bf16_dot = bf16 > 0;
   /* the narrower vectors of the instruction are AVX-512's too */
-  if (is_x86 && (target->row != avx512 || feature_state(features, "avx512vl") < 0)) target->bf16_dot = false;
+  if (is_x86 && (target->row->vector_bits < 512 || feature_state(features, "avx512vl") < 0)) target->bf16_dot = false;
 }
 
 atr_status atr_target_select(atr_work *work, const char *triple, const char *cpu, const char *features, atr_target *out) {

@@ -23,7 +23,8 @@ static atr_work work = {.arena = &arena};
 static inline atr_target target_of_row(int row, bool vnni) {
   return (atr_target){.row = atr_target_row_at(row), .vnni = vnni, .triple = "", .cpu = "", .features = ""};
 }
-enum { ROW_AVX512, ROW_AVX2, ROW_SSE2, ROW_NEON, ROW_VECTOR128, ROW_COUNT }; /* ORDER rows: src/lower/target.c */
+/* ORDER rows: src/lower/target.c */
+enum { ROW_AVX512, ROW_AVX512_HALF, ROW_AVX2, ROW_SSE2, ROW_NEON, ROW_VECTOR128, ROW_COUNT };
 
 /* The module of these instructions, verified. */
 static inline const atr_module *module_of(const char *instructions) {

@@ -27,7 +27,8 @@ static const target_row target_rows[] = {
     {X86, "nehalem", "", "sse2", false, false},
     {X86, "haswell", "", "avx2", false, false},
     {X86, "znver3", "", "avx2", false, false},
-    {X86, "znver4", "", "avx512", true, true},
+    {X86, "znver4", "", "avx512half", true, true},
+    {X86, "znver5", "", "avx512", true, true},
     {X86, "skylake-avx512", "", "avx512", false, false},
     {X86, "cascadelake", "", "avx512", true, false},
     {X86, "sapphirerapids", "", "avx512", true, true},
@@ -60,6 +61,10 @@ static const target_row target_rows[] = {
     {X86, "sapphirerapids", "-avx512bf16", "avx512", true, false},
     {X86, "sapphirerapids", "-avx512vl", "avx512", true, false}, /* narrower vectors need them */
     {X86, "sapphirerapids", "-avx512f", "avx2", true, false},
+    {X86, "znver4", "-avx512vl", "avx512half", true, false},
+    {X86, "znver4", "-avx512f", "avx2", true, false},
+    {X86, "znver4", "-avx2", "sse2", true, false},
+    {X86, "znver3", "+avx512f", "avx512", false, false},
     {X86, "haswell", "+avx512bf16", "avx2", false, false},
     {X86, "haswell", "-avx2,+avx2", "avx2", false, false}, /* the last word counts */
     {X86, "haswell", "+avx2,-avx2", "sse2", false, false},
@@ -73,6 +78,9 @@ static const target_row target_rows[] = {
     {X86, "zen9", "+sse2,+avx2,+fma,+avx512f,+avx512vnni", "avx512", true, false},
     {X86, "zen9", "+sse2,+avx2,+fma,+avx512f,+avx512vl,+avx512bf16", "avx512", false, true},
     {X86, "zen9", "+sse2,-avx2", "sse2", false, false},
+    /* a name that it knows says how wide the units are, the list what may be used */
+    {X86, "znver4", "+sse2,+avx2,+fma,+avx512f,+avx512vl", "avx512half", true, true},
+    {X86, "znver4", "+sse2,+avx2,+fma,-avx512f,-avx512vnni,-avx512bf16", "avx2", false, false},
     {ARM, "neoverse-x9", "+neon", "neon", false, false},
 };
 
@@ -111,7 +119,7 @@ START_TEST(test_refused) {
 END_TEST
 
 START_TEST(test_rows) {
-  static const char *const names[ROW_COUNT] = {"avx512", "avx2", "sse2", "neon", "vector128"};
+  static const char *const names[ROW_COUNT] = {"avx512", "avx512half", "avx2", "sse2", "neon", "vector128"};
   ck_assert_int_eq(atr_target_row_count(), ROW_COUNT);
   for (int i = 0; i < ROW_COUNT; i++) {
     const atr_target_row *row = atr_target_row_at(i);
@@ -119,6 +127,10 @@ START_TEST(test_rows) {
     ck_assert_int_ge(row->registers, 16);
     ck_assert(row->fma_per_cycle > 0 && row->loads_per_cycle > 0 && row->fma_latency > 0);
   }
+  /* halves of 512 bits are done at the rate of 256 bits */
+  const atr_target_row *half = atr_target_row_at(ROW_AVX512_HALF), *narrow = atr_target_row_at(ROW_AVX2);
+  ck_assert_double_eq(half->fma_per_cycle * half->vector_bits, narrow->fma_per_cycle * narrow->vector_bits);
+  ck_assert_double_eq(half->loads_per_cycle * half->vector_bits, narrow->loads_per_cycle * narrow->vector_bits);
   ck_assert_ptr_null(atr_target_row_at(-1));
   ck_assert_ptr_null(atr_target_row_at(ROW_COUNT));
 }
@@ -132,7 +144,7 @@ typedef struct choice_row {
   const char *vector; /* by row from the first bit on, up to a blank line: what the schedule's text must hold */
 } choice_row;
 
-enum { ALL = 31, WIDE = 1 << ROW_AVX512 | 1 << ROW_AVX2 };
+enum { ALL = (1 << ROW_COUNT) - 1, WIDE = 1 << ROW_AVX512 | 1 << ROW_AVX512_HALF | 1 << ROW_AVX2 };
 #define CONV(lhs, rhs, attributes) "x = " lhs " parameter(0) w = " rhs " parameter(1) ROOT y = convolution(x, w), " attributes
 
 static const choice_row choice_rows[] = {
