@@ -254,11 +254,11 @@ static void rank(ranking *r, const atr_candidate *c) {
   r->best[at] = *c;
 }
 
-static void try_reductions(const atr_cost_model *m, atr_candidate *c, ranking *r) {
+static void try_reductions(const atr_cost_model *m, const atr_cost_arrays *arrays, atr_candidate *c, ranking *r) {
   int independent = c->loop_count, inner = atr_cost_innermost_loop(m, c->unrolled);
   int64_t trips = inner >= 0 ? trips_of(m, c, inner) : 0;
   add_reduction(m, c, 0);
-  atr_cost_traffic(m, c);
+  atr_cost_traffic(m, arrays, c);
   rank(r, c);
   bool between = c->loop_count - independent > 1 && c->loops[c->loop_count - 1].dim == inner; /* taps to share a piece */
   double body, step = atr_cost_step(m, c, c->copies, c->vectors, &body), whole = c->tile_cycles;
@@ -267,7 +267,7 @@ static void try_reductions(const atr_cost_model *m, atr_candidate *c, ranking *r
     c->loop_count = independent;
     add_reduction(m, c, block);
     c->tile_cycles = whole * (block == 1 ? 1 : 1 + PIECE_CYCLES / (step * (double)block));
-    atr_cost_traffic(m, c);
+    atr_cost_traffic(m, arrays, c);
     rank(r, c);
   }
   c->tile_cycles = whole;
@@ -275,14 +275,16 @@ static void try_reductions(const atr_cost_model *m, atr_candidate *c, ranking *r
 
 static void try_orders(const atr_cost_model *m, const atr_candidate *tile, ranking *r) {
   atr_candidate c = *tile;
+  atr_cost_arrays arrays;
+  atr_cost_find_arrays(m, tile, &arrays);
   loop_dims l = dims_of_loops(m, &c);
   for (int before = 0; before <= l.pixel_count; before++) {
     int64_t trips = before > 0 && l.weight_count > 0 ? trips_of(m, &c, l.pixels[before - 1]) : 0;
     add_independent(m, &c, &l, before, 0);
-    try_reductions(m, &c, r);
+    try_reductions(m, &arrays, &c, r);
     for (int64_t block = 2; block < trips && block <= 64; block *= 2) {
       add_independent(m, &c, &l, before, block);
-      try_reductions(m, &c, r);
+      try_reductions(m, &arrays, &c, r);
     }
     if (l.weight_count == 0) break;
   }

@@ -88,6 +88,22 @@ static void order_reduction(atr_cost_model *m) {
     if (m->nest->dims[d].reduced) m->reduce_count = atr_cost_insert_by_step(m->lhs, m->reduce_order, m->reduce_count, d);
 }
 
+/* Elements that lhs reads: no more than its dims have points, nor than there are from the first to the last. */
+static double lhs_elements(const atr_nest *nest) {
+  double points = 1, span = 1;
+  for (int i = 0; i < nest->lhs.index_count; i++) {
+    double most = (double)atr_max(nest->lhs.index[i].bound - 1, 0);
+    points *= most + 1;
+    span += most * (double)llabs(nest->lhs.index[i].stride);
+  }
+  for (int d = 0; d < nest->dim_count; d++) {
+    if (nest->lhs.at.coef[d] == 0) continue;
+    points *= (double)nest->dims[d].extent;
+    span += (double)llabs(nest->lhs.at.coef[d]) * (double)atr_max(nest->dims[d].extent - 1, 0);
+  }
+  return points < span ? points : span;
+}
+
 atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_setting *setting) {
   const atr_target *target = setting->target;
   atr_cost_model m = {
@@ -110,6 +126,7 @@ atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_sett
     for (int d = 0; d < nest->dim_count; d++)
       if (!nest->dims[d].reduced && m.rhs[d] == 0) outputs *= (double)nest->dims[d].extent;
     m.weights = atr_nest_rhs_points(nest);
+    m.lhs_elements = lhs_elements(nest);
     m.may_pack = outputs >= 16 && m.weights > 1 && nest->rhs.index_count == 0;
   }
   return m;

@@ -40,6 +40,24 @@ typedef struct atr_candidate {
   double cycles;                     /* of all, as far as they do not overlap */
 } atr_candidate;
 
+/* An array that tiles read or write: what decides how many lines of it the caches bring in for an order of loops. */
+typedef struct atr_cost_array {
+  int64_t step[ATR_MAX_DIMS];        /* elements per step of each dim; a packed array has steps 1 wherever it moves */
+  int by_step[ATR_MAX_DIMS], moving; /* the dims that move it, by their steps */
+  int64_t size;                      /* bytes of an element */
+  double taps;                       /* part of it that is read, of all that the loops pass */
+  bool packed;                       /* laid out in the order of the loops: every footprint is one run */
+  double weight;                     /* transfers per line: 2 where lines are also written back */
+  double far_weight;                 /* the same for lines that come from memory and go there */
+} atr_cost_array;
+
+enum { ATR_COST_ARRAYS = 8 };
+
+typedef struct atr_cost_arrays {
+  atr_cost_array list[ATR_COST_ARRAYS];
+  int count;
+} atr_cost_arrays;
+
 typedef struct atr_cost_model {
   const atr_nest *nest;
   const atr_target *target;
@@ -54,6 +72,7 @@ typedef struct atr_cost_model {
   double nests;         /* that are compiled beside it: their code adds up */
   bool rhs_constant;    /* packing it costs nothing while running */
   double weights;       /* points of the dims that move rhs */
+  double lhs_elements;  /* that lhs reads */
   bool may_pack;        /* weights are used often enough to be laid out anew */
 } atr_cost_model;
 
@@ -81,8 +100,11 @@ double atr_cost_tiles(const atr_cost_model *m, const atr_candidate *c);
 /* Instructions of all the variants of the body that edges need. */
 double atr_cost_code(const atr_cost_model *m, const atr_candidate *c);
 
-/* ---- memory.c: fills in traffic and cycles of a candidate with loops and tile_cycles. */
-void atr_cost_traffic(const atr_cost_model *m, atr_candidate *c);
+/* ---- memory.c */
+/* The arrays of a candidate's tile, whatever its loops. */
+void atr_cost_find_arrays(const atr_cost_model *m, const atr_candidate *c, atr_cost_arrays *out);
+/* Fills in traffic and cycles of a candidate with loops and tile_cycles. */
+void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, atr_candidate *c);
 /* Cycles of converting lhs beforehand; 0 where the candidate does not. */
 double atr_cost_widening(const atr_cost_model *m, const atr_candidate *c);
 

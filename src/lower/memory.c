@@ -12,7 +12,6 @@
 #include "base/checked.h"
 #include "lower/cost.h"
 
-enum { MAX_ARRAYS = 8 };
 static const double LINE = 64, PAGE = 4096; /* bytes */
 
 /* Weights that are used once, read with jumps instead of from the first to the last: DeepFace's unshared 7x7 layer took 1.7 ms
@@ -26,29 +25,19 @@ static const double SHORT_RUN = 256, SCATTERED = 3;
 static const double WIDENING_CYCLES = 5e3;
 static const double PACK_CYCLES = 1; /* per element that is laid out anew */
 
-typedef struct array {
-  int64_t step[ATR_MAX_DIMS];        /* elements per step of each dim; a packed array has steps 1 wherever it moves */
-  int by_step[ATR_MAX_DIMS], moving; /* the dims that move it, by their steps */
-  int64_t size;                      /* bytes of an element */
-  double taps;                       /* part of it that is read, of all that the loops pass */
-  bool packed;                       /* laid out in the order of the loops: every footprint is one run */
-  double weight;                     /* transfers per line: 2 where lines are also written back */
-  double far_weight;                 /* the same for lines that come from memory and go there */
-} array;
-
 typedef struct traffic {
   const atr_cost_model *m;
   const atr_candidate *c;
-  array arrays[MAX_ARRAYS];
-  int array_count;
+  const atr_cost_arrays *arrays;
   int64_t inside[ATR_MAX_DIMS + 1]
                 [ATR_MAX_DIMS]; /* [level][dim]: indices of the dim that the loops from `level` inwards cover */
 } traffic;
 
-static array *add_array(traffic *t, const int64_t *step, atr_dtype dtype, double weight) {
-  array *a = &t->arrays[t->array_count++];
-  *a = (array){.size = (int64_t)atr_dtype_size(dtype), .taps = 1, .weight = weight, .far_weight = weight};
-  for (int d = 0; d < t->m->nest->dim_count; d++) {
+static atr_cost_array *add_array(const atr_cost_model *m, atr_cost_arrays *out, const int64_t *step, atr_dtype dtype,
+                                 double weight) {
+  atr_cost_array *a = &out->list[out->count++];
+  *a = (atr_cost_array){.size = (int64_t)atr_dtype_size(dtype), .taps = 1, .weight = weight, .far_weight = weight};
+  for (int d = 0; d < m->nest->dim_count; d++) {
     a->step[d] = llabs(step[d]);
     if (step[d] == 0) continue;
     int at = a->moving++;
@@ -60,30 +49,29 @@ static array *add_array(traffic *t, const int64_t *step, atr_dtype dtype, double
 
 /* Writes to memory in short runs, a pixel's few channels and then the next pixel's, took longer for the same lines: a 3x3 layer from
  * 1 to 64 channels 11.1, 6.2 and 4.9 ms with runs of 32, 64 and 128 bytes. Depthwise layers, which read as they write, did not. */
-static double scattered_writes(const traffic *t, atr_dtype stored) {
-  const atr_candidate *c = t->c;
+static double scattered_writes(const atr_cost_model *m, const atr_candidate *c, atr_dtype stored) {
   int d = c->vector.dims[1];
-  int64_t run = t->m->out[d] == 1 ? c->vector.lanes[1] * c->vectors * (int64_t)atr_dtype_size(stored) : 0;
-  bool whole = run == 0 || t->m->lhs[d] != 0 || c->vector.lanes[1] * c->vectors >= t->m->nest->dims[d].extent;
+  int64_t run = m->out[d] == 1 ? c->vector.lanes[1] * c->vectors * (int64_t)atr_dtype_size(stored) : 0;
+  bool whole = run == 0 || m->lhs[d] != 0 || c->vector.lanes[1] * c->vectors >= m->nest->dims[d].extent;
   return whole || run >= 128 ? 1 : run >= 64 ? 1.4 : 2.2;
 }
 
-static void find_arrays(traffic *t) {
-  const atr_cost_model *m = t->m;
+void atr_cost_find_arrays(const atr_cost_model *m, const atr_candidate *c, atr_cost_arrays *out) {
   const atr_nest *nest = m->nest;
   atr_dtype stored = nest->exprs[nest->root].dtype;
+  out->count = 0;
   if (nest->has_acc) {
-    add_array(t, m->lhs, atr_cost_lhs_dtype(m, t->c), 1)->taps = t->c->taps;
-    array *rhs = add_array(t, m->rhs, atr_cost_rhs_dtype(m, t->c), 1);
-    rhs->packed = t->c->pack;
-    rhs->taps = t->c->taps;
+    add_array(m, out, m->lhs, atr_cost_lhs_dtype(m, c), 1)->taps = c->taps;
+    atr_cost_array *rhs = add_array(m, out, m->rhs, atr_cost_rhs_dtype(m, c), 1);
+    rhs->packed = c->pack;
+    rhs->taps = c->taps;
   }
-  add_array(t, m->out, stored, 2)->far_weight *= scattered_writes(t, stored);
+  add_array(m, out, m->out, stored, 2)->far_weight *= scattered_writes(m, c, stored);
   for (int e = 1; e <= nest->expr_count; e++) {
-    if (nest->exprs[e].kind != ATR_EXPR_LOAD || t->array_count == MAX_ARRAYS) continue;
+    if (nest->exprs[e].kind != ATR_EXPR_LOAD || out->count == ATR_COST_ARRAYS) continue;
     int64_t step[ATR_MAX_DIMS];
     atr_cost_steps(nest, &nest->exprs[e].access, step);
-    add_array(t, step, nest->exprs[e].dtype, 1);
+    add_array(m, out, step, nest->exprs[e].dtype, 1);
   }
 }
 
@@ -100,7 +88,7 @@ static void find_insides(traffic *t) {
 
 /* Blocks of `block` bytes that an array's elements lie in when dim d covers inside[d] indices. Dims by their steps: a run grows
  * while steps do not leave a gap of a block; then come rows of runs, and rows that interleave (taps and pixels) are merged. */
-static double blocks_touched(const array *a, const int64_t *inside, double block) {
+static double blocks_touched(const atr_cost_array *a, const int64_t *inside, double block) {
   double size = (double)a->size, run = 1, rows = 1, row_step = 0, others = 1;
   for (int i = 0; i < a->moving; i++) {
     double step = (double)a->step[a->by_step[i]], extent = (double)inside[a->by_step[i]];
@@ -119,7 +107,7 @@ static double blocks_touched(const array *a, const int64_t *inside, double block
 }
 
 /* Bytes that an array's elements lie next to each other in, as a tile walks them. */
-static double run_of(const array *a, const int64_t *inside) {
+static double run_of(const atr_cost_array *a, const int64_t *inside) {
   double run = 1;
   for (int i = 0; i < a->moving; i++) {
     int64_t step = a->step[a->by_step[i]], extent = inside[a->by_step[i]];
@@ -138,7 +126,7 @@ typedef struct store {
 
 /* Rows a multiple of a cache's way apart fall into few of its sets: the part of the cache that they cannot use, as a factor
  * on their footprint. */
-static double crowding(const array *a, const int64_t *inside, const store *s) {
+static double crowding(const atr_cost_array *a, const int64_t *inside, const store *s) {
   double run = 1;
   for (int i = 0; i < a->moving && !a->packed && s->sets > 1; i++) {
     int64_t step = a->step[a->by_step[i]], extent = inside[a->by_step[i]], lines = step * a->size / (int64_t)s->block;
@@ -156,18 +144,18 @@ static double crowding(const array *a, const int64_t *inside, const store *s) {
 
 /* Transfers into a store; none when it can hold everything, which is then there from before. */
 static double transfers(const traffic *t, const store *s) {
-  double lines[MAX_ARRAYS][ATR_MAX_DIMS + 1], total = 0;
+  double lines[ATR_COST_ARRAYS][ATR_MAX_DIMS + 1], total = 0;
   int levels = t->c->loop_count, fits = levels;
   for (int l = levels; l >= 0; l--) {
     double sum = 0;
-    for (int i = 0; i < t->array_count; i++) {
-      lines[i][l] = blocks_touched(&t->arrays[i], t->inside[l], s->block);
-      sum += lines[i][l] * crowding(&t->arrays[i], t->inside[l], s);
+    for (int i = 0; i < t->arrays->count; i++) {
+      lines[i][l] = blocks_touched(&t->arrays->list[i], t->inside[l], s->block);
+      sum += lines[i][l] * crowding(&t->arrays->list[i], t->inside[l], s);
     }
     if (fits == l + 1 || l == levels) fits = sum * s->block <= s->capacity ? l : fits;
   }
-  for (int i = 0; i < t->array_count && fits > 0; i++) {
-    const array *a = &t->arrays[i];
+  for (int i = 0; i < t->arrays->count && fits > 0; i++) {
+    const atr_cost_array *a = &t->arrays->list[i];
     int moved = fits - 1; /* the first loop outside that moves the array */
     while (moved >= 0 && a->step[t->c->loops[moved].dim] == 0) moved--;
     double count = lines[i][moved < 0 ? 0 : moved];
@@ -199,10 +187,9 @@ static bool in_order(const traffic *t) {
   return step <= run;
 }
 
-void atr_cost_traffic(const atr_cost_model *m, atr_candidate *c) {
+void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, atr_candidate *c) {
   static const int64_t sets[ATR_CACHE_LEVELS] = {64, 2048, 1}; /* of every CPU of the table, or near it */
-  traffic t = {.m = m, .c = c};
-  find_arrays(&t);
+  traffic t = {.m = m, .c = c, .arrays = arrays};
   find_insides(&t);
   for (int i = 0; i < ATR_CACHE_LEVELS; i++) {
     store cache = {m->row->cache_bytes[i] * 0.75, LINE, sets[i], i > 0, i == ATR_CACHE_LEVELS - 1};
@@ -219,25 +206,7 @@ void atr_cost_traffic(const atr_cost_model *m, atr_candidate *c) {
   c->cycles = atr_cost_overlapped(times, ATR_TRAFFIC_TERMS, EXPOSED) + walks;
 }
 
-/* Elements that lhs reads: no more than its dims have points, nor than there are from the first to the last. */
-static double lhs_elements(const atr_nest *nest) {
-  double points = 1, span = 1;
-  for (int i = 0; i < nest->lhs.index_count; i++) {
-    double most = (double)atr_max(nest->lhs.index[i].bound - 1, 0);
-    points *= most + 1;
-    span += most * (double)llabs(nest->lhs.index[i].stride);
-  }
-  for (int d = 0; d < nest->dim_count; d++) {
-    if (nest->lhs.at.coef[d] == 0) continue;
-    points *= (double)nest->dims[d].extent;
-    span += (double)llabs(nest->lhs.at.coef[d]) * (double)atr_max(nest->dims[d].extent - 1, 0);
-  }
-  return points < span ? points : span;
-}
-
-double atr_cost_widened_bytes(const atr_cost_model *m) {
-  return lhs_elements(m->nest) * (double)atr_dtype_size(m->nest->acc_dtype);
-}
+double atr_cost_widened_bytes(const atr_cost_model *m) { return m->lhs_elements * (double)atr_dtype_size(m->nest->acc_dtype); }
 
 /* An array that is read once where it lies, and written in pieces of `to` bytes each of which is used before the next. */
 static double copying(const atr_cost_model *m, double compute, double from, double to) {
@@ -259,7 +228,7 @@ double atr_cost_packing(const atr_cost_model *m) {
 
 double atr_cost_widening(const atr_cost_model *m, const atr_candidate *c) {
   if (!c->widen_lhs) return 0;
-  double elements = lhs_elements(m->nest), narrow = elements * (double)atr_dtype_size(m->nest->lhs_dtype),
+  double elements = m->lhs_elements, narrow = elements * (double)atr_dtype_size(m->nest->lhs_dtype),
          wide = elements * (double)atr_dtype_size(m->nest->acc_dtype);
   double compute = elements / (double)m->width * 1.5, memory = 0;
   for (int i = 0; i < ATR_CACHE_LEVELS; i++)
