@@ -18,6 +18,7 @@
 #include "base/arena.h"
 #include "codegen/llvm.h"
 #include "lower/pipeline.h"
+#include "tools/file.h"
 #include "tune/tune.h"
 
 typedef struct job {
@@ -90,16 +91,6 @@ static void *filled(const atr_shape *shape) {
   return data;
 }
 
-static char *read_text(const char *path) {
-  FILE *file = fopen(path, "rb");
-  static char text[1 << 16];
-  if (file == NULL) return NULL;
-  size_t len = fread(text, 1, sizeof text - 1, file);
-  fclose(file);
-  text[len] = '\0';
-  return text;
-}
-
 static void print_tried(void *user, const char *nest, const char *schedule, const char *why, double ns) {
   (void)user;
   printf("ALL\t%s\t%.0f\t%s\t%s\n", nest, ns, schedule, why != NULL ? why : "");
@@ -135,9 +126,13 @@ static void print_line(const char *path, const atr_tuned *tuned) {
 /* The ratio model / best of one file; 0: it failed. */
 static double search_file(atr_context *context, const char *path, const atr_tune_options *options) {
   job j = {.context = context};
-  char *text = read_text(path);
-  if (text == NULL || atr_module_parse(context, path, text, -1, &j.module) != ATR_OK) {
-    fprintf(stderr, "%s: %s\n", path, text == NULL ? "cannot be read" : atr_context_message(context));
+  unsigned char *text;
+  size_t len;
+  if (file_read(path, &text, &len) != TOOL_DONE) return 0;
+  bool parsed = atr_module_parse(context, path, (const char *)text, (int64_t)len, &j.module) == ATR_OK;
+  free(text);
+  if (!parsed) {
+    fprintf(stderr, "%s\n", atr_context_message(context));
     return 0;
   }
   j.args[0] = filled(atr_module_parameter_shape(j.module, 0));

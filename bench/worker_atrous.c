@@ -8,12 +8,12 @@
  * box.hlo computes a box of the prepared module's result, at this place, from the same parameters: the interpreter is too
  * slow for whole layers, and the box is compared with what the timed executable left in memory. The bound is that of atrousc
  * verify. delay makes every run slower by so much: how the tests plant a slow-down. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "atrous/atrous.h"
 #include "tools/compare.h"
+#include "tools/file.h"
 #include "tools/layout.h"
 #include "worker.h"
 
@@ -41,13 +41,14 @@ static void drop(void) {
   state.executable = NULL, state.module = NULL, state.scratch = state.packed = NULL;
 }
 
-static char *read_file(const char *path) {
-  FILE *file = fopen(path, "rb");
-  char *text = file != NULL ? malloc(1 << 20) : NULL;
-  if (file == NULL) return NULL;
-  if (text != NULL) text[fread(text, 1, (1 << 20) - 1, file)] = '\0';
-  fclose(file);
-  return text;
+/* Reads a module, which is the caller's to destroy. */
+static bool parse(const char *path, atr_module **module, worker_reply *reply) {
+  unsigned char *text;
+  size_t len;
+  if (file_read(path, &text, &len) != TOOL_DONE) return worker_fail(reply, "%s cannot be read", path);
+  bool parsed = atr_module_parse(state.context, path, (const char *)text, (int64_t)len, module) == ATR_OK;
+  free(text);
+  return parsed || worker_refuse(reply, "%s", atr_context_message(state.context));
 }
 
 static bool make_arrays(void) {
@@ -86,11 +87,7 @@ static bool compile(const char *request, worker_reply *reply) {
 static bool prepare(const char *request, worker_reply *reply) {
   char path[4096];
   if (!worker_text(request, "file", path, sizeof path)) return worker_fail(reply, "file is missing");
-  char *text = read_file(path);
-  if (text == NULL) return worker_fail(reply, "%s cannot be read", path);
-  bool parsed = atr_module_parse(state.context, path, text, -1, &state.module) == ATR_OK;
-  free(text);
-  if (!parsed) return worker_refuse(reply, "%s", atr_context_message(state.context));
+  if (!parse(path, &state.module, reply)) return false;
   if (!make_arrays()) return worker_fail(reply, "no memory for the arrays, or a dtype without a fill");
   if (!compile(request, reply)) return false;
   if (state.packed != NULL &&
@@ -114,7 +111,7 @@ static bool run(void) {
   return done;
 }
 
-static const void *output(size_t *bytes) {
+static const void *last_result(size_t *bytes) {
   if (state.executable == NULL) return NULL;
   *bytes = (size_t)atr_shape_bytes(atr_module_result_shape(state.module, 0));
   return state.results[0];
@@ -215,10 +212,7 @@ static bool check(const char *request, worker_reply *reply) {
   if (state.executable == NULL || !worker_text(request, "file", path, sizeof path) ||
       !worker_text(request, "at", at, sizeof at))
     return worker_fail(reply, "check file=PATH at=PLACE, after prepare");
-  char *text = read_file(path);
-  bool parsed = text != NULL && atr_module_parse(state.context, path, text, -1, &box) == ATR_OK;
-  free(text);
-  if (!parsed) return worker_fail(reply, "%s cannot be read: %s", path, atr_context_message(state.context));
+  if (!parse(path, &box, reply)) return false;
   bool done = check_box(box, at, reply);
   atr_module_destroy(box);
   return done;
@@ -231,17 +225,15 @@ static bool compare(const char *request, worker_reply *reply) {
   if (state.executable == NULL || !worker_text(request, "file", path, sizeof path) || !scan(state.module, &stats))
     return worker_fail(reply, "compare file=PATH, after prepare");
   const atr_shape *shape = atr_module_result_shape(state.module, 0);
-  size_t bytes = (size_t)atr_shape_bytes(shape);
-  FILE *file = fopen(path, "rb");
-  void *got = file != NULL ? worker_allocate(bytes + 1) : NULL;
-  bool read = got != NULL && fread(got, 1, bytes + 1, file) == bytes;
-  if (file != NULL) fclose(file);
-  if (read) {
+  size_t bytes = (size_t)atr_shape_bytes(shape), len = 0;
+  unsigned char *got = NULL;
+  bool fits = file_read(path, &got, &len) == TOOL_DONE && len == bytes;
+  if (fits) {
     compare_arrays(shape, got, state.results[0], NULL, &stats, false, &result);
     say_comparison(&result, reply);
   }
   free(got);
-  return read || worker_fail(reply, "%s does not hold %zu bytes", path, bytes);
+  return fits || worker_fail(reply, "%s does not hold %zu bytes", path, bytes);
 }
 
 static bool other(const char *request, worker_reply *reply) {
@@ -252,7 +244,7 @@ static bool other(const char *request, worker_reply *reply) {
 }
 
 int main(void) {
-  static const worker atrous = {.prepare = prepare, .run = run, .output = output, .drop = drop, .other = other};
+  static const worker atrous = {.prepare = prepare, .run = run, .output = last_result, .drop = drop, .other = other};
   atr_context_options options = {.size = sizeof options};
   if (atr_context_create(&options, &state.context) != ATR_OK) return 1;
   int status = worker_serve(&atrous);
