@@ -1,5 +1,8 @@
 /* peak.c - see peak.h. A loop of independent multiply-adds, more of them than latency times ports, so that every port is busy
- * in every cycle: one function for each width of vectors, chosen by what the CPU has. */
+ * in every cycle: one function for each width of vectors, chosen by what the CPU has.
+ *
+ * Accumulators are variables, not elements of an array, and multiply-adds are fused by name: whether a compiler keeps an array
+ * in registers and fuses a product and a sum depends on how much it optimizes, and -O1 gave a third of the peak. */
 #include "peak.h"
 
 #include <pthread.h>
@@ -7,6 +10,12 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 
 enum { MAX_THREADS = 256, TRIES = 20, STEPS = 1 << 12 };
 
@@ -24,34 +33,48 @@ static double seconds_now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* COUNT accumulators in registers. The sum at the end is used, so that nothing is optimized away. */
-#define PEAK_BODY(NAME, TARGET, REGISTER, TYPE, BYTES, COUNT)                                                                  \
+/* Accumulators that differ, and whose sum is used, so that none is left out: as many as 16 registers hold beside b and c. */
+enum { ACCUMULATORS = 14 };
+#define EACH(DO, HOW)                                                                                                          \
+  DO(0, HOW)                                                                                                                   \
+  DO(1, HOW) DO(2, HOW) DO(3, HOW) DO(4, HOW) DO(5, HOW) DO(6, HOW) DO(7, HOW) DO(8, HOW) DO(9, HOW) DO(10, HOW) DO(11, HOW)   \
+      DO(12, HOW) DO(13, HOW)
+
+#define DECLARE(N, VECTOR) VECTOR a##N = b + N;
+#define STEP(N, MULTIPLY_ADD) a##N = MULTIPLY_ADD(a##N, b, c);
+#define ADD(N, SUM) SUM += a##N[0];
+
+#define PEAK_BODY(NAME, TARGET, VECTOR, TYPE, MULTIPLY_ADD)                                                                    \
   TARGET static double NAME(int64_t steps) {                                                                                   \
-    typedef TYPE vector __attribute__((vector_size(BYTES)));                                                                   \
-    enum { LANES = BYTES / sizeof(TYPE) };                                                                                     \
-    vector a[COUNT], b, c;                                                                                                     \
-    for (int l = 0; l < LANES; l++) b[l] = (TYPE)0.999, c[l] = (TYPE)1e-3;                                                     \
-    for (int i = 0; i < COUNT; i++) a[i] = b;                                                                                  \
-    for (int64_t s = 0; s < steps; s++) {                                                                                      \
-      _Pragma("GCC unroll 24") for (int i = 0; i < COUNT; i++) a[i] = a[i] * b + c;                                            \
-      __asm__ volatile("" : "+" REGISTER(b)); /* b might have changed: the loop stays */                                       \
-    }                                                                                                                          \
+    VECTOR b = (VECTOR){0} + (TYPE)0.999, c = (VECTOR){0} + (TYPE)1e-3;                                                        \
     TYPE sum = 0;                                                                                                              \
-    for (int i = 0; i < COUNT; i++) sum += a[i][0];                                                                            \
-    return sum > (TYPE)1e30 ? 0 : (double)(2 * LANES * COUNT) * (double)steps;                                                 \
+    EACH(DECLARE, VECTOR)                                                                                                      \
+    for (int64_t s = 0; s < steps; s++) { EACH(STEP, MULTIPLY_ADD) }                                                           \
+    EACH(ADD, sum)                                                                                                             \
+    return sum > (TYPE)1e30 ? 0 : (double)(2 * ACCUMULATORS * sizeof(VECTOR) / sizeof(TYPE)) * (double)steps;                  \
   }
 
+#define PLAIN(A, B, C) ((A) * (B) + (C))
 #if defined(__x86_64__)
-PEAK_BODY(f32_512, __attribute__((target("avx512f"))), "v", float, 64, 24)
-PEAK_BODY(f64_512, __attribute__((target("avx512f"))), "v", double, 64, 24)
-PEAK_BODY(f32_256, __attribute__((target("avx2,fma"))), "x", float, 32, 12)
-PEAK_BODY(f64_256, __attribute__((target("avx2,fma"))), "x", double, 32, 12)
-#define PLAIN_REGISTER "x"
+#define AVX512 __attribute__((target("avx512f")))
+#define AVX2 __attribute__((target("avx2,fma")))
+PEAK_BODY(f32_512, AVX512, __m512, float, _mm512_fmadd_ps)
+PEAK_BODY(f64_512, AVX512, __m512d, double, _mm512_fmadd_pd)
+PEAK_BODY(f32_256, AVX2, __m256, float, _mm256_fmadd_ps)
+PEAK_BODY(f64_256, AVX2, __m256d, double, _mm256_fmadd_pd)
+PEAK_BODY(f32_128, , __m128, float, PLAIN)
+PEAK_BODY(f64_128, , __m128d, double, PLAIN)
+#elif defined(__aarch64__)
+#define NEON_F32(A, B, C) vfmaq_f32(C, A, B)
+#define NEON_F64(A, B, C) vfmaq_f64(C, A, B)
+PEAK_BODY(f32_128, , float32x4_t, float, NEON_F32)
+PEAK_BODY(f64_128, , float64x2_t, double, NEON_F64)
 #else
-#define PLAIN_REGISTER "w"
+typedef float plain_f32 __attribute__((vector_size(16)));
+typedef double plain_f64 __attribute__((vector_size(16)));
+PEAK_BODY(f32_128, , plain_f32, float, PLAIN)
+PEAK_BODY(f64_128, , plain_f64, double, PLAIN)
 #endif
-PEAK_BODY(f32_128, , PLAIN_REGISTER, float, 16, 12)
-PEAK_BODY(f64_128, , PLAIN_REGISTER, double, 16, 12)
 
 static double (*choose(bool is_double, int max_bits, int *bits))(int64_t) {
 #if defined(__x86_64__)
