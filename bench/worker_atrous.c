@@ -7,7 +7,7 @@
  * The module's parameters are filled in their physical order; those of BITS are constant, so packed once outside the timing.
  * box.hlo computes a box of the prepared module's result, at this place, from the same parameters: the interpreter is too
  * slow for whole layers, and the box is compared with what the timed executable left in memory. The bound is that of atrousc
- * verify. delay makes every run slower by so much: how the tests plant a slow-down. */
+ * verify; convolutions alone need no conditions. delay makes every run slower by so much: how the tests plant a slow-down. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -192,11 +192,11 @@ static bool check_box(const atr_module *box, const char *at, worker_reply *reply
   void *got = same_parameters(box) ? cut_result(at, shape) : NULL, *magnitudes = NULL;
   void *want = got != NULL ? interpret(box, (const void *const *)state.arguments) : NULL;
   bool done = want != NULL && scan(box, &stats);
-  if (done) compare_arrays(shape, got, want, NULL, &stats, true, &result);
+  if (done) compare_arrays(shape, got, &(compare_reference){.want = want}, &stats, true, &result);
   if (done && !result.same) {
     magnitudes = interpret_magnitudes(box);
     done = magnitudes != NULL;
-    if (done) compare_arrays(shape, got, want, magnitudes, &stats, false, &result);
+    if (done) compare_arrays(shape, got, &(compare_reference){.want = want, .magnitudes = magnitudes}, &stats, false, &result);
   }
   if (done) say_comparison(&result, reply);
   free(got);
@@ -229,7 +229,7 @@ static bool compare(const char *request, worker_reply *reply) {
   unsigned char *got = NULL;
   bool fits = file_read(path, &got, &len) == TOOL_DONE && len == bytes;
   if (fits) {
-    compare_arrays(shape, got, state.results[0], NULL, &stats, false, &result);
+    compare_arrays(shape, got, &(compare_reference){.want = state.results[0]}, &stats, false, &result);
     say_comparison(&result, reply);
   }
   free(got);

@@ -21,13 +21,12 @@ static double largest_magnitude(const atr_shape *shape, const void *data, double
   return largest;
 }
 
-static double float_bound(const atr_shape *shape, const void *want, const void *magnitudes, const conv_stats *stats) {
-  atr_dtype part = element_part(shape->dtype), coarsest = stats->coarsest;
-  double scale = largest_magnitude(shape, want, 0);
-  if (magnitudes != NULL) scale = largest_magnitude(shape, magnitudes, scale);
+/* The bound for a scale of 1. */
+static double relative_bound(atr_dtype part, const conv_stats *stats) {
+  atr_dtype coarsest = stats->coarsest;
   double result_epsilon = fmax(element_epsilon(part), coarsest != ATR_DTYPE_NONE ? element_epsilon(coarsest) : 0);
   double sum_epsilon = element_epsilon(part == ATR_F64 ? ATR_F64 : ATR_F32);
-  return scale * (result_epsilon * (2 + stats->steps) + sum_epsilon * (1 + stats->reduction)) + element_smallest(part);
+  return result_epsilon * (2 + stats->steps) + sum_epsilon * (1 + stats->reduction);
 }
 
 /* 0 where equal or both NaN, infinite where only one is NaN or infinities differ. */
@@ -46,17 +45,37 @@ static double element_difference(atr_dtype dtype, const void *got, const void *w
   return d == 0 && !element_is_float(dtype) ? 1 : d; /* 64-bit neighbours that are one double; pred bytes other than 0 and 1 */
 }
 
-void compare_arrays(const atr_shape *shape, const void *got, const void *want, const void *magnitudes, const conv_stats *stats,
+typedef struct bounds {
+  double relative, scale, smallest; /* zero: elements must be equal */
+  const double *condition;
+} bounds;
+
+static bounds bounds_of(const atr_shape *shape, const compare_reference *reference, const conv_stats *stats) {
+  atr_dtype part = element_part(shape->dtype);
+  double scale = largest_magnitude(shape, reference->want, 0);
+  if (reference->magnitudes != NULL) scale = largest_magnitude(shape, reference->magnitudes, scale);
+  return (bounds){relative_bound(part, stats), scale, element_smallest(part), reference->condition};
+}
+
+static double bound_at(const bounds *b, int64_t element) {
+  double condition = b->condition != NULL ? b->condition[element] : 0;
+  return (b->scale + condition) * b->relative + b->smallest;
+}
+
+void compare_arrays(const atr_shape *shape, const void *got, const compare_reference *reference, const conv_stats *stats,
                     bool exact, compare_result *out) {
-  int64_t strides[ATR_MAX_RANK], index[ATR_MAX_RANK] = {0}, offset = 0;
+  int64_t strides[ATR_MAX_RANK], index[ATR_MAX_RANK] = {0}, offset = 0, size = (int64_t)atr_dtype_size(shape->dtype);
+  bounds limits = {.condition = NULL};
   *out = (compare_result){.same = true, .elements = atr_shape_elements(shape)};
-  if (!exact && element_is_float(shape->dtype)) out->bound = float_bound(shape, want, magnitudes, stats);
+  if (!exact && element_is_float(shape->dtype)) limits = bounds_of(shape, reference, stats);
   if (out->elements == 0) return;
+  out->bound = bound_at(&limits, 0);
   layout_of_shape(shape, strides);
   do {
-    double error = element_difference(shape->dtype, (const char *)got + offset, (const char *)want + offset);
-    out->largest = fmax(out->largest, error);
-    if (error <= out->bound) continue;
+    double error = element_difference(shape->dtype, (const char *)got + offset, (const char *)reference->want + offset);
+    double bound = bound_at(&limits, offset / size);
+    if (bound > 0 ? error * out->bound > out->largest * bound : error > out->largest) out->largest = error, out->bound = bound;
+    if (error <= bound && isfinite(error)) continue;
     if (out->wrong++ == 0) {
       memcpy(out->first, index, sizeof out->first);
       out->first_offset = offset;
@@ -106,5 +125,40 @@ void compare_magnitudes(const atr_shape *shape, void *data) {
     } else {
       p[part - 1] &= 0x7f; /* the sign bit of every float format, little-endian */
     }
+  }
+}
+
+/* Adds or takes away `step` units in the last place; what is too small for this, or would not be finite, stays. */
+static void nudge(atr_dtype part, uint64_t step, bool up, void *address) {
+  size_t size = atr_dtype_size(part);
+  uint64_t bits = 0, moved = 0, sign = UINT64_C(1) << (8 * size - 1);
+  double old, new, im;
+  memcpy(&bits, address, size);
+  if ((bits & (sign - 1)) <= step) return;
+  moved = up ? bits + step : bits - step;
+  element_get(part, &bits, &old, &im);
+  element_get(part, &moved, &new, &im);
+  if (isfinite(old) && isfinite(new)) memcpy(address, &moved, size);
+}
+
+void compare_nudge(const atr_shape *shape, double relative, int trial, int32_t number, void *data) {
+  atr_dtype part = element_part(shape->dtype);
+  size_t size = atr_dtype_size(part);
+  int64_t n = atr_shape_bytes(shape) / (int64_t)size;
+  if (!element_is_float(shape->dtype)) return;
+  uint64_t step = (uint64_t)(relative / element_epsilon(part)), random = (uint64_t)trial << 32 | (uint32_t)number;
+  for (int64_t i = 0; i < n; i++) {
+    random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407); /* Knuth's MMIX generator */
+    nudge(part, step, trial == 0 || random >> 63 != 0, (char *)data + (size_t)i * size);
+  }
+}
+
+void compare_condition(const atr_shape *shape, const void *want, const void *nudged, double relative, double *condition) {
+  size_t size = atr_dtype_size(shape->dtype);
+  int64_t n = atr_shape_elements(shape);
+  for (int64_t i = 0; i < n; i++) {
+    size_t at = (size_t)i * size;
+    double change = element_difference(shape->dtype, (const char *)nudged + at, (const char *)want + at);
+    if (isfinite(change)) condition[i] = fmax(condition[i], change / relative);
   }
 }

@@ -1,11 +1,12 @@
 /* test_compare.c - what the tool says about numbers: element.h (values and texts of every dtype), random.h (fills),
- * conv_scan.h (figures of a module's convolutions) and compare.h (the bound). */
+ * conv_scan.h (figures of a module's convolutions), compare.h (the bound) and crosscheck.h (what a bound is made from). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "compare.h"
+#include "crosscheck.h"
 #include "element.h"
 #include "random.h"
 #include "support.h"
@@ -160,20 +161,23 @@ START_TEST(bound) {
   for (int over = 0; over < 2; over++) {
     float got[4] = {1, -100, 3, 4};
     got[2] = (float)(3 + expected * (over ? 1.05 : 0.95));
-    compare_arrays(&shape, got, want, NULL, &stats, false, &result);
+    compare_reference reference = {.want = want};
+    compare_arrays(&shape, got, &reference, &stats, false, &result);
     ck_assert_double_eq_tol(result.bound, expected, 1e-12);
     ck_assert_int_eq(result.same, !over);
     ck_assert_int_eq(result.wrong, over);
     if (over) ck_assert(result.first[0] == 1 && result.first[1] == 0);
-    compare_arrays(&shape, got, want, NULL, &stats, true, &result);
+    compare_arrays(&shape, got, &reference, &stats, true, &result);
     ck_assert(!result.same);
   }
   /* What the terms added up to before they cancelled scales the bound; bf16 on the way coarsens it. */
   static const float magnitudes[4] = {1, 1000, 1, 1};
-  compare_arrays(&shape, want, want, magnitudes, &stats, false, &result);
+  compare_reference reference = {.want = want, .magnitudes = magnitudes};
+  compare_arrays(&shape, want, &reference, &stats, false, &result);
   ck_assert_double_eq_tol(result.bound, 10 * expected, 1e-12);
   stats.coarsest = ATR_BF16;
-  compare_arrays(&shape, want, want, NULL, &stats, false, &result);
+  reference.magnitudes = NULL;
+  compare_arrays(&shape, want, &reference, &stats, false, &result);
   ck_assert_double_eq_tol(result.bound, 100 * (4 * ldexp(1, -7) + 10 * ldexp(1, -23)), 1e-12);
 }
 END_TEST
@@ -187,7 +191,7 @@ START_TEST(special_values) {
   conv_stats stats = {.coarsest = ATR_F32};
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
     compare_result result;
-    compare_arrays(&shape, &rows[i].got, &rows[i].want, NULL, &stats, false, &result);
+    compare_arrays(&shape, &rows[i].got, &(compare_reference){.want = &rows[i].want}, &stats, false, &result);
     ck_assert_msg(result.same == rows[i].same, "%g against %g", (double)rows[i].got, (double)rows[i].want);
   }
 }
@@ -200,11 +204,11 @@ START_TEST(integers_exactly) {
   conv_stats stats = {.coarsest = ATR_BF16, .reduction = 1e6};
   compare_result result;
   char text[COMPARE_TEXT_MAX];
-  compare_arrays(&s64, &got, &want, NULL, &stats, false, &result);
+  compare_arrays(&s64, &got, &(compare_reference){.want = &want}, &stats, false, &result);
   ck_assert(!result.same);
   compare_text(&s64, &got, &want, &result, text);
   ck_assert_ptr_nonnull(strstr(text, "first at []: 9223372036854775807 instead of 9223372036854775806"));
-  compare_arrays(&pred, &got_pred, &want_pred, NULL, &stats, false, &result);
+  compare_arrays(&pred, &got_pred, &(compare_reference){.want = &want_pred}, &stats, false, &result);
   ck_assert(!result.same); /* a pred is stored as 0 or 1 */
 }
 END_TEST
@@ -228,6 +232,116 @@ START_TEST(magnitudes) {
 }
 END_TEST
 
+/* ---- conditions -------------------------------------------------------------------------------- */
+
+/* An element's condition is added to the scale, for it alone; the error that is nearest to its bound is told. An infinity is
+ * never within a bound. */
+START_TEST(condition_in_bound) {
+  static const float want[3] = {1, 2, 3};
+  static const double condition[3] = {0, 1e6, 1e300};
+  atr_shape shape = atr_shape_make(ATR_F32, 1, (const int64_t[]){3});
+  conv_stats stats = {.steps = 1, .reduction = 1, .coarsest = ATR_F32};
+  const double relative = 5 * ldexp(1, -23);
+  const struct { float got[3]; bool same; double largest, scale; } rows[] = {
+      {{1, 2.5f, 3}, true, 0.5, 1e6 + 3}, {{1, 2.7f, 3}, false, 0.7, 1e6 + 3}, {{1.125f, 2.25f, 3}, false, 0.125, 3},
+      {{1, 2, 1e30f}, true, 1e30, 1e300}, {{1, 2, INFINITY}, false, INFINITY, 1e300}, {{1, 2, NAN}, false, INFINITY, 1e300}};
+  for (int i = 0; i < COUNT(rows); i++) {
+    compare_result result;
+    compare_arrays(&shape, rows[i].got, &(compare_reference){want, NULL, condition}, &stats, false, &result);
+    ck_assert_msg(result.same == rows[i].same, "row %d", i);
+    ck_assert_msg(isinf(result.largest) == isinf(rows[i].largest), "row %d", i);
+    if (isfinite(result.largest)) ck_assert_double_eq_tol(result.largest / rows[i].largest, 1, 1e-6);
+    ck_assert_double_eq_tol(result.bound / (rows[i].scale * relative), 1, 1e-6);
+  }
+}
+END_TEST
+
+/* Floats of every format move by the part asked for, up to what their digits allow, up and down, in trial 0 outwards. */
+START_TEST(nudges) {
+  enum { N = 64 };
+  const double epsilon = 1.0 / 32; /* not below that of bf16 */
+  for (atr_dtype dtype = ATR_F16; dtype <= ATR_C128; dtype = (atr_dtype)(dtype + 1)) {
+    if (element_epsilon(element_part(dtype)) > epsilon) continue;
+    atr_shape shape = atr_shape_make(dtype, 1, (const int64_t[]){N});
+    for (int trial = 0; trial < 2; trial++) {
+      unsigned char data[16 * N];
+      int up = 0, parts = element_kind_of(dtype) == ELEMENT_COMPLEX ? 2 : 1;
+      for (int i = 0; i < N; i++) element_set(dtype, data + (size_t)i * atr_dtype_size(dtype), 1 + i / 64.0, -1.5);
+      compare_nudge(&shape, epsilon, trial, 0, data);
+      for (int i = 0; i < N; i++) {
+        double re, im, old = 1 + i / 64.0;
+        element_get(dtype, data + (size_t)i * atr_dtype_size(dtype), &re, &im);
+        ck_assert(fabs(re - old) >= epsilon / 2 && fabs(re - old) <= epsilon * 2);
+        up += fabs(re) > old;
+        if (parts == 2) ck_assert(fabs(im + 1.5) == epsilon && (trial > 0 || im < -1.5));
+      }
+      if (trial == 0) ck_assert_int_eq(up, N);
+      else ck_assert(up > N / 4 && up < N * 3 / 4);
+    }
+  }
+}
+END_TEST
+
+START_TEST(nudges_stay_finite) {
+  float f32[6] = {0, -0.0f, INFINITY, -INFINITY, NAN, 3.4028235e38f}, old[6];
+  int32_t s32[2] = {1, -7}, old_s32[2] = {1, -7};
+  atr_shape shape = atr_shape_make(ATR_F32, 1, (const int64_t[]){6});
+  memcpy(old, f32, sizeof f32);
+  compare_nudge(&shape, ldexp(1, -20), 0, 0, f32);
+  ck_assert(memcmp(old, f32, sizeof f32) == 0);
+  shape = atr_shape_make(ATR_S32, 1, (const int64_t[]){2});
+  compare_nudge(&shape, ldexp(1, -20), 0, 0, s32);
+  ck_assert(memcmp(old_s32, s32, sizeof s32) == 0);
+}
+END_TEST
+
+START_TEST(conditions) {
+  const double want[4] = {1, 2, 3, 4}, nudged[4] = {1.5, 2, INFINITY, NAN}, other[4] = {0.75, 1, 3, 4};
+  double condition[4] = {0};
+  atr_shape shape = atr_shape_make(ATR_F64, 1, (const int64_t[]){4});
+  compare_condition(&shape, want, nudged, 0.25, condition);
+  compare_condition(&shape, want, other, 0.25, condition);
+  ck_assert(condition[0] == 2 && condition[1] == 4 && condition[2] == 0 && condition[3] == 0);
+}
+END_TEST
+
+/* One over sums: of 1.25 and -1.25 + 2^-12, which magnifies an error of the sum 2^24 times, and of 1.25 and 0.5. An error of
+ * the sum by a unit in the last place of 1.25 is none of the compiler's; as large a part of the other quotient is, and so is a
+ * wrong sign. */
+static const char QUOTIENTS[] =
+    "HloModule m\nENTRY e {\n  x = f32[2,2]{1,0} parameter(0)\n  w = f32[1,2,1]{2,1,0} parameter(1)\n"
+    "  y = f32[2,1,2]{2,1,0} reshape(x)\n"
+    "  s = f32[2,1,1]{2,1,0} convolution(y, w), window={size=1}, dim_labels=b0f_0io->b0f\n"
+    "  o = f32[] constant(1)\n  n = f32[2,1,1]{2,1,0} broadcast(o), dimensions={}\n"
+    "  ROOT q = f32[2,1,1]{2,1,0} divide(n, s)\n}\n";
+
+static const struct { double steep, flat; bool same; } quotients[] = {
+    {4096, 1 / 1.75, true}, {1 / (1.0 / 4096 + 1.0 / (1 << 23)), 1 / 1.75, true}, {-4096, 1 / 1.75, false},
+    {4096, 1 / 1.75 + 4, false}, {4096, 1 / 1.75 + 0.03, false}, {INFINITY, 1 / 1.75, false}};
+
+START_TEST(crosscheck_of_steep_functions) {
+  job j = {.path = "m"};
+  atr_context_options context_options = {.size = sizeof context_options};
+  arrays arguments, got;
+  ck_assert_int_eq(atr_context_create(&context_options, &j.context), ATR_OK);
+  ck_assert_msg(atr_module_parse(j.context, "m", QUOTIENTS, -1, &j.module) == ATR_OK, "%s", atr_context_message(j.context));
+  ck_assert(arrays_make(&arguments, &j, false) == TOOL_DONE && arrays_make(&got, &j, true) == TOOL_DONE);
+  memcpy(arguments.data[0], (const float[]){1.25f, -1.25f + 1.0f / 4096, 1.25f, 0.5f}, 16);
+  memcpy(arguments.data[1], (const float[]){1, 1}, 8);
+  memcpy(got.data[0], (const float[]){(float)quotients[_i].steep, (float)quotients[_i].flat}, 8);
+  char text[COMPARE_TEXT_MAX] = "";
+  FILE *to = fmemopen(text, sizeof text - 1, "w");
+  ck_assert_ptr_nonnull(to);
+  tool_exit code = crosscheck_results(&j, &arguments, &got, &(crosscheck_options){.prefix = "", .to = to});
+  fclose(to);
+  ck_assert_msg(code == (quotients[_i].same ? TOOL_DONE : TOOL_INPUT), "%s", text);
+  ck_assert_msg((strstr(text, "FAILED, 1 of 2") == NULL) == quotients[_i].same, "%s", text);
+  arrays_fini(&arguments);
+  arrays_fini(&got);
+  job_fini(&j);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("compare");
   TCase *tests = tcase_create("compare");
@@ -242,6 +356,11 @@ int main(void) {
   tcase_add_test(tests, special_values);
   tcase_add_test(tests, integers_exactly);
   tcase_add_test(tests, magnitudes);
+  tcase_add_test(tests, condition_in_bound);
+  tcase_add_test(tests, nudges);
+  tcase_add_test(tests, nudges_stay_finite);
+  tcase_add_test(tests, conditions);
+  tcase_add_loop_test(tests, crosscheck_of_steep_functions, 0, COUNT(quotients));
   suite_add_tcase(suite, tests);
   return run_suite(suite);
 }
