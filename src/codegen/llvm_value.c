@@ -481,6 +481,18 @@ static atr_vec function_of(atr_emitter *e, atr_op op, atr_dtype t, atr_vec x) {
   return (atr_vec){op == ATR_OP_TANH ? atr_llvm_tanh(e, x.re) : atr_llvm_logistic(e, x.re), NULL};
 }
 
+/* Adding and subtracting 2^23 (f64: 2^52) rounds what is below; larger numbers, infinities and NaN are themselves. llvm.roundeven
+ * would be a call of the C library on CPUs without an instruction for it. */
+static LLVMValueRef round_nearest_even(atr_emitter *e, atr_dtype dtype, LLVMValueRef v) {
+  LLVMTypeRef type = LLVMTypeOf(v);
+  LLVMValueRef limit = float_like(e, v, dtype == ATR_F64 ? 0x1p52 : 0x1p23);
+  LLVMValueRef size = absolute(e, dtype, v);
+  LLVMValueRef rounded = LLVMBuildFSub(e->b, LLVMBuildFAdd(e->b, size, limit, ""), limit, "");
+  LLVMValueRef is_small = LLVMBuildFCmp(e->b, LLVMRealOLT, size, limit, "");
+  LLVMValueRef args[] = {LLVMBuildSelect(e->b, is_small, rounded, size, ""), v};
+  return atr_llvm_intrinsic(e, "llvm.copysign", type, args, 2);
+}
+
 static atr_vec negate(atr_emitter *e, atr_dtype t, atr_vec a) {
   if (!is_float_held(atr_dtype_real(t))) return (atr_vec){LLVMBuildNeg(e->b, a.re, ""), NULL};
   return (atr_vec){LLVMBuildFNeg(e->b, a.re, ""), a.im != NULL ? LLVMBuildFNeg(e->b, a.im, "") : NULL};
@@ -518,6 +530,7 @@ static atr_vec unrounded(atr_emitter *e, const atr_expr *x, atr_dtype t, const a
   case ATR_OP_EXPONENTIAL:
   case ATR_OP_TANH:
   case ATR_OP_LOGISTIC: return function_of(e, x->op, t, a[0]);
+  case ATR_OP_ROUND_NEAREST_EVEN: return (atr_vec){round_nearest_even(e, t, a[0].re), NULL};
   case ATR_OP_COMPARE: return (atr_vec){bool_to_pred(e, compare(e, t, x->direction, a[0], a[1])), NULL};
   case ATR_OP_SELECT: return atr_llvm_select(e, not_zero(e, a[0].re), a[1], a[2]);
   case ATR_OP_CONVERT: return atr_llvm_convert(e, t, x->dtype, a[0]);

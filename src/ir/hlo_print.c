@@ -201,6 +201,7 @@ static void print_attributes(atr_text *text, const atr_module *module, const atr
   case ATR_OP_EXPONENTIAL:
   case ATR_OP_TANH:
   case ATR_OP_LOGISTIC:
+  case ATR_OP_ROUND_NEAREST_EVEN:
   case ATR_OP_NOT:
   case ATR_OP_REAL:
   case ATR_OP_IMAG:

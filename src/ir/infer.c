@@ -387,6 +387,7 @@ atr_status atr_infer_shape(atr_work *work, const atr_module *module, const atr_i
   case ATR_OP_EXPONENTIAL:
   case ATR_OP_TANH:
   case ATR_OP_LOGISTIC:
+  case ATR_OP_ROUND_NEAREST_EVEN:
   case ATR_OP_NOT:
   case ATR_OP_REAL:
   case ATR_OP_IMAG:

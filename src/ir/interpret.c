@@ -219,7 +219,7 @@ static atr_status evaluate(atr_interpreter *in, const atr_inst *inst, const void
   case ATR_OP_ADD: case ATR_OP_SUBTRACT: case ATR_OP_MULTIPLY: case ATR_OP_DIVIDE: case ATR_OP_MAXIMUM: case ATR_OP_MINIMUM:
   case ATR_OP_NEGATE: case ATR_OP_ABS: case ATR_OP_EXPONENTIAL: case ATR_OP_TANH: case ATR_OP_LOGISTIC: case ATR_OP_CONVERT:
   case ATR_OP_AND: case ATR_OP_OR: case ATR_OP_XOR: case ATR_OP_NOT: case ATR_OP_COMPLEX: case ATR_OP_REAL: case ATR_OP_IMAG:
-  case ATR_OP_COMPARE: case ATR_OP_CLAMP: case ATR_OP_SELECT: break;
+  case ATR_OP_COMPARE: case ATR_OP_CLAMP: case ATR_OP_SELECT: case ATR_OP_ROUND_NEAREST_EVEN: break;
   case ATR_OP_NONE: case ATR_OP_COUNT: return ATR_BUG(in->work, "instruction %s has no operation", inst->name);
   }
   void *out = atr_arena_alloc(in->work->arena, (size_t)atr_shape_bytes(&inst->shape));

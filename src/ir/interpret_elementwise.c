@@ -51,6 +51,7 @@ static atr_scalar float_logistic(const atr_scalar *x) { /* 1 / (1 + exp(-x)), wi
   double e = exp(-fabs(x[0].re));
   return of_real(x[0].re < 0 ? e / (1 + e) : 1 / (1 + e));
 }
+static atr_scalar float_round_nearest_even(const atr_scalar *x) { return of_real(rint(x[0].re)); }
 static atr_scalar float_complex(const atr_scalar *x) { return (atr_scalar){.re = x[0].re, .im = x[1].re}; }
 static atr_scalar float_real(const atr_scalar *x) { return x[0]; }
 static atr_scalar float_imag(const atr_scalar *x) { (void)x; return of_real(0); }
@@ -141,6 +142,7 @@ static const apply_row apply_rows[ATR_OP_COUNT] = {
   [ATR_OP_EXPONENTIAL] = {NULL, NULL, NULL, float_exponential, complex_exponential},
   [ATR_OP_TANH] = {NULL, NULL, NULL, float_tanh, complex_tanh},
   [ATR_OP_LOGISTIC] = {NULL, NULL, NULL, float_logistic, complex_logistic},
+  [ATR_OP_ROUND_NEAREST_EVEN] = {NULL, NULL, NULL, float_round_nearest_even, NULL},
   [ATR_OP_CLAMP] = {uint_clamp, sint_clamp, uint_clamp, float_clamp, NULL},
 };
 

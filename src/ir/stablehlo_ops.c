@@ -156,6 +156,7 @@ static atr_op op_from_name(const atr_mlir_word *name) {
   const char *rest = name->text + len;
   atr_mlir_word word = {.text = rest, .len = name->len - (uint32_t)len};
   if (atr_mlir_word_is(&word, "broadcast_in_dim")) return ATR_OP_BROADCAST;
+  if (atr_mlir_word_is(&word, "round_nearest_even")) return ATR_OP_ROUND_NEAREST_EVEN;
   atr_op op = atr_op_from_name(rest, word.len);
   /* HLO's own; stablehlo.broadcast is another operation */
   bool ours = op != ATR_OP_PARAMETER && op != ATR_OP_COPY && op != ATR_OP_LOCAL_CONVOLUTION && op != ATR_OP_BROADCAST;
@@ -475,6 +476,7 @@ static atr_status attributes_store(operation *o) {
   case ATR_OP_EXPONENTIAL:
   case ATR_OP_TANH:
   case ATR_OP_LOGISTIC:
+  case ATR_OP_ROUND_NEAREST_EVEN:
   case ATR_OP_NOT:
   case ATR_OP_REAL:
   case ATR_OP_IMAG:

@@ -62,7 +62,7 @@ static double mac_cost(atr_dtype acc, bool fma) {
 static double step_cost(atr_op op, bool is_complex) {
   if (op == ATR_OP_EXPONENTIAL || op == ATR_OP_TANH || op == ATR_OP_LOGISTIC) return is_complex ? 300 : 30;
   if (op == ATR_OP_ABS && is_complex) return 20;
-  return op == ATR_OP_DIVIDE ? 8 : 1;
+  return op == ATR_OP_DIVIDE ? 8 : op == ATR_OP_ROUND_NEAREST_EVEN ? 5 : 1;
 }
 
 static double expression_cost(const atr_nest *nest) {

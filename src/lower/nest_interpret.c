@@ -165,6 +165,7 @@ static atr_scalar float_op(atr_op op, double a, double b, double c) {
   case ATR_OP_EXPONENTIAL: return real(exp(a));
   case ATR_OP_TANH: return real(tanh(a));
   case ATR_OP_LOGISTIC: return real(logistic(a));
+  case ATR_OP_ROUND_NEAREST_EVEN: return real(rint(a));
   case ATR_OP_CLAMP: return real(smaller(larger(a, b), c));
   }
   return real(0);

@@ -173,6 +173,7 @@ static bound of_op(const step *s) {
   case ATR_OP_TANH: return of_tanh(s, false);
   case ATR_OP_LOGISTIC: return of_tanh(s, true);
   case ATR_OP_CONVERT: return rounded(s, s->error[0]);
+  case ATR_OP_ROUND_NEAREST_EVEN: return s->exact ? EXACT : within(s->error[0] + 1, 0);
   case ATR_OP_COMPLEX:
   case ATR_OP_REAL:
   case ATR_OP_IMAG: return s->exact ? EXACT : within(2 * (s->error[0] + s->error[1]), 0);

@@ -100,6 +100,11 @@ static atr_value transcendental(gen *g, atr_value v, const atr_shape *shape, int
   return unary(g, RNG_PICK(&g->r, opcodes), v);
 }
 
+static atr_value rounded(gen *g, atr_value v, const atr_shape *shape, int feature) {
+  (void)feature;
+  return unary(g, "round-nearest-even", binary(g, "multiply", v, number(g, shape, gen_number(g, 0))));
+}
+
 /* ---- views behind the value */
 
 static atr_value view(gen *g, atr_value v, const atr_shape *shape, int feature) {
@@ -164,7 +169,7 @@ static const tail_row tail_rows[] = {
     {ATR_OP_ADD, 80, arithmetic},  {ATR_OP_MAXIMUM, 30, ordered},     {ATR_OP_CLAMP, 12, clamp},
     {ATR_OP_ABS, 12, absolute},    {ATR_OP_TANH, 20, transcendental}, {ATR_OP_COMPARE, 20, select_by},
     {ATR_OP_CONVERT, 20, convert}, {ATR_OP_TRANSPOSE, 10, view},      {ATR_OP_AND, 10, bitwise},
-    {ATR_OP_REAL, 8, parts},
+    {ATR_OP_REAL, 8, parts},       {ATR_OP_ROUND_NEAREST_EVEN, 8, rounded},
 };
 enum { TAIL_ROWS = sizeof tail_rows / sizeof *tail_rows };
 

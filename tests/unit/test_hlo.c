@@ -74,7 +74,7 @@ static const char *const same_rows[] = {
     V "  c = f32[4,6]{0,1} copy(v)\n  d = f32[4,6] add(v, c)\n  e = f32[4,6] subtract(d, c)\n  f = f32[4,6] multiply(e, v)\n"
       "  g = f32[4,6] divide(f, f)\n  h = f32[4,6] maximum(g, v)\n  ROOT i = f32[4,6] minimum(h, v)\n",
     V "  c = f32[4,6] negate(v)\n  d = f32[4,6] abs(c)\n  e = f32[4,6] exponential(d)\n  f = f32[4,6] tanh(e)\n"
-      "  g = f32[4,6] logistic(f)\n  ROOT h = s8[4,6] convert(g)\n",
+      "  g = f32[4,6] logistic(f)\n  r = f32[4,6] round-nearest-even(g)\n  ROOT h = s8[4,6] convert(r)\n",
     V "  c = pred[4,6] compare(v, v), direction=EQ\n  d = pred[4,6] compare(v, v), direction=NE\n"
       "  e = pred[4,6] compare(v, v), direction=LT\n  f = pred[4,6] compare(v, v), direction=LE\n"
       "  g = pred[4,6] compare(v, v), direction=GT\n  h = pred[4,6] compare(v, v), direction=GE\n"

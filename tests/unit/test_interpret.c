@@ -428,6 +428,9 @@ static const char *const single_dtype[] = {
   "compare direction=5\narg f32[2] nan 1\narg f32[2] nan 1\nout pred[2] 0 1",
   "select\narg pred[] 1\narg s8[2] 1 2\narg s8[2] 3 4\nout s8[2] 1 2",
   "logistic\narg f32[3] 0 inf -inf\nout f32[3] 0.5 1 0",
+  "round-nearest-even\narg f32[7] 0.5 1.5 -2.5 -0.25 8388609 inf nan\nout f32[7] 0 2 -2 -0 8388609 inf nan",
+  "round-nearest-even\narg f64[5] 0.49999999999999994 2.5 -3.5 4503599627370497 1e300\nout f64[5] 0 2 -4 4503599627370497 1e300",
+  "round-nearest-even\narg bf16[4] 2.5 -0.5 254.5 inf\nout bf16[4] 2 -0 254 inf",
   /* complex: beside poles, where the exponential is infinite, and where all depends on one part */
   "logistic ulps=4\narg c128[3] 0 3.14159 0.001953125 -3.141592 0.5 2\n"
   "out c128[3] 0.5 376847.99757040443 512.500105425335 -0.17133456906389274 0.8662056162320153 0.6390190451118546",

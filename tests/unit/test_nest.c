@@ -1075,6 +1075,7 @@ static const struct op_row {
     {"exponential", "f32", "f32", "0 1 -inf", NULL, NULL, "1 2.7182817 0"},
     {"exponential", "c128", "c128", "(0, 0)", NULL, NULL, "(1, 0)"},
     {"tanh", "f32", "f32", "0 100 -100", NULL, NULL, "0 1 -1"},
+    {"round-nearest-even", "f32", "f32", "0.5 1.5 -2.5 -0.25 8388609 inf nan", NULL, NULL, "0 2 -2 -0 8388609 inf nan"},
     {"tanh", "c128", "c128", "(0, 0)", NULL, NULL, "(0, 0)"},
     {"logistic", "f32", "f32", "0 200 -200", NULL, NULL, "0.5 1 0"},
     {"logistic", "f64", "f64", "-715 715 -inf nan", NULL, NULL, "3.016097934134e-311 1 0 nan"},

@@ -73,6 +73,8 @@ static const op_case op_cases[] = {
      "%r = \"stablehlo.tanh\"(%a) : (tensor<f32>) -> tensor<f32>", "r = f32[] tanh(a)"},
     {"%a: tensor<f32>", "tensor<f32>", "%r = stablehlo.logistic %a : tensor<f32>",
      "%r = \"stablehlo.logistic\"(%a) : (tensor<f32>) -> tensor<f32>", "r = f32[] logistic(a)"},
+    {"%a: tensor<f32>", "tensor<f32>", "%r = stablehlo.round_nearest_even %a : tensor<f32>",
+     "%r = \"stablehlo.round_nearest_even\"(%a) : (tensor<f32>) -> tensor<f32>", "r = f32[] round-nearest-even(a)"},
     {"%a: tensor<2xi1>, %b: tensor<2xi1>", "tensor<2xi1>", "%r = stablehlo.and %a, %b : tensor<2xi1>",
      "%r = \"stablehlo.and\"(%a, %b) : (tensor<2xi1>, tensor<2xi1>) -> tensor<2xi1>", "r = pred[2] and(a, b)"},
     {"%a: tensor<2xui8>, %b: tensor<2xui8>", "tensor<2xui8>", "%r = stablehlo.or %a, %b : tensor<2xui8>",

@@ -441,6 +441,8 @@ static const elementwise_row elementwise_rows[] = {
     {ATR_OP_IMAG, "c64[4]", "f64[4]", "imag has type f64[4], but its operands give f32[4]"},
     {ATR_OP_REAL, "s32[4]", "s32[4]", "real is not defined for s32; it takes floats and complex numbers"},
     {ATR_OP_IMAG, "f8e5m2[4]", "f8e5m2[4]", "imag has no f8e5m2 form; convert its operands to f32 first"},
+    {ATR_OP_ROUND_NEAREST_EVEN, "f16[4]", "f16[4]", NULL},
+    {ATR_OP_ROUND_NEAREST_EVEN, "s32[4]", "s32[4]", "round-nearest-even is not defined for s32; it takes floats"},
     {ATR_OP_COMPLEX, "f32[4]", "c64[4]", NULL},
     {ATR_OP_COMPLEX, "f64[4]", "c128[4]", NULL},
     {ATR_OP_COMPLEX, "f64[4]", "c64[4]", "complex has type c64[4], but its operands give c128[4]"},
