@@ -10,38 +10,21 @@
  *     atr_status status = atr_builder_finish(b, &y, 1, &module);
  *     atr_builder_destroy(b);
  *
- * src/ir/build.c does the work. Here each call sets the arena's guard, so that running out of memory inside becomes the
- * builder's error; the arena stays whole and is freed with the builder. */
+ * src/ir/build.c does the work, in the frame of builder.h. */
 #include <string.h>
 
 #include "base/options.h"
-#include "context.h"
-#include "ir/build.h"
+#include "builder.h"
 
-struct atr_builder {
-  atr_context *context;
-  atr_arena *arena; /* NULL: spent, the module has it */
-  atr_module *module;
-  atr_work work;
-};
-
-static atr_value run_out(atr_builder *builder) {
+atr_value atr_builder_run_out(atr_builder *builder) {
   builder->work.status = ATR_OUT_OF_MEMORY;
   builder->work.message = "out of memory";
   return 0;
 }
 
-static bool is_open(const atr_builder *builder) {
+bool atr_builder_is_open(const atr_builder *builder) {
   return builder != NULL && builder->arena != NULL && builder->work.status == ATR_OK;
 }
-
-/* The body of every atr_build_ function. setjmp must stand in the function that stays on the stack, hence a macro. */
-#define BUILD(builder, call)                                                                                                   \
-  do {                                                                                                                         \
-    if (!is_open(builder)) return 0;                                                                                           \
-    if (setjmp((builder)->arena->guard) != 0) return run_out(builder);                                                         \
-    return (call);                                                                                                             \
-  } while (0)
 
 /* ---- the builder ------------------------------------------------------------------------------- */
 
@@ -54,7 +37,7 @@ void atr_builder_destroy(atr_builder *builder) {
 
 static atr_status open_module(atr_builder *builder, const char *name) {
   if (setjmp(builder->arena->guard) != 0) {
-    run_out(builder);
+    atr_builder_run_out(builder);
     return ATR_OUT_OF_MEMORY;
   }
   builder->module = atr_module_new(builder->arena, name);
@@ -83,7 +66,7 @@ atr_status atr_builder_create(atr_context *context, const char *module_name, atr
 
 static atr_status finish(atr_builder *builder, const atr_value *results, int32_t count) {
   if (setjmp(builder->arena->guard) != 0) {
-    run_out(builder);
+    atr_builder_run_out(builder);
     return ATR_OUT_OF_MEMORY;
   }
   return atr_results_build(&builder->work, builder->module, results, count);
@@ -104,18 +87,18 @@ atr_status atr_builder_finish(atr_builder *builder, const atr_value *results, in
 }
 
 const atr_shape *atr_builder_shape(const atr_builder *builder, atr_value value) {
-  if (!is_open(builder) || value == 0 || value > builder->module->count) return NULL;
+  if (!atr_builder_is_open(builder) || value == 0 || value > builder->module->count) return NULL;
   return &atr_inst_at(builder->module, value)->shape;
 }
 
 /* ---- values ------------------------------------------------------------------------------------ */
 
 atr_value atr_build_parameter(atr_builder *builder, const char *name, const atr_shape *shape) {
-  BUILD(builder, atr_parameter_build(&builder->work, builder->module, name, shape));
+  ATR_BUILD(builder, atr_parameter_build(&builder->work, builder->module, name, shape));
 }
 
 atr_value atr_build_constant(atr_builder *builder, const atr_shape *shape, const void *data) {
-  BUILD(builder, atr_constant_build(&builder->work, builder->module, shape, data));
+  ATR_BUILD(builder, atr_constant_build(&builder->work, builder->module, shape, data));
 }
 
 static atr_value build_conv(atr_builder *builder, atr_op op, atr_value lhs, atr_value rhs, const atr_conv_options *options) {
@@ -128,51 +111,51 @@ static atr_value build_conv(atr_builder *builder, atr_op op, atr_value lhs, atr_
 }
 
 atr_value atr_build_conv(atr_builder *builder, atr_value lhs, atr_value rhs, const atr_conv_options *options) {
-  BUILD(builder, build_conv(builder, ATR_OP_CONVOLUTION, lhs, rhs, options));
+  ATR_BUILD(builder, build_conv(builder, ATR_OP_CONVOLUTION, lhs, rhs, options));
 }
 
 atr_value atr_build_conv_local(atr_builder *builder, atr_value lhs, atr_value rhs, const atr_conv_options *options) {
-  BUILD(builder, build_conv(builder, ATR_OP_LOCAL_CONVOLUTION, lhs, rhs, options));
+  ATR_BUILD(builder, build_conv(builder, ATR_OP_LOCAL_CONVOLUTION, lhs, rhs, options));
 }
 
 atr_value atr_build_elementwise(atr_builder *builder, const char *opcode, const atr_value *operands, int32_t count) {
-  BUILD(builder, atr_elementwise_build(&builder->work, builder->module, opcode, operands, count));
+  ATR_BUILD(builder, atr_elementwise_build(&builder->work, builder->module, opcode, operands, count));
 }
 
 atr_value atr_build_compare(atr_builder *builder, const char *direction, atr_value a, atr_value b) {
-  BUILD(builder, atr_compare_build(&builder->work, builder->module, direction, a, b));
+  ATR_BUILD(builder, atr_compare_build(&builder->work, builder->module, direction, a, b));
 }
 
 atr_value atr_build_convert(atr_builder *builder, atr_value operand, atr_dtype dtype) {
-  BUILD(builder, atr_convert_build(&builder->work, builder->module, operand, dtype));
+  ATR_BUILD(builder, atr_convert_build(&builder->work, builder->module, operand, dtype));
 }
 
 atr_value atr_build_pad(atr_builder *builder, atr_value operand, atr_value padding_value,
                         const int64_t (*low_high_interior)[3]) {
-  BUILD(builder, atr_pad_build(&builder->work, builder->module, operand, padding_value, low_high_interior));
+  ATR_BUILD(builder, atr_pad_build(&builder->work, builder->module, operand, padding_value, low_high_interior));
 }
 
 atr_value atr_build_reverse(atr_builder *builder, atr_value operand, const int64_t *dims, int32_t count) {
-  BUILD(builder, atr_reverse_build(&builder->work, builder->module, operand, dims, count));
+  ATR_BUILD(builder, atr_reverse_build(&builder->work, builder->module, operand, dims, count));
 }
 
 atr_value atr_build_broadcast(atr_builder *builder, atr_value operand, const atr_shape *shape, const int64_t *dims,
                               int32_t count) {
-  BUILD(builder, atr_broadcast_build(&builder->work, builder->module, operand, shape, dims, count));
+  ATR_BUILD(builder, atr_broadcast_build(&builder->work, builder->module, operand, shape, dims, count));
 }
 
 atr_value atr_build_reshape(atr_builder *builder, atr_value operand, const atr_shape *shape) {
-  BUILD(builder, atr_reshape_build(&builder->work, builder->module, operand, shape));
+  ATR_BUILD(builder, atr_reshape_build(&builder->work, builder->module, operand, shape));
 }
 
 atr_value atr_build_transpose(atr_builder *builder, atr_value operand, const int64_t *permutation, int32_t count) {
-  BUILD(builder, atr_transpose_build(&builder->work, builder->module, operand, permutation, count));
+  ATR_BUILD(builder, atr_transpose_build(&builder->work, builder->module, operand, permutation, count));
 }
 
 atr_value atr_build_slice(atr_builder *builder, atr_value operand, const int64_t (*start_limit_stride)[3]) {
-  BUILD(builder, atr_slice_build(&builder->work, builder->module, operand, start_limit_stride));
+  ATR_BUILD(builder, atr_slice_build(&builder->work, builder->module, operand, start_limit_stride));
 }
 
 atr_value atr_build_concatenate(atr_builder *builder, const atr_value *operands, int32_t count, int64_t dimension) {
-  BUILD(builder, atr_concatenate_build(&builder->work, builder->module, operands, count, dimension));
+  ATR_BUILD(builder, atr_concatenate_build(&builder->work, builder->module, operands, count, dimension));
 }

@@ -6,15 +6,6 @@
 #include "file.h"
 #include "job.h"
 
-/* Writes `text`, a string of the context or NULL, to -o or stdout when `code` is TOOL_DONE, and ends the job. */
-static tool_exit finish(job *j, char *text, tool_exit code) {
-  const char *path = j->parsed->values[OPTION_OUTPUT_TEXT];
-  if (code == TOOL_DONE) code = file_write(path != NULL ? path : "-", text, strlen(text));
-  if (text != NULL) atr_string_free(j->context, text);
-  job_fini(j);
-  return code;
-}
-
 tool_exit cmd_explain(const args *parsed) {
   job j = {.parsed = parsed};
   atr_compile_options options;
@@ -25,7 +16,7 @@ tool_exit cmd_explain(const args *parsed) {
   if (code == TOOL_DONE) code = job_report(&j, atr_compile(j.context, j.module, &options, &executable));
   if (code == TOOL_DONE) code = job_report(&j, atr_executable_explain(j.context, executable, &text));
   if (executable != NULL) atr_executable_release(executable);
-  return finish(&j, text, code);
+  return job_finish_text(&j, text, code);
 }
 
 tool_exit cmd_print(const args *parsed) {
@@ -33,7 +24,7 @@ tool_exit cmd_print(const args *parsed) {
   char *text = NULL;
   tool_exit code = job_open(&j, parsed, parsed->files[0], 1);
   if (code == TOOL_DONE) code = job_report(&j, atr_module_print(j.context, j.module, &text));
-  return finish(&j, text, code);
+  return job_finish_text(&j, text, code);
 }
 
 tool_exit cmd_nest(const args *parsed) {
@@ -47,7 +38,7 @@ tool_exit cmd_nest(const args *parsed) {
   j.path = strcmp(path, "-") == 0 ? "<stdin>" : path;
   if (code == TOOL_DONE) code = job_report(&j, atr_nest_check(j.context, j.path, (const char *)bytes, (int64_t)len, &text));
   free(bytes);
-  return finish(&j, text, code);
+  return job_finish_text(&j, text, code);
 }
 
 tool_exit cmd_targets(const args *parsed) {
@@ -57,5 +48,5 @@ tool_exit cmd_targets(const args *parsed) {
   tool_exit code = job_open(&j, parsed, NULL, 1);
   if (code == TOOL_DONE) code = job_compile_options(&j, &options);
   if (code == TOOL_DONE) code = job_report(&j, atr_targets(j.context, &options, &text));
-  return finish(&j, text, code);
+  return job_finish_text(&j, text, code);
 }

@@ -64,6 +64,14 @@ void job_fini(job *j) {
   *j = (job){.parsed = j->parsed};
 }
 
+tool_exit job_finish_text(job *j, char *text, tool_exit code) {
+  const char *path = j->parsed->values[OPTION_OUTPUT_TEXT];
+  if (code == TOOL_DONE) code = file_write(path != NULL ? path : "-", text, strlen(text));
+  if (text != NULL) atr_string_free(j->context, text);
+  job_fini(j);
+  return code;
+}
+
 static tool_exit read_schedule(job *j) {
   const char *text = j->parsed->values[OPTION_SCHEDULE];
   if (text == NULL || j->schedule != NULL) return TOOL_DONE;

@@ -26,6 +26,8 @@ typedef struct job {
 /* Reads and verifies the module at `path`; NULL: a context only. threads as in atr_context_options. */
 tool_exit job_open(job *j, const args *parsed, const char *path, int32_t threads);
 void job_fini(job *j);
+/* Writes `text`, a string of the context or NULL, to -o or stdout when `code` is TOOL_DONE, and ends the job. */
+tool_exit job_finish_text(job *j, char *text, tool_exit code);
 /* Prints the context's message (or `status` in words) and says what to exit with. ATR_OK: TOOL_DONE. */
 tool_exit job_report(const job *j, atr_status status);
 /* --cpu, --features, --target (of compile and targets), --schedule, --constant, --multiply-padding, --name. */

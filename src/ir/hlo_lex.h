@@ -53,6 +53,8 @@ const char *atr_token_describe(atr_arena *arena, const atr_token *token);
 
 /* Decimal integer in exactly text[0, len): false for anything else and for what does not fit. */
 bool atr_text_to_int64(const char *text, size_t len, int64_t *out);
+/* Decimal text such as -1.25e-3 to the nearest f64 (hlo_literal.c); false for anything else. */
+bool atr_text_to_f64(atr_arena *arena, const char *text, size_t len, double *out);
 
 /* Arguments for "%.*s" that keep a message readable when the text is a megabyte long. */
 #define ATR_CLIP(text, len) (int)((len) < 60 ? (len) : 60), (text)

@@ -31,8 +31,8 @@ static bool parse_exponent(const char *text, size_t len, int64_t *out) {
   return true;
 }
 
-/* Decimal text to the nearest f64. strtod sees "-125e-2" for "-1.25": the point it expects depends on the locale. */
-static bool parse_decimal(atr_arena *arena, const char *text, size_t len, double *out) {
+/* strtod sees "-125e-2" for "-1.25": the point it expects depends on the locale. */
+bool atr_text_to_f64(atr_arena *arena, const char *text, size_t len, double *out) {
   size_t sign = len > 0 && text[0] == '-' ? 1 : 0, at = sign;
   size_t whole = count_digits(text + at, len - at), fraction = 0;
   int64_t exponent = 0;
@@ -86,7 +86,7 @@ static atr_status read_float(atr_hlo_reader *r, atr_dtype dtype, double *out) {
     *out = token.text[0] == '-' ? -(double)INFINITY : (double)INFINITY;
     return atr_hlo_next(r);
   }
-  if (token.kind != ATR_TOKEN_WORD || !parse_decimal(r->work->arena, token.text, token.len, out)) {
+  if (token.kind != ATR_TOKEN_WORD || !atr_text_to_f64(r->work->arena, token.text, token.len, out)) {
     return atr_hlo_expected(r, "a decimal number, inf or nan");
   }
   double rounded = atr_scalar_round(dtype, (atr_scalar){.re = *out}).re;
