@@ -6,7 +6,8 @@
  *     ConvTranspose   W (C, M / group, kernel...)     stride (x - 1) + output_padding + dilated kernel - pads
  *
  * With output_shape the pads of a ConvTranspose are computed; an odd one is cut off behind for SAME_UPPER, in front for all other
- * values of auto_pad. */
+ * values of auto_pad. SAME without output_shape cuts the result down to stride x, and leaves a shorter one as it is, as ONNX's shape
+ * inference has it. */
 #include "operators/operators.h"
 
 #include <stddef.h>
@@ -96,28 +97,40 @@ static atr_id conv_build(atr_call *call) {
 
 /* ---- ConvTranspose ----------------------------------------------------------------------------- */
 
-/* What is cut off in front and behind; `full` is the whole result, output_padding included. */
-static void find_cut(const atr_call *call, int d, int64_t full, int64_t cut[2]) {
+static bool has_output_shape(const atr_call *call) {
   const transpose_options *o = call->options;
-  bool has_shape = false, is_same = o->auto_pad == ATR_PADDING_SAME || o->auto_pad == ATR_PADDING_SAME_LOWER;
-  for (int i = 0; i < call->spatial; i++) has_shape = has_shape || o->output_shape[i] != 0;
+  for (int d = 0; d < call->spatial; d++)
+    if (o->output_shape[d] != 0) return true;
+  return false;
+}
+
+/* What is cut off in front and behind; `full` is the whole result without output_padding. */
+static atr_status find_cut(const atr_call *call, int d, int64_t full, int64_t cut[2]) {
+  const transpose_options *o = call->options;
+  bool has_shape = has_output_shape(call), is_same = o->auto_pad == ATR_PADDING_SAME || o->auto_pad == ATR_PADDING_SAME_LOWER;
+  int64_t wanted = has_shape ? o->output_shape[d] : call->types[ATR_INPUT].dims[d + 2] * o->strides[d];
+  int64_t most = full + o->strides[d] - 1, total = full + o->output_padding[d] - wanted;
   cut[0] = o->pads[d];
   cut[1] = o->pads[call->spatial + d];
-  if (!has_shape && !is_same) return;
-  int64_t total = full - (has_shape ? o->output_shape[d] : call->types[ATR_INPUT].dims[d + 2] * o->strides[d]);
-  cut[0] = o->auto_pad == ATR_PADDING_SAME ? atr_floor_div(total, 2) : atr_ceil_div(total, 2);
+  if (!has_shape && !is_same) return ATR_OK;
+  ATR_REFUSE_UNLESS(call, !has_shape || (wanted >= 1 && wanted <= most), "output_shape=%lld in spatial dimension %d; allowed: from 1 to %lld",
+                    (long long)wanted, d, (long long)most);
+  if (!has_shape) total = atr_max(total, 0);
+  cut[0] = o->auto_pad == ATR_PADDING_SAME ? total / 2 : total - total / 2;
+  if (total < 0) cut[0] = 0; /* what is missing is added behind, as output_padding is */
   cut[1] = total - cut[0];
+  return ATR_OK;
 }
 
 static atr_status invert(const atr_call *call, atr_window_dim *w, int d) {
   const transpose_options *o = call->options;
-  int64_t full, cut[2], more = o->output_padding[d];
+  int64_t full, cut[2] = {0}, more = o->output_padding[d];
   ATR_REFUSE_UNLESS(call, more < o->strides[d] || more < o->dilations[d],
                     "output_padding=%lld in spatial dimension %d; it must be below stride %lld or dilation %lld", (long long)more, d,
                     (long long)o->strides[d], (long long)o->dilations[d]);
   w->rhs_dilation = o->dilations[d];
   ATR_TRY(atr_call_full_extent(call, call->types[ATR_INPUT].dims[d + 2], o->strides[d], w, &full));
-  find_cut(call, d, full + more, cut);
+  ATR_TRY(find_cut(call, d, full, cut));
   atr_window_invert(w, o->strides[d], cut[0], cut[1] - more);
   return ATR_OK;
 }
