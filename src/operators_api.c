@@ -50,7 +50,8 @@ atr_value atr_torch_conv_transpose(atr_builder *builder, atr_value input, atr_va
   FAMILY(builder, atr_torch_transposes, ATR_WEIGHT, 2, options, input, weight, bias);
 }
 
-atr_value atr_jax_conv_general_dilated(atr_builder *builder, atr_value lhs, atr_value rhs, const atr_jax_conv_options *options) {
+atr_value atr_jax_conv_general_dilated(atr_builder *builder, atr_value lhs, atr_value rhs,
+                                       const atr_jax_conv_options *options) {
   OPERATOR(builder, &atr_jax_operators[0], options, lhs, rhs);
 }
 
@@ -63,7 +64,8 @@ atr_value atr_jax_conv_general_dilated_patches(atr_builder *builder, atr_value l
   OPERATOR(builder, &atr_jax_operators[2], options, lhs);
 }
 
-atr_value atr_jax_conv_transpose(atr_builder *builder, atr_value lhs, atr_value rhs, const atr_jax_conv_transpose_options *options) {
+atr_value atr_jax_conv_transpose(atr_builder *builder, atr_value lhs, atr_value rhs,
+                                 const atr_jax_conv_transpose_options *options) {
   OPERATOR(builder, &atr_jax_operators[3], options, lhs, rhs);
 }
 
@@ -109,7 +111,8 @@ static atr_status import_call(atr_context *context, atr_arena *arena, const atr_
 atr_status atr_import(atr_context *context, const char *op, const char *const *pairs, int32_t count, atr_module **out,
                       atr_import_hints *hints) {
   if (context == NULL || op == NULL || out == NULL || count < 0 || (pairs == NULL && count > 0))
-    return atr_context_fail(context, ATR_INVALID_ARGUMENT, "atr_import: op, pairs and out must not be NULL, count not negative");
+    return atr_context_fail(context, ATR_INVALID_ARGUMENT,
+                            "atr_import: op, pairs and out must not be NULL, count not negative");
   if (hints != NULL && hints->size < sizeof hints->size)
     return atr_context_fail(context, ATR_INVALID_ARGUMENT, "atr_import: hints has no size");
   const atr_import_request request = {.op = op, .pairs = pairs, .count = count};

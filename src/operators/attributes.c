@@ -1,10 +1,10 @@
-/* attributes.c - attributes of an operator, by its table: from text into the options, ranges and defaults, and their description.
+/* attributes.c - attributes of an operator by its table: from text into the options, ranges, defaults, and what is allowed.
  *
- *     {"stride", TUPLE, offset, low 1, fallback 1}      stride=2 -> {2, 2};   stride=(1,0) -> an error that names it and the range
+ *     {"stride", TUPLE, offset, low 1, fallback 1}      stride=2 -> {2, 2};   stride=(1,0) -> an error with the range
  *
  * The table's row is all that there is of an attribute: the same row reads it, checks what a C program put in the struct, fills
- * in the default, and says in messages and lists what is allowed. Numbers are limited to 31 bits, so that products of two of them
- * fit in int64. */
+ * in the default, and says in messages and lists what is allowed. Numbers are limited to 31 bits, so that products of two of
+ * them fit in int64. */
 #include "operators/operators.h"
 
 #include <stdio.h>
@@ -15,7 +15,9 @@
 enum { PLACES_MAX = 2 * ATR_MAX_SPATIAL };
 
 static void *place_of(const atr_call *call, const atr_attribute *a) { return (char *)call->options + a->offset; }
-static int *word_of(const atr_call *call, const atr_attribute *a) { return (int *)(void *)((char *)call->options + a->word_offset); }
+static int *word_of(const atr_call *call, const atr_attribute *a) {
+  return (int *)(void *)((char *)call->options + a->word_offset);
+}
 
 static bool is_list(const atr_attribute *a) {
   return a->kind == ATR_ATTRIBUTE_TUPLE || a->kind == ATR_ATTRIBUTE_ENDS || a->kind == ATR_ATTRIBUTE_PAIRS;
@@ -40,13 +42,15 @@ static const char *list_form(const atr_attribute *a, int spatial, atr_arena *are
   const char *count = spatial == 0 ? "one" : atr_arena_printf(arena, "%d", count_of(a, spatial));
   const char *each = spatial == 0 ? " per spatial dimension" : "";
   if (a->kind == ATR_ATTRIBUTE_PAIRS)
-    return atr_arena_printf(arena, "%s (low, high)%s%s", spatial == 0 ? "one pair" : atr_arena_printf(arena, "%d pair%s", spatial, spatial == 1 ? "" : "s"), each,
-                            a->low >= 0 ? ", none negative" : "");
+    return atr_arena_printf(arena, "%s (low, high)%s%s",
+                            spatial == 0 ? "one pair" : atr_arena_printf(arena, "%d pair%s", spatial, spatial == 1 ? "" : "s"),
+                            each, a->low >= 0 ? ", none negative" : "");
   const char *range = a->low > -INT32_MAX ? atr_arena_printf(arena, " from %lld", (long long)a->low) : "";
   if (a->kind == ATR_ATTRIBUTE_ENDS)
     return spatial == 0 ? atr_arena_printf(arena, "integers%s: all begins, then all ends", range)
                         : atr_arena_printf(arena, "%s integers%s: all begins, then all ends", count, range);
-  return atr_arena_printf(arena, "%s integer%s%s%s, or one for all", count, spatial == 1 || spatial == 0 ? "" : "s", range, each);
+  return atr_arena_printf(arena, "%s integer%s%s%s, or one for all", count, spatial == 1 || spatial == 0 ? "" : "s", range,
+                          each);
 }
 
 const char *atr_attribute_allowed(atr_arena *arena, const atr_attribute *a, int spatial) {
@@ -139,7 +143,8 @@ static bool set_list(const atr_call *call, const atr_attribute *a, const atr_lit
     *word_of(call, a) = place;
     return true;
   }
-  return a->kind == ATR_ATTRIBUTE_PAIRS ? set_pairs(call, a, value, place_of(call, a)) : set_numbers(call, a, value, place_of(call, a));
+  return a->kind == ATR_ATTRIBUTE_PAIRS ? set_pairs(call, a, value, place_of(call, a))
+                                        : set_numbers(call, a, value, place_of(call, a));
 }
 
 static bool set_flag(const atr_literal *value, atr_flag *out) {
@@ -163,11 +168,14 @@ static atr_literal last_name(const atr_literal *value) {
 
 /* NumPy's and torch's names beside HLO's. */
 static bool set_dtype(const atr_literal *value, atr_dtype *out) {
-  static const struct { const char *name; atr_dtype dtype; } NAMES[] = {
-      {"None", ATR_DTYPE_NONE}, {"float64", ATR_F64}, {"double", ATR_F64},     {"float32", ATR_F32},  {"float", ATR_F32},
-      {"float16", ATR_F16},     {"half", ATR_F16},    {"bfloat16", ATR_BF16},  {"int8", ATR_S8},      {"int16", ATR_S16},
-      {"int32", ATR_S32},       {"int64", ATR_S64},   {"uint8", ATR_U8},       {"uint16", ATR_U16},   {"uint32", ATR_U32},
-      {"uint64", ATR_U64},      {"bool", ATR_PRED},   {"complex64", ATR_C64},  {"complex128", ATR_C128}};
+  static const struct {
+    const char *name;
+    atr_dtype dtype;
+  } NAMES[] = {{"None", ATR_DTYPE_NONE}, {"float64", ATR_F64},   {"double", ATR_F64},     {"float32", ATR_F32},
+               {"float", ATR_F32},       {"float16", ATR_F16},   {"half", ATR_F16},       {"bfloat16", ATR_BF16},
+               {"int8", ATR_S8},         {"int16", ATR_S16},     {"int32", ATR_S32},      {"int64", ATR_S64},
+               {"uint8", ATR_U8},        {"uint16", ATR_U16},    {"uint32", ATR_U32},     {"uint64", ATR_U64},
+               {"bool", ATR_PRED},       {"complex64", ATR_C64}, {"complex128", ATR_C128}};
   if (value->kind != ATR_LITERAL_WORD) return false;
   atr_literal name = last_name(value);
   for (int i = 0; i < ATR_COUNT(NAMES); i++)
@@ -210,7 +218,8 @@ static bool set_dims(const atr_call *call, const atr_literal *items, const char 
   const atr_literal *list = NULL;
   for (int i = 0; i < 3; i++) {
     bool has_key = items[i].key != NULL;
-    if (has_key ? strlen(key) == items[i].key_len && memcmp(key, items[i].key, items[i].key_len) == 0 : i == place) list = &items[i];
+    if (has_key ? strlen(key) == items[i].key_len && memcmp(key, items[i].key, items[i].key_len) == 0 : i == place)
+      list = &items[i];
   }
   if (list == NULL || list->kind != ATR_LITERAL_LIST || list->count != call->spatial + 2) return false;
   int64_t *dims = ATR_NEW_ARRAY(call->work->arena, int64_t, list->count);
@@ -229,7 +238,8 @@ static bool set_dimensions(const atr_call *call, const atr_literal *value, atr_j
   atr_literal head = {.kind = ATR_LITERAL_WORD, .word = value->word, .word_len = value->word_len};
   head = last_name(&head);
   return atr_literal_is(&head, "ConvDimensionNumbers") && set_dims(call, value->items, "lhs_spec", 0, &out->lhs_dims) &&
-         set_dims(call, value->items, "rhs_spec", 1, &out->rhs_dims) && set_dims(call, value->items, "out_spec", 2, &out->out_dims);
+         set_dims(call, value->items, "rhs_spec", 1, &out->rhs_dims) &&
+         set_dims(call, value->items, "out_spec", 2, &out->out_dims);
 }
 
 atr_status atr_attribute_set(atr_call *call, const atr_attribute *a, const atr_literal *value) {
@@ -266,8 +276,7 @@ static atr_status complete_list(const atr_call *call, const atr_attribute *a) {
   int64_t *numbers = place_of(call, a);
   int count = count_of(a, call->spatial), places = a->kind == ATR_ATTRIBUTE_TUPLE ? ATR_MAX_SPATIAL : PLACES_MAX;
   for (int i = 0; i < count; i++) ATR_TRY(complete_number(call, a, &numbers[i]));
-  for (int i = count; i < places; i++)
-    ATR_REFUSE_UNLESS(call, numbers[i] == 0, "%s has more than %d entries", a->name, count);
+  for (int i = count; i < places; i++) ATR_REFUSE_UNLESS(call, numbers[i] == 0, "%s has more than %d entries", a->name, count);
   return ATR_OK;
 }
 

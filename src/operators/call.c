@@ -1,7 +1,7 @@
 /* call.c - what every operator does: types of arrays, and the steps that convolutions of all systems are made of.
  *
- * In: a call with the arrays' types (or some of them) and options. Out: complete options, types that fit each other, and then the
- * instructions of the operator's build(). For example torch.ConvTranspose1d with stride 2, padding 1, kernel 4 is
+ * In: a call with the arrays' types (or some of them) and options. Out: complete options, types that fit each other, and then
+ * the instructions of the operator's build(). For example torch.ConvTranspose1d with stride 2, padding 1, kernel 4 is
  *
  *     convolution(input, weight with its features exchanged), window={size=4 pad=2_2 lhs_dilate=2 rhs_reversal=1}, plus bias */
 #include "operators/operators.h"
@@ -50,8 +50,10 @@ static atr_status check_dtypes(const atr_call *call) {
 /* `flag` as the caller said it. With text the default decides what is not said; with arrays those that are there do. */
 static atr_status find_bias(atr_call *call, atr_flag said) {
   call->has_bias = is_there(call, ATR_BIAS);
-  ATR_REFUSE_UNLESS(call, said != ATR_FLAG_FALSE || !call->has_bias, "there is a bias, but the attribute says that there is none");
-  ATR_REFUSE_UNLESS(call, said != ATR_FLAG_TRUE || call->has_bias || call->from_text, "the attribute says that there is a bias, but none is given");
+  ATR_REFUSE_UNLESS(call, said != ATR_FLAG_FALSE || !call->has_bias,
+                    "there is a bias, but the attribute says that there is none");
+  ATR_REFUSE_UNLESS(call, said != ATR_FLAG_TRUE || call->has_bias || call->from_text,
+                    "the attribute says that there is a bias, but none is given");
   if (call->from_text && atr_call_bias_flag(call) == ATR_FLAG_TRUE) call->has_bias = true;
   return ATR_OK;
 }
@@ -72,8 +74,9 @@ static atr_status compare_types(atr_call *call) {
 
 atr_status atr_call_complete(atr_call *call) {
   atr_flag said = atr_call_bias_flag(call);
-  ATR_REFUSE_UNLESS(call, call->spatial >= 0 && call->spatial <= ATR_MAX_SPATIAL, "%s is %s, but it must have from 0 to %d spatial dimensions",
-                    call->op->arrays[0].name, atr_shape_text(call->work, &call->types[0]), ATR_MAX_SPATIAL);
+  ATR_REFUSE_UNLESS(call, call->spatial >= 0 && call->spatial <= ATR_MAX_SPATIAL,
+                    "%s is %s, but it must have from 0 to %d spatial dimensions", call->op->arrays[0].name,
+                    atr_shape_text(call->work, &call->types[0]), ATR_MAX_SPATIAL);
   ATR_TRY(check_dtypes(call));
   ATR_TRY(atr_attributes_complete(call));
   ATR_TRY(find_bias(call, said));
@@ -123,14 +126,16 @@ atr_id atr_family_build(atr_work *work, atr_module *module, const atr_operator *
   atr_call call = {.work = work, .op = &rows[0]};
   if (!is_value) ATR_REFUSE(&call, "%s is not a value of this builder", rows[0].arrays[array].name);
   else if (row < 0 || row >= count)
-    ATR_REFUSE(&call, "%s has rank %d; its kin take %d to %d spatial dimensions", rows[0].arrays[array].name, rank, first, first + count - 1);
+    ATR_REFUSE(&call, "%s has rank %d; its kin take %d to %d spatial dimensions", rows[0].arrays[array].name, rank, first,
+               first + count - 1);
   else return atr_operator_build(work, module, &rows[row], args, options);
   return 0;
 }
 
 /* ---- layers ------------------------------------------------------------------------------------ */
 
-static atr_status check_channels(const atr_call *call, const char *name, int64_t channels, const char *groups_name, int64_t groups) {
+static atr_status check_channels(const atr_call *call, const char *name, int64_t channels, const char *groups_name,
+                                 int64_t groups) {
   ATR_REFUSE_UNLESS(call, channels % groups == 0, "%s=%lld does not divide the %lld %s", groups_name, (long long)groups,
                     (long long)channels, name);
   return ATR_OK;
@@ -140,8 +145,8 @@ static atr_status find_kernel(atr_call *call, const atr_layer_source *s, const a
   for (int d = 0; d < call->spatial; d++) {
     int64_t *extent = &call->layer.kernel[d];
     *extent = s->kernel_stated[d] != 0 ? s->kernel_stated[d] : weight->dims[s->kernel_dim + d];
-    ATR_REFUSE_UNLESS(call, *extent >= 1 && *extent <= INT32_MAX, "the kernel has extent %lld in spatial dimension %d; allowed: from 1",
-                      (long long)*extent, d);
+    ATR_REFUSE_UNLESS(call, *extent >= 1 && *extent <= INT32_MAX,
+                      "the kernel has extent %lld in spatial dimension %d; allowed: from 1", (long long)*extent, d);
   }
   return ATR_OK;
 }
@@ -157,7 +162,8 @@ atr_status atr_call_find_layer(atr_call *call, const atr_layer_source *s) {
     ATR_REFUSE_UNLESS(call, weight->rank == s->weight_rank, "%s is %s, but it must have rank %d: %s", name,
                       atr_shape_text(call->work, weight), s->weight_rank, form);
   ATR_REFUSE_UNLESS(call, s->in_stated == 0 || s->in_stated == s->in, "in_channels=%lld, but %s is %s with %lld channels",
-                    (long long)s->in_stated, call->op->arrays[0].name, atr_shape_text(call->work, &call->types[0]), (long long)s->in);
+                    (long long)s->in_stated, call->op->arrays[0].name, atr_shape_text(call->work, &call->types[0]),
+                    (long long)s->in);
   layer->groups = s->groups;
   layer->in = s->in;
   layer->out = s->out_stated;
@@ -177,7 +183,8 @@ void atr_call_expect_weight(atr_call *call, int64_t first, int64_t second, bool 
   dims[features_last ? rank - 1 : 1] = second;
   for (int d = 0; d < call->spatial; d++) dims[d + (features_last ? 1 : 2)] = call->layer.kernel[d];
   int array = atr_call_weight(call);
-  atr_call_expect(call, array, is_there(call, array) && call->op->weight != 0 ? call->types[array].dtype : call->types[0].dtype, rank, dims);
+  atr_call_expect(call, array, is_there(call, array) && call->op->weight != 0 ? call->types[array].dtype : call->types[0].dtype,
+                  rank, dims);
 }
 
 /* ---- convolutions ------------------------------------------------------------------------------ */
@@ -227,9 +234,11 @@ atr_status atr_call_check_fit(const atr_call *call, const atr_conv *c, const atr
     ATR_REFUSE_UNLESS(call, input >= 1, "spatial dimension %d of %s is empty", d, call->op->arrays[0].name);
     bool fits = atr_checked_add(input, w->pad_lo, &padded) && atr_checked_add(padded, w->pad_hi, &padded);
     ATR_REFUSE_UNLESS(call, fits, "the padding of spatial dimension %d overflows", d);
-    ATR_REFUSE_UNLESS(call, atr_window_extent(w) <= padded,
-                      "spatial dimension %d: the kernel, which takes %lld elements with its dilation, is larger than the padded "
-                      "input, which has %lld", d, (long long)atr_window_extent(w), (long long)padded);
+    ATR_REFUSE_UNLESS(
+        call, atr_window_extent(w) <= padded,
+        "spatial dimension %d: the kernel, which takes %lld elements with its dilation, is larger than the padded "
+        "input, which has %lld",
+        d, (long long)atr_window_extent(w), (long long)padded);
   }
   return ATR_OK;
 }
@@ -257,7 +266,8 @@ atr_status atr_call_check_inverse(const atr_call *call, const atr_conv *c, const
     ATR_REFUSE_UNLESS(call, input >= 1, "spatial dimension %d of %s is empty", d, call->op->arrays[0].name);
     ATR_TRY(atr_call_full_extent(call, input, w->lhs_dilation, w, &output));
     output += w->pad_lo + w->pad_hi - 2 * (atr_window_extent(w) - 1);
-    ATR_REFUSE_UNLESS(call, output >= 0, "the padding leaves an output of extent %lld in spatial dimension %d", (long long)output, d);
+    ATR_REFUSE_UNLESS(call, output >= 0, "the padding leaves an output of extent %lld in spatial dimension %d",
+                      (long long)output, d);
   }
   return ATR_OK;
 }

@@ -3,8 +3,8 @@
  * In: "mxnet.Convolution" and {"data=f32[1,3,8,8]", "kernel=(3,3)", "num_filter=4"}. Out: a module whose parameters are the
  * operator's arrays in its own order, or a message that names what is wrong, what was given and what is allowed.
  *
- * Arrays come first, because the number of spatial dimensions may be theirs; then attributes by the table; then the call is like
- * one from C (call.c), but that types which follow are filled in, and that what is not said has the system's default. */
+ * Arrays come first, because the number of spatial dimensions may be theirs; then attributes by the table; then the call is
+ * like one from C (call.c), but that types which follow are filled in, and that what is not said has the system's default. */
 #include "operators/operators.h"
 
 #include <string.h>
@@ -21,7 +21,9 @@ typedef struct import {
 
 /* ---- pairs ------------------------------------------------------------------------------------- */
 
-static bool is_name(const char *pair, size_t len, const char *name) { return strlen(name) == len && memcmp(pair, name, len) == 0; }
+static bool is_name(const char *pair, size_t len, const char *name) {
+  return strlen(name) == len && memcmp(pair, name, len) == 0;
+}
 
 static atr_status fail_unknown(const import *in, const char *name, size_t len) {
   const atr_operator *op = in->call.op;
@@ -103,7 +105,8 @@ static bool read_value(import *in, int array, const atr_literal *literal, bool h
 static atr_status read_array(import *in, int array) {
   const atr_array *a = &in->call.op->arrays[array];
   const char *text = in->arrays[array];
-  ATR_REFUSE_UNLESS(&in->call, text != NULL || a->role != ATR_ARRAY_REQUIRED, "%s is missing: its type has the shape %s", a->name, a->form);
+  ATR_REFUSE_UNLESS(&in->call, text != NULL || a->role != ATR_ARRAY_REQUIRED, "%s is missing: its type has the shape %s",
+                    a->name, a->form);
   if (text == NULL || (strcmp(text, "None") == 0 && a->role == ATR_ARRAY_OPTIONAL)) return ATR_OK;
   const char *colon = strchr(text, ':');
   atr_literal literal;
@@ -155,7 +158,7 @@ atr_status atr_operator_import(atr_work *work, atr_module *module, const atr_imp
   if (op == NULL)
     return atr_fail(work, ATR_NOWHERE, ATR_INVALID_ARGUMENT, "there is no operator '%.60s'; did you mean %s?", request->op,
                     atr_operator_nearest(work->arena, request->op));
-  import in = {.call = {.work = work, .module = module, .op = op, .from_text = true}};
+import in = {.call = {.work = work, .module = module, .op = op, .from_text = true } };
   in.call.options = atr_arena_alloc(work->arena, op->options_size);
   ATR_TRY(read_call(&in, request));
   for (int i = 0; i < op->array_count; i++) in.call.args[i] = make_array(&in, i);

@@ -4,8 +4,8 @@
  *
  *     conv_general_dilated           the compiler's own convolution, with JAX's restrictions
  *     conv_general_dilated_local     an unshared convolution; rhs's input features are channel times window, channel slowest
- *     conv_general_dilated_patches   a convolution of each channel by itself with one filter per place of the window, as JAX does
- *     conv_transpose                 lhs_dilation is strides; the kernel is not flipped unless transpose_kernel; NHWC, HWIO, NHWC
+ *     conv_general_dilated_patches   a convolution of each channel by itself with one filter per place of the window
+ *     conv_transpose                 lhs_dilation is strides; flips the kernel for transpose_kernel only; NHWC, HWIO, NHWC
  *
  * Strides, paddings and dilations go with the spatial dimensions in the order of rhs_spec. */
 #include "operators/operators.h"
@@ -56,8 +56,7 @@ static atr_status transpose_types(atr_call *call) {
 
 static atr_status check_filter(const atr_call *call) {
   const conv_options *o = call->options;
-  for (int d = 0; d < call->spatial; d++)
-    ATR_REFUSE_UNLESS(call, o->filter_shape[d] != 0, "filter_shape is missing");
+  for (int d = 0; d < call->spatial; d++) ATR_REFUSE_UNLESS(call, o->filter_shape[d] != 0, "filter_shape is missing");
   return ATR_OK;
 }
 
@@ -83,10 +82,15 @@ static void name_dimensions(const atr_jax_dimension_numbers *dn, atr_conv_option
 }
 
 static atr_conv_options general_options(const conv_options *o) {
-  atr_conv_options out = {.size = sizeof out, .window_strides = o->window_strides, .padding_kind = o->padding_kind,
-                          .lhs_dilation = o->lhs_dilation, .rhs_dilation = o->rhs_dilation,
-                          .feature_group_count = o->feature_group_count, .batch_group_count = o->batch_group_count,
-                          .lhs_precision = o->precision[0], .rhs_precision = o->precision[1],
+  atr_conv_options out = {.size = sizeof out,
+                          .window_strides = o->window_strides,
+                          .padding_kind = o->padding_kind,
+                          .lhs_dilation = o->lhs_dilation,
+                          .rhs_dilation = o->rhs_dilation,
+                          .feature_group_count = o->feature_group_count,
+                          .batch_group_count = o->batch_group_count,
+                          .lhs_precision = o->precision[0],
+                          .rhs_precision = o->precision[1],
                           .preferred_element_type = o->preferred_element_type};
   if (o->padding_kind == ATR_PADDING_EXPLICIT) out.padding = o->padding;
   name_dimensions(&o->dimension_numbers, &out);
@@ -118,7 +122,8 @@ static atr_id identity(atr_call *call, int64_t n, atr_dtype dtype) {
     iota.u.dims.count = 1;
     index[dim] = atr_inst_build(call->work, call->module, &iota);
   }
-  return atr_convert_build(call->work, call->module, atr_compare_build(call->work, call->module, "EQ", index[0], index[1]), dtype);
+  return atr_convert_build(call->work, call->module, atr_compare_build(call->work, call->module, "EQ", index[0], index[1]),
+                           dtype);
 }
 
 /* Filters (channels * places, 1, window...): those of the identity, once per channel. */
@@ -128,7 +133,8 @@ static atr_id patch_filters(atr_call *call, int64_t channels) {
   for (int d = 0; d < call->spatial; d++) places *= dims[d + 2] = o->filter_shape[d];
   dims[0] = channels * places;
   atr_dtype dtype = call->types[LHS].dtype;
-  atr_shape all = atr_shape_make(dtype, 3, (int64_t[]){channels, places, places}), filters = atr_shape_make(dtype, call->spatial + 2, dims);
+  atr_shape all = atr_shape_make(dtype, 3, (int64_t[]){channels, places, places}),
+            filters = atr_shape_make(dtype, call->spatial + 2, dims);
   atr_id each = identity(call, places, dtype);
   atr_id wide = atr_broadcast_build(call->work, call->module, each, &all, (int64_t[]){1, 2}, 2);
   return atr_reshape_build(call->work, call->module, wide, &filters);
@@ -215,7 +221,8 @@ static void kernel_extents(const atr_call *call, const atr_jax_dimension_numbers
   const atr_shape *rhs = &call->types[RHS];
   int found = 0;
   for (int d = 0; d < call->spatial; d++) extents[d] = 1;
-  for (int place = 0; dn->rhs_spec != NULL && place < rhs->rank && dn->rhs_spec[place] != '\0' && found < call->spatial; place++)
+  for (int place = 0; dn->rhs_spec != NULL && place < rhs->rank && dn->rhs_spec[place] != '\0' && found < call->spatial;
+       place++)
     if (dn->rhs_spec[place] != 'I' && dn->rhs_spec[place] != 'O') extents[found++] = rhs->dims[place];
   for (int d = 0; dn->rhs_dims != NULL && d < call->spatial; d++)
     if (dn->rhs_dims[d + 2] >= 0 && dn->rhs_dims[d + 2] < rhs->rank) extents[d] = rhs->dims[dn->rhs_dims[d + 2]];
@@ -228,7 +235,8 @@ static atr_id transpose_build(atr_call *call) {
   int32_t reversal[ATR_MAX_SPATIAL];
   bool turned = o->transpose_kernel == ATR_FLAG_TRUE;
   default_dimensions(call->spatial, lhs, rhs);
-  if (dn.lhs_spec == NULL && dn.lhs_dims == NULL) dn = (atr_jax_dimension_numbers){.lhs_dims = lhs, .rhs_dims = rhs, .out_dims = lhs};
+  if (dn.lhs_spec == NULL && dn.lhs_dims == NULL)
+    dn = (atr_jax_dimension_numbers){.lhs_dims = lhs, .rhs_dims = rhs, .out_dims = lhs};
   kernel_extents(call, &dn, extents);
   for (int d = 0; d < call->spatial; d++) {
     atr_window_dim w = {.size = extents[d] < INT32_MAX ? extents[d] : INT32_MAX, .rhs_dilation = o->rhs_dilation[d]};
@@ -243,8 +251,13 @@ static atr_id transpose_build(atr_call *call) {
     swapped[1] = dn.rhs_dims[0];
     dn.rhs_dims = swapped;
   }
-  atr_conv_options options = {.size = sizeof options, .padding = pads, .lhs_dilation = o->strides, .rhs_dilation = o->rhs_dilation,
-                              .window_reversal = reversal, .lhs_precision = o->precision[0], .rhs_precision = o->precision[1],
+  atr_conv_options options = {.size = sizeof options,
+                              .padding = pads,
+                              .lhs_dilation = o->strides,
+                              .rhs_dilation = o->rhs_dilation,
+                              .window_reversal = reversal,
+                              .lhs_precision = o->precision[0],
+                              .rhs_precision = o->precision[1],
                               .preferred_element_type = o->preferred_element_type};
   name_dimensions(&dn, &options);
   return atr_conv_build(call->work, call->module, ATR_OP_CONVOLUTION, call->args[LHS], call->args[RHS], &options);
@@ -256,32 +269,38 @@ static const atr_array conv_arrays[] = {
     {.name = "lhs", .holds = ATR_HOLDS_ANY, .form = "N, C and the spatial dimensions, by lhs_spec"},
     {.name = "rhs", .holds = ATR_HOLDS_ANY, .form = "O, I and the spatial dimensions, by rhs_spec"}};
 
-#define PADDING(T, kinds) \
-  ATR_FIELD(T, padding, PAIRS, .low = -INT32_MAX, .traits = ATR_TRAIT_REQUIRED | ATR_TRAIT_ANY_CASE, .words = kinds, .word_offset = offsetof(T, padding_kind))
+#define PADDING(T, kinds)                                                                                                      \
+  ATR_FIELD(T, padding, PAIRS, .low = -INT32_MAX, .traits = ATR_TRAIT_REQUIRED | ATR_TRAIT_ANY_CASE, .words = kinds,           \
+            .word_offset = offsetof(T, padding_kind))
 #define STRIDES(T, field) ATR_FIELD(T, field, TUPLE, .low = 1, .fallback = 1, .traits = ATR_TRAIT_REQUIRED)
 #define DILATION(T, field) ATR_FIELD(T, field, TUPLE, .low = 1, .fallback = 1)
-#define REST(T) \
-  ATR_FIELD(T, dimension_numbers, DIMENSIONS, ), \
-  ATR_FIELD(T, precision, PRECISION, .traits = ATR_TRAIT_ANY_CASE), \
-  ATR_FIELD(T, preferred_element_type, DTYPE, )
-#define WINDOW \
-  STRIDES(conv_options, window_strides), PADDING(conv_options, "|VALID|SAME|SAME_LOWER"), DILATION(conv_options, lhs_dilation), \
-  DILATION(conv_options, rhs_dilation)
+#define REST(T)                                                                                                                \
+  ATR_FIELD(T, dimension_numbers, DIMENSIONS, ), ATR_FIELD(T, precision, PRECISION, .traits = ATR_TRAIT_ANY_CASE),             \
+      ATR_FIELD(T, preferred_element_type, DTYPE, )
+#define WINDOW                                                                                                                 \
+  STRIDES(conv_options, window_strides), PADDING(conv_options, "|VALID|SAME|SAME_LOWER"),                                      \
+      DILATION(conv_options, lhs_dilation), DILATION(conv_options, rhs_dilation)
 #define FILTER ATR_FIELD(conv_options, filter_shape, TUPLE, .low = 1, .traits = ATR_TRAIT_REQUIRED)
 #define COUNT(field) ATR_FIELD(conv_options, field, INT, .low = 1, .fallback = 1)
 
-static const atr_attribute conv_attributes[] = {WINDOW, COUNT(feature_group_count), COUNT(batch_group_count), REST(conv_options)};
+static const atr_attribute conv_attributes[] = {WINDOW, COUNT(feature_group_count), COUNT(batch_group_count),
+                                                REST(conv_options)};
 static const atr_attribute filter_attributes[] = {FILTER, WINDOW, REST(conv_options)};
 static const atr_attribute transpose_attributes[] = {
-    STRIDES(transpose_options, strides), PADDING(transpose_options, "|VALID|SAME"), DILATION(transpose_options, rhs_dilation),
+    STRIDES(transpose_options, strides),
+    PADDING(transpose_options, "|VALID|SAME"),
+    DILATION(transpose_options, rhs_dilation),
     REST(transpose_options),
     ATR_FIELD(transpose_options, transpose_kernel, FLAG, .fallback = ATR_FLAG_FALSE),
     ATR_FIELD(transpose_options, use_consistent_padding, FLAG, .fallback = ATR_FLAG_FALSE)};
 
-#define ROW(text, count, kind, table, T) \
-  {.name = "jax." text, .arrays = conv_arrays, .array_count = count, .attributes = table##_attributes, \
-   .attribute_count = ATR_COUNT(table##_attributes), .options_size = sizeof(T), .types = kind##_types, .build = kind##_build}
+#define ROW(text, count, kind, table, T)                                                                                       \
+  {                                                                                                                            \
+    .name = "jax." text, .arrays = conv_arrays, .array_count = count, .attributes = table##_attributes,                        \
+    .attribute_count = ATR_COUNT(table##_attributes), .options_size = sizeof(T), .types = kind##_types, .build = kind##_build  \
+  }
 
-const atr_operator atr_jax_operators[4] = {
-    ROW("conv_general_dilated", 2, conv, conv, conv_options), ROW("conv_general_dilated_local", 2, local, filter, conv_options),
-    ROW("conv_general_dilated_patches", 1, patches, filter, conv_options), ROW("conv_transpose", 2, transpose, transpose, transpose_options)};
+const atr_operator atr_jax_operators[4] = {ROW("conv_general_dilated", 2, conv, conv, conv_options),
+                                           ROW("conv_general_dilated_local", 2, local, filter, conv_options),
+                                           ROW("conv_general_dilated_patches", 1, patches, filter, conv_options),
+                                           ROW("conv_transpose", 2, transpose, transpose, transpose_options)};

@@ -24,13 +24,14 @@ typedef struct reader {
 static atr_status expected(const reader *r, const char *wanted) {
   size_t rest = (size_t)(r->end - r->at);
   return atr_fail(r->work, ATR_NOWHERE, ATR_PARSE_ERROR, "%s=%.*s: expected %s %s%.*s%s", r->what,
-                  ATR_CLIP(r->text, (size_t)(r->end - r->text)), wanted, rest == 0 ? "at the end" : "at '", ATR_CLIP(r->at, rest),
-                  rest == 0 ? "" : "'");
+                  ATR_CLIP(r->text, (size_t)(r->end - r->text)), wanted, rest == 0 ? "at the end" : "at '",
+                  ATR_CLIP(r->at, rest), rest == 0 ? "" : "'");
 }
 
 static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n'; }
 static bool is_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '+' || c == '-';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '+' ||
+         c == '-';
 }
 
 static char peek(reader *r) {
@@ -136,5 +137,6 @@ atr_status atr_literal_read(atr_work *work, const char *what, const char *text, 
 }
 
 bool atr_literal_is(const atr_literal *literal, const char *word) {
-  return literal->kind == ATR_LITERAL_WORD && strlen(word) == literal->word_len && memcmp(word, literal->word, literal->word_len) == 0;
+  return literal->kind == ATR_LITERAL_WORD && strlen(word) == literal->word_len &&
+         memcmp(word, literal->word, literal->word_len) == 0;
 }

@@ -28,7 +28,7 @@ static atr_status check_input(const atr_call *call, atr_megengine_compute_mode m
   return ATR_OK;
 }
 
-/* (first, second, kernel...), or with groups (groups, first / groups, second / groups, kernel...), and the bias (1, out, 1...). */
+/* (first, second, kernel...), or with groups (groups, first / groups, second / groups, kernel...); bias (1, out, 1...). */
 static void expect_types(atr_call *call, int64_t first, int64_t second) {
   atr_dtype dtype = call->types[ATR_INPUT].dtype;
   int64_t groups = call->layer.groups, weight[ATR_MAX_RANK], bias[ATR_MAX_RANK] = {1, call->layer.out};
@@ -46,9 +46,17 @@ static void expect_types(atr_call *call, int64_t first, int64_t second) {
 
 static atr_layer_source source_of(const atr_call *call, int64_t in, int64_t out, int64_t groups, const int64_t *kernel) {
   int leading = groups > 1 ? 1 : 0;
-  return (atr_layer_source){.in = call->types[ATR_INPUT].dims[1], .in_stated = in, .out_stated = out, .groups = groups,
-                            .kernel_stated = kernel, .weight_rank = call->spatial + 2 + leading, .out_dim = leading,
-                            .kernel_dim = leading + 2, .out_scale = groups, .out_name = "output channels", .groups_name = "groups"};
+  return (atr_layer_source){.in = call->types[ATR_INPUT].dims[1],
+                            .in_stated = in,
+                            .out_stated = out,
+                            .groups = groups,
+                            .kernel_stated = kernel,
+                            .weight_rank = call->spatial + 2 + leading,
+                            .out_dim = leading,
+                            .kernel_dim = leading + 2,
+                            .out_scale = groups,
+                            .out_name = "output channels",
+                            .groups_name = "groups"};
 }
 
 static atr_status conv_types(atr_call *call) {
@@ -102,7 +110,8 @@ static atr_id conv_build(atr_call *call) {
     set_window(&c->window[d], o->stride[d], o->padding[d], o->dilation[d]);
     c->window[d].edge = o->padding_mode;
     if (o->padding_mode == ATR_EDGE_REFLECT && o->padding[d] >= input) {
-      ATR_REFUSE(call, "padding_mode='reflect' allows a padding of at most %lld for extent %lld in spatial dimension %d, got %lld",
+      ATR_REFUSE(call,
+                 "padding_mode='reflect' allows a padding of at most %lld for extent %lld in spatial dimension %d, got %lld",
                  (long long)input - 1, (long long)input, d, (long long)o->padding[d]);
       return 0;
     }
@@ -119,8 +128,8 @@ static atr_id transpose_build(atr_call *call) {
     c->window[d].rhs_dilation = o->dilation[d];
     atr_window_invert(&c->window[d], o->stride[d], o->padding[d], o->padding[d] - o->output_padding[d]);
     if (o->output_padding[d] >= o->stride[d]) {
-      ATR_REFUSE(call, "output_padding=%lld in spatial dimension %d; it must be below stride %lld", (long long)o->output_padding[d], d,
-                 (long long)o->stride[d]);
+      ATR_REFUSE(call, "output_padding=%lld in spatial dimension %d; it must be below stride %lld",
+                 (long long)o->output_padding[d], d, (long long)o->stride[d]);
       return 0;
     }
   }
@@ -164,7 +173,7 @@ static atr_status local_types(atr_call *call) {
   return ATR_OK;
 }
 
-/* (g, OH, OW, in/g, kh, kw, out/g) -> (g, OH, OW, in/g kh kw, out/g) -> (OH, OW, in/g kh kw, g, out/g) -> (OH, OW, in/g kh kw, out) */
+/* (g, OH, OW, in/g, kh, kw, out/g), with f = in/g kh kw -> (g, OH, OW, f, out/g) -> (OH, OW, f, g, out/g) -> (OH, OW, f, out) */
 static atr_id local_weight(atr_call *call, atr_id weight) {
   const atr_shape w = call->types[ATR_WEIGHT];
   int64_t features = w.dims[3] * w.dims[4] * w.dims[5], merged[] = {w.dims[0], w.dims[1], w.dims[2], features, w.dims[6]};
@@ -191,9 +200,12 @@ static atr_id local_build(atr_call *call) {
 
 /* ---- tables ------------------------------------------------------------------------------------ */
 
-#define INP {.name = "inp", .holds = ATR_HOLDS_FLOATS, .form = "(N, C, spatial...)"}
-#define WEIGHT(text) {.name = "weight", .role = ATR_ARRAY_INFERRED, .holds = ATR_HOLDS_FLOATS, .form = text}
-#define BIAS {.name = "bias", .role = ATR_ARRAY_BIAS, .holds = ATR_HOLDS_FLOATS, .form = "(1, out_channels, 1...)"}
+#define INP                                                                                                                    \
+  { .name = "inp", .holds = ATR_HOLDS_FLOATS, .form = "(N, C, spatial...)" }
+#define WEIGHT(text)                                                                                                           \
+  { .name = "weight", .role = ATR_ARRAY_INFERRED, .holds = ATR_HOLDS_FLOATS, .form = text }
+#define BIAS                                                                                                                   \
+  { .name = "bias", .role = ATR_ARRAY_BIAS, .holds = ATR_HOLDS_FLOATS, .form = "(1, out_channels, 1...)" }
 
 static const atr_array conv_arrays[] = {
     INP,
@@ -209,32 +221,37 @@ static const atr_array local_arrays[] = {
     INP, WEIGHT("(groups, OH, OW, in_channels / groups, kernel_size..., out_channels / groups)")};
 
 #define CHANNEL(T, field) ATR_FIELD(T, field, INT, .low = 1, .traits = ATR_TRAIT_REQUIRED)
-#define WINDOW(T) \
-  ATR_FIELD(T, kernel_size, TUPLE, .low = 1, .traits = ATR_TRAIT_REQUIRED), \
-  ATR_FIELD(T, stride, TUPLE, .low = 1, .fallback = 1), \
-  ATR_FIELD(T, padding, TUPLE, ), \
-  ATR_FIELD(T, dilation, TUPLE, .low = 1, .fallback = 1), \
-  ATR_FIELD(T, groups, INT, .low = 1, .fallback = 1), \
-  ATR_FIELD(T, conv_mode, WORD, .words = "cross_correlation")
+#define WINDOW(T)                                                                                                              \
+  ATR_FIELD(T, kernel_size, TUPLE, .low = 1, .traits = ATR_TRAIT_REQUIRED),                                                    \
+      ATR_FIELD(T, stride, TUPLE, .low = 1, .fallback = 1), ATR_FIELD(T, padding, TUPLE, ),                                    \
+      ATR_FIELD(T, dilation, TUPLE, .low = 1, .fallback = 1), ATR_FIELD(T, groups, INT, .low = 1, .fallback = 1),              \
+      ATR_FIELD(T, conv_mode, WORD, .words = "cross_correlation")
 #define FLAG(T) ATR_FIELD(T, bias, FLAG, .fallback = ATR_FLAG_TRUE, .traits = ATR_TRAIT_BIAS)
 #define MODE(T) ATR_FIELD(T, compute_mode, WORD, .words = "default|float32")
 
 static const atr_attribute conv_attributes[] = {
-    CHANNEL(conv_options, in_channels), CHANNEL(conv_options, out_channels), WINDOW(conv_options), FLAG(conv_options),
+    CHANNEL(conv_options, in_channels),
+    CHANNEL(conv_options, out_channels),
+    WINDOW(conv_options),
+    FLAG(conv_options),
     MODE(conv_options),
     ATR_FIELD(conv_options, padding_mode, WORD, .words = "zeros|reflect|replicate")};
-static const atr_attribute transpose_attributes[] = {
-    CHANNEL(transpose_options, in_channels), CHANNEL(transpose_options, out_channels), WINDOW(transpose_options),
-    ATR_FIELD(transpose_options, output_padding, TUPLE, ),
-    FLAG(transpose_options), MODE(transpose_options)};
+static const atr_attribute transpose_attributes[] = {CHANNEL(transpose_options, in_channels),
+                                                     CHANNEL(transpose_options, out_channels),
+                                                     WINDOW(transpose_options),
+                                                     ATR_FIELD(transpose_options, output_padding, TUPLE, ),
+                                                     FLAG(transpose_options),
+                                                     MODE(transpose_options)};
 static const atr_attribute local_attributes[] = {CHANNEL(local_options, in_channels), CHANNEL(local_options, out_channels),
                                                  CHANNEL(local_options, input_height), CHANNEL(local_options, input_width),
                                                  WINDOW(local_options)};
 
-#define ROW(text, rank, kind) \
-  {.name = "megengine." text, .spatial = rank, .arrays = kind##_arrays, .array_count = ATR_COUNT(kind##_arrays), \
-   .attributes = kind##_attributes, .attribute_count = ATR_COUNT(kind##_attributes), .options_size = sizeof(kind##_options), \
-   .types = kind##_types, .build = kind##_build}
+#define ROW(text, rank, kind)                                                                                                  \
+  {                                                                                                                            \
+    .name = "megengine." text, .spatial = rank, .arrays = kind##_arrays, .array_count = ATR_COUNT(kind##_arrays),              \
+    .attributes = kind##_attributes, .attribute_count = ATR_COUNT(kind##_attributes), .options_size = sizeof(kind##_options),  \
+    .types = kind##_types, .build = kind##_build                                                                               \
+  }
 
 const atr_operator atr_megengine_convs[3] = {ROW("Conv1d", 1, conv), ROW("Conv2d", 2, conv), ROW("Conv3d", 3, conv)};
 const atr_operator atr_megengine_transposes[2] = {ROW("ConvTranspose2d", 2, transpose), ROW("ConvTranspose3d", 3, transpose)};

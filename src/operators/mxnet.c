@@ -2,8 +2,8 @@
  *
  * In: data, weight, bias. Out: one convolution and an addition.
  *
- *     Convolution     weight (num_filter, C / num_group, kernel...)    floor((x + 2 pad - dilate (kernel - 1) - 1) / stride) + 1
- *     Deconvolution   weight (C, num_filter / num_group, kernel...)    stride (x - 1) + dilate (kernel - 1) + 1 - 2 pad + adj
+ *     Convolution     weight (num_filter, C / num_group, kernel...)   floor((x + 2 pad - dilate (kernel - 1) - 1) / stride) + 1
+ *     Deconvolution   weight (C, num_filter / num_group, kernel...)   stride (x - 1) + dilate (kernel - 1) + 1 - 2 pad + adj
  *
  * The weight's dimensions stand in the order of data's layout. The attributes of a Deconvolution are those of the convolution that
  * it inverts; with target_shape the padding is computed: t = what is too much, adj = t mod 2, pad = (t + 1) / 2 in front and
@@ -32,10 +32,17 @@ static atr_status check_layout(const atr_call *call, atr_mxnet_layout layout) {
 }
 
 /* What both operators say of their weight, which is in the order of the layout. */
-static atr_layer_source source_of(const atr_call *call, bool last, int64_t num_filter, int64_t num_group, const int64_t *kernel) {
-  return (atr_layer_source){.in = call->types[ATR_INPUT].dims[last ? call->spatial + 1 : 1], .out_stated = num_filter,
-                            .groups = num_group, .kernel_stated = kernel, .weight_rank = call->spatial + 2,
-                            .kernel_dim = last ? 1 : 2, .out_scale = 1, .out_name = "filters", .groups_name = "num_group"};
+static atr_layer_source source_of(const atr_call *call, bool last, int64_t num_filter, int64_t num_group,
+                                  const int64_t *kernel) {
+  return (atr_layer_source){.in = call->types[ATR_INPUT].dims[last ? call->spatial + 1 : 1],
+                            .out_stated = num_filter,
+                            .groups = num_group,
+                            .kernel_stated = kernel,
+                            .weight_rank = call->spatial + 2,
+                            .kernel_dim = last ? 1 : 2,
+                            .out_scale = 1,
+                            .out_name = "filters",
+                            .groups_name = "num_group"};
 }
 
 static atr_status conv_types(atr_call *call) {
@@ -146,38 +153,37 @@ static void deconv_hints(const atr_call *call, atr_import_hints *hints) {
 
 /* ---- tables ------------------------------------------------------------------------------------ */
 
-#define DATA {.name = "data", .holds = ATR_HOLDS_FLOATS, .form = "(N, C, spatial...), or as layout says"}
-#define WEIGHT(text) {.name = "weight", .role = ATR_ARRAY_INFERRED, .holds = ATR_HOLDS_FLOATS, .form = text}
-#define BIAS {.name = "bias", .role = ATR_ARRAY_BIAS, .holds = ATR_HOLDS_FLOATS, .form = "(num_filter)"}
+#define DATA                                                                                                                   \
+  { .name = "data", .holds = ATR_HOLDS_FLOATS, .form = "(N, C, spatial...), or as layout says" }
+#define WEIGHT(text)                                                                                                           \
+  { .name = "weight", .role = ATR_ARRAY_INFERRED, .holds = ATR_HOLDS_FLOATS, .form = text }
+#define BIAS                                                                                                                   \
+  { .name = "bias", .role = ATR_ARRAY_BIAS, .holds = ATR_HOLDS_FLOATS, .form = "(num_filter)" }
 
 static const atr_array conv_arrays[] = {DATA, WEIGHT("(num_filter, C / num_group, kernel...), in the order of layout"), BIAS};
 static const atr_array deconv_arrays[] = {DATA, WEIGHT("(C, num_filter / num_group, kernel...), in the order of layout"), BIAS};
 
-#define WINDOW(T) \
-  ATR_FIELD(T, kernel, TUPLE, .low = 1, .traits = ATR_TRAIT_REQUIRED), \
-  ATR_FIELD(T, stride, TUPLE, .low = 1, .fallback = 1), \
-  ATR_FIELD(T, dilate, TUPLE, .low = 1, .fallback = 1), \
-  ATR_FIELD(T, pad, TUPLE, )
-#define REST(T, no_bias_default, layouts) \
-  ATR_FIELD(T, num_filter, INT, .low = 1, .traits = ATR_TRAIT_REQUIRED), \
-  ATR_FIELD(T, num_group, INT, .low = 1, .fallback = 1), \
-  ATR_FIELD(T, workspace, INT, .low = 1, .fallback = 1024), \
-  ATR_FIELD(T, no_bias, FLAG, .fallback = no_bias_default, .traits = ATR_TRAIT_NO_BIAS), \
-  ATR_FIELD(T, cudnn_tune, WORD, .words = "None|off|limited_workspace|fastest"), \
-  ATR_FIELD(T, cudnn_off, FLAG, .fallback = ATR_FLAG_FALSE), \
-  ATR_FIELD(T, layout, WORD, .words = layouts)
+#define WINDOW(T)                                                                                                              \
+  ATR_FIELD(T, kernel, TUPLE, .low = 1, .traits = ATR_TRAIT_REQUIRED), ATR_FIELD(T, stride, TUPLE, .low = 1, .fallback = 1),   \
+      ATR_FIELD(T, dilate, TUPLE, .low = 1, .fallback = 1), ATR_FIELD(T, pad, TUPLE, )
+#define REST(T, no_bias_default, layouts)                                                                                      \
+  ATR_FIELD(T, num_filter, INT, .low = 1, .traits = ATR_TRAIT_REQUIRED),                                                       \
+      ATR_FIELD(T, num_group, INT, .low = 1, .fallback = 1), ATR_FIELD(T, workspace, INT, .low = 1, .fallback = 1024),         \
+      ATR_FIELD(T, no_bias, FLAG, .fallback = no_bias_default, .traits = ATR_TRAIT_NO_BIAS),                                   \
+      ATR_FIELD(T, cudnn_tune, WORD, .words = "None|off|limited_workspace|fastest"),                                           \
+      ATR_FIELD(T, cudnn_off, FLAG, .fallback = ATR_FLAG_FALSE), ATR_FIELD(T, layout, WORD, .words = layouts)
 
 static const atr_attribute conv_attributes[] = {WINDOW(conv_options),
                                                 REST(conv_options, ATR_FLAG_FALSE, "None|NCW|NCHW|NCDHW|NWC|NHWC|NDHWC")};
-static const atr_attribute deconv_attributes[] = {
-    WINDOW(deconv_options),
-    ATR_FIELD(deconv_options, adj, TUPLE, ),
-    ATR_FIELD(deconv_options, target_shape, TUPLE, ),
-    REST(deconv_options, ATR_FLAG_TRUE, "None|NCW|NCHW|NCDHW||NHWC|NDHWC")};
+static const atr_attribute deconv_attributes[] = {WINDOW(deconv_options), ATR_FIELD(deconv_options, adj, TUPLE, ),
+                                                  ATR_FIELD(deconv_options, target_shape, TUPLE, ),
+                                                  REST(deconv_options, ATR_FLAG_TRUE, "None|NCW|NCHW|NCDHW||NHWC|NDHWC")};
 
-#define ROW(text, kind) \
-  {.name = "mxnet." text, .arrays = kind##_arrays, .array_count = ATR_COUNT(kind##_arrays), .attributes = kind##_attributes, \
-   .attribute_count = ATR_COUNT(kind##_attributes), .options_size = sizeof(kind##_options), .types = kind##_types, \
-   .build = kind##_build, .hints = kind##_hints}
+#define ROW(text, kind)                                                                                                        \
+  {                                                                                                                            \
+    .name = "mxnet." text, .arrays = kind##_arrays, .array_count = ATR_COUNT(kind##_arrays), .attributes = kind##_attributes,  \
+    .attribute_count = ATR_COUNT(kind##_attributes), .options_size = sizeof(kind##_options), .types = kind##_types,            \
+    .build = kind##_build, .hints = kind##_hints                                                                               \
+  }
 
 const atr_operator atr_mxnet_operators[2] = {ROW("Convolution", conv), ROW("Deconvolution", deconv)};

@@ -27,8 +27,13 @@ static atr_status check_auto_pad(const atr_call *call, atr_padding_kind kind, co
 }
 
 static atr_layer_source source_of(const atr_call *call, int64_t group, const int64_t *kernel) {
-  return (atr_layer_source){.in = call->types[ATR_INPUT].dims[1], .groups = group, .kernel_stated = kernel,
-                            .weight_rank = call->spatial + 2, .kernel_dim = 2, .out_scale = 1, .out_name = "output channels",
+  return (atr_layer_source){.in = call->types[ATR_INPUT].dims[1],
+                            .groups = group,
+                            .kernel_stated = kernel,
+                            .weight_rank = call->spatial + 2,
+                            .kernel_dim = 2,
+                            .out_scale = 1,
+                            .out_name = "output channels",
                             .groups_name = "group"};
 }
 
@@ -91,7 +96,8 @@ atr_conv *atr_onnx_conv_window(atr_call *call) {
 static atr_id conv_build(atr_call *call) {
   const atr_conv *c = atr_onnx_conv_window(call);
   if (c == NULL) return 0;
-  atr_id y = atr_call_add_conv(call, ATR_OP_CONVOLUTION, c, call->args[ATR_INPUT], call->args[ATR_WEIGHT], call->types[ATR_INPUT].dtype);
+  atr_id y = atr_call_add_conv(call, ATR_OP_CONVOLUTION, c, call->args[ATR_INPUT], call->args[ATR_WEIGHT],
+                               call->types[ATR_INPUT].dtype);
   return atr_call_add_bias(call, y, call->args[ATR_BIAS], 1);
 }
 
@@ -113,8 +119,9 @@ static atr_status find_cut(const atr_call *call, int d, int64_t full, int64_t cu
   cut[0] = o->pads[d];
   cut[1] = o->pads[call->spatial + d];
   if (!has_shape && !is_same) return ATR_OK;
-  ATR_REFUSE_UNLESS(call, !has_shape || (wanted >= 1 && wanted <= most), "output_shape=%lld in spatial dimension %d; allowed: from 1 to %lld",
-                    (long long)wanted, d, (long long)most);
+  ATR_REFUSE_UNLESS(call, !has_shape || (wanted >= 1 && wanted <= most),
+                    "output_shape=%lld in spatial dimension %d; allowed: from 1 to %lld", (long long)wanted, d,
+                    (long long)most);
   if (!has_shape) total = atr_max(total, 0);
   cut[0] = o->auto_pad == ATR_PADDING_SAME ? total / 2 : total - total / 2;
   if (total < 0) cut[0] = 0; /* what is missing is added behind, as output_padding is */
@@ -126,8 +133,8 @@ static atr_status invert(const atr_call *call, atr_window_dim *w, int d) {
   const transpose_options *o = call->options;
   int64_t full, cut[2] = {0}, more = o->output_padding[d];
   ATR_REFUSE_UNLESS(call, more < o->strides[d] || more < o->dilations[d],
-                    "output_padding=%lld in spatial dimension %d; it must be below stride %lld or dilation %lld", (long long)more, d,
-                    (long long)o->strides[d], (long long)o->dilations[d]);
+                    "output_padding=%lld in spatial dimension %d; it must be below stride %lld or dilation %lld",
+                    (long long)more, d, (long long)o->strides[d], (long long)o->dilations[d]);
   w->rhs_dilation = o->dilations[d];
   ATR_TRY(atr_call_full_extent(call, call->types[ATR_INPUT].dims[d + 2], o->strides[d], w, &full));
   ATR_TRY(find_cut(call, d, full, cut));
@@ -148,21 +155,25 @@ static atr_id transpose_build(atr_call *call) {
 
 /* ---- tables ------------------------------------------------------------------------------------ */
 
-#define ARRAYS(text) \
-  {.name = "X", .holds = ATR_HOLDS_FLOATS, .form = "(N, C, spatial...)"}, {.name = "W", .holds = ATR_HOLDS_FLOATS, .form = text}, \
-  {.name = "B", .role = ATR_ARRAY_OPTIONAL, .holds = ATR_HOLDS_FLOATS, .form = "(M)"}
+#define ARRAYS(text)                                                                                                           \
+  {.name = "X", .holds = ATR_HOLDS_FLOATS, .form = "(N, C, spatial...)"},                                                      \
+      {.name = "W", .holds = ATR_HOLDS_FLOATS, .form = text}, {                                                                \
+    .name = "B", .role = ATR_ARRAY_OPTIONAL, .holds = ATR_HOLDS_FLOATS, .form = "(M)"                                          \
+  }
 
 static const atr_array conv_arrays[] = {ARRAYS("(M, C / group, kernel...)")};
 static const atr_array transpose_arrays[] = {ARRAYS("(C, M / group, kernel...)")};
 
-static const atr_attribute transpose_attributes[] = {
-    ATR_ONNX_ATTRIBUTES(transpose_options),
-    ATR_FIELD(transpose_options, output_padding, TUPLE, ),
-    ATR_FIELD(transpose_options, output_shape, TUPLE, .low = 1)};
+static const atr_attribute transpose_attributes[] = {ATR_ONNX_ATTRIBUTES(transpose_options),
+                                                     ATR_FIELD(transpose_options, output_padding, TUPLE, ),
+                                                     ATR_FIELD(transpose_options, output_shape, TUPLE, .low = 1)};
 static const atr_attribute conv_attributes[] = {ATR_ONNX_ATTRIBUTES(conv_options)};
 
-#define ROW(text, kind) \
-  {.name = "onnx." text, .arrays = kind##_arrays, .array_count = ATR_COUNT(kind##_arrays), .attributes = kind##_attributes, \
-   .attribute_count = ATR_COUNT(kind##_attributes), .options_size = sizeof(kind##_options), .types = kind##_types, .build = kind##_build}
+#define ROW(text, kind)                                                                                                        \
+  {                                                                                                                            \
+    .name = "onnx." text, .arrays = kind##_arrays, .array_count = ATR_COUNT(kind##_arrays), .attributes = kind##_attributes,   \
+    .attribute_count = ATR_COUNT(kind##_attributes), .options_size = sizeof(kind##_options), .types = kind##_types,            \
+    .build = kind##_build                                                                                                      \
+  }
 
 const atr_operator atr_onnx_operators[2] = {ROW("Conv", conv), ROW("ConvTranspose", transpose)};

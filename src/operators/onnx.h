@@ -4,12 +4,11 @@
 
 #include "operators/operators.h"
 
-#define ATR_ONNX_ATTRIBUTES(T) \
-  ATR_FIELD(T, auto_pad, WORD, .words = "NOTSET|VALID|SAME_UPPER|SAME_LOWER"), \
-  ATR_FIELD(T, dilations, TUPLE, .low = 1, .fallback = 1), \
-  ATR_FIELD(T, group, INT, .low = 1, .fallback = 1), \
-  ATR_FIELD(T, kernel_shape, TUPLE, .low = 1), ATR_FIELD(T, pads, ENDS, ), \
-  ATR_FIELD(T, strides, TUPLE, .low = 1, .fallback = 1)
+#define ATR_ONNX_ATTRIBUTES(T)                                                                                                 \
+  ATR_FIELD(T, auto_pad, WORD, .words = "NOTSET|VALID|SAME_UPPER|SAME_LOWER"),                                                 \
+      ATR_FIELD(T, dilations, TUPLE, .low = 1, .fallback = 1), ATR_FIELD(T, group, INT, .low = 1, .fallback = 1),              \
+      ATR_FIELD(T, kernel_shape, TUPLE, .low = 1), ATR_FIELD(T, pads, ENDS, ),                                                 \
+      ATR_FIELD(T, strides, TUPLE, .low = 1, .fallback = 1)
 
 /* Finds the layer and expects its weight. */
 ATR_CHECK_RESULT atr_status atr_onnx_conv_types(atr_call *call);

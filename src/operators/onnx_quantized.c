@@ -18,7 +18,17 @@
 typedef atr_onnx_conv_options conv_options;
 
 enum { INTEGER_X, INTEGER_W, INTEGER_X_ZERO, INTEGER_W_ZERO };
-enum { LINEAR_X, LINEAR_X_SCALE, LINEAR_X_ZERO, LINEAR_W, LINEAR_W_SCALE, LINEAR_W_ZERO, LINEAR_Y_SCALE, LINEAR_Y_ZERO, LINEAR_B };
+enum {
+  LINEAR_X,
+  LINEAR_X_SCALE,
+  LINEAR_X_ZERO,
+  LINEAR_W,
+  LINEAR_W_SCALE,
+  LINEAR_W_ZERO,
+  LINEAR_Y_SCALE,
+  LINEAR_Y_ZERO,
+  LINEAR_B
+};
 
 /* ---- types ------------------------------------------------------------------------------------- */
 
@@ -86,7 +96,8 @@ static atr_id spread_parameter(atr_call *call, atr_id value, const atr_shape *sh
 static atr_id ones(atr_call *call, int rank, const int64_t *dims) {
   static const int8_t one = 1;
   atr_shape scalar = atr_shape_make(ATR_S8, 0, NULL), wide = atr_shape_make(ATR_S8, rank, dims);
-  return atr_broadcast_build(call->work, call->module, atr_constant_build(call->work, call->module, &scalar, &one), &wide, NULL, 0);
+  return atr_broadcast_build(call->work, call->module, atr_constant_build(call->work, call->module, &scalar, &one), &wide, NULL,
+                             0);
 }
 
 /* ---- the four sums ----------------------------------------------------------------------------- */
@@ -197,8 +208,9 @@ static atr_id scale_of(atr_call *call) {
   for (int i = 0; i < 3; i++) {
     const atr_shape *type = &call->types[arrays[i]];
     bool is_vector = type->rank == 1 && type->dims[0] != 1;
-    values[i] = atr_shape_same_dims(type, &shape) ? call->args[arrays[i]]
-                                                  : spread(call, call->args[arrays[i]], &shape, (int64_t[]){0}, is_vector ? 1 : 0);
+    values[i] = atr_shape_same_dims(type, &shape)
+                    ? call->args[arrays[i]]
+                    : spread(call, call->args[arrays[i]], &shape, (int64_t[]){0}, is_vector ? 1 : 0);
   }
   return apply(call, "divide", apply(call, "multiply", values[0], values[1]), values[2]);
 }
@@ -223,25 +235,33 @@ static atr_id linear_build(atr_call *call) {
 
 /* ---- tables ------------------------------------------------------------------------------------ */
 
-#define X {.name = "x", .holds = ATR_HOLDS_BYTES, .form = "(N, C, spatial...)"}
-#define W {.name = "w", .holds = ATR_HOLDS_BYTES, .form = "(M, C / group, kernel...)"}
-#define ZERO(text, array_role, like, shape) \
-  {.name = text, .role = array_role, .holds = ATR_HOLDS_BYTES, .form = shape, .may_be_value = true, .value_like = like}
-#define SCALE(text, shape) \
-  {.name = text, .holds = 1 << ATR_F32, .form = shape, .may_be_value = true, .value_dtype = ATR_F32}
+#define X                                                                                                                      \
+  { .name = "x", .holds = ATR_HOLDS_BYTES, .form = "(N, C, spatial...)" }
+#define W                                                                                                                      \
+  { .name = "w", .holds = ATR_HOLDS_BYTES, .form = "(M, C / group, kernel...)" }
+#define ZERO(text, array_role, like, shape)                                                                                    \
+  { .name = text, .role = array_role, .holds = ATR_HOLDS_BYTES, .form = shape, .may_be_value = true, .value_like = like }
+#define SCALE(text, shape)                                                                                                     \
+  { .name = text, .holds = 1 << ATR_F32, .form = shape, .may_be_value = true, .value_dtype = ATR_F32 }
 
 static const atr_array integer_arrays[] = {X, W, ZERO("x_zero_point", ATR_ARRAY_OPTIONAL, INTEGER_X, "()"),
                                            ZERO("w_zero_point", ATR_ARRAY_OPTIONAL, INTEGER_W, "() or (M)")};
-static const atr_array linear_arrays[] = {
-    X, SCALE("x_scale", "()"), ZERO("x_zero_point", ATR_ARRAY_REQUIRED, LINEAR_X, "()"),
-    W, SCALE("w_scale", "() or (M)"), ZERO("w_zero_point", ATR_ARRAY_REQUIRED, LINEAR_W, "() or (M)"),
-    SCALE("y_scale", "()"), ZERO("y_zero_point", ATR_ARRAY_REQUIRED, LINEAR_X, "()"),
-    {.name = "B", .role = ATR_ARRAY_OPTIONAL, .holds = 1 << ATR_S32, .form = "(M)"}};
+static const atr_array linear_arrays[] = {X,
+                                          SCALE("x_scale", "()"),
+                                          ZERO("x_zero_point", ATR_ARRAY_REQUIRED, LINEAR_X, "()"),
+                                          W,
+                                          SCALE("w_scale", "() or (M)"),
+                                          ZERO("w_zero_point", ATR_ARRAY_REQUIRED, LINEAR_W, "() or (M)"),
+                                          SCALE("y_scale", "()"),
+                                          ZERO("y_zero_point", ATR_ARRAY_REQUIRED, LINEAR_X, "()"),
+                                          {.name = "B", .role = ATR_ARRAY_OPTIONAL, .holds = 1 << ATR_S32, .form = "(M)"}};
 static const atr_attribute attributes[] = {ATR_ONNX_ATTRIBUTES(conv_options)};
 
-#define ROW(text, kind, weight_array) \
-  {.name = "onnx." text, .weight = weight_array, .arrays = kind##_arrays, .array_count = ATR_COUNT(kind##_arrays), \
-   .attributes = attributes, .attribute_count = ATR_COUNT(attributes), .options_size = sizeof(conv_options), \
-   .types = kind##_types, .build = kind##_build}
+#define ROW(text, kind, weight_array)                                                                                          \
+  {                                                                                                                            \
+    .name = "onnx." text, .weight = weight_array, .arrays = kind##_arrays, .array_count = ATR_COUNT(kind##_arrays),            \
+    .attributes = attributes, .attribute_count = ATR_COUNT(attributes), .options_size = sizeof(conv_options),                  \
+    .types = kind##_types, .build = kind##_build                                                                               \
+  }
 
 const atr_operator atr_onnx_quantized[2] = {ROW("ConvInteger", integer, INTEGER_W), ROW("QLinearConv", linear, LINEAR_W)};

@@ -29,7 +29,7 @@ typedef struct atr_literal {
   int64_t integer;  /* INTEGER */
   const char *word; /* WORD: without quotes; LIST: the word in front of the bracket, or NULL */
   size_t word_len;
-  const char *key;  /* of an item name=value in a list, or NULL */
+  const char *key; /* of an item name=value in a list, or NULL */
   size_t key_len;
   struct atr_literal *items; /* LIST */
   int count;
@@ -43,20 +43,20 @@ bool atr_literal_is(const atr_literal *literal, const char *word);
 /* ---- tables */
 
 typedef enum atr_attribute_kind {
-  ATR_ATTRIBUTE_INT,        /* int64_t */
-  ATR_ATTRIBUTE_FLAG,       /* atr_flag */
-  ATR_ATTRIBUTE_WORD,       /* an enum: the place of the word in `words` */
-  ATR_ATTRIBUTE_TUPLE,      /* int64_t[ATR_MAX_SPATIAL]: one per spatial dimension, or one for all */
-  ATR_ATTRIBUTE_ENDS,       /* int64_t[2 * ATR_MAX_SPATIAL]: all begins, then all ends */
-  ATR_ATTRIBUTE_PAIRS,      /* int64_t[ATR_MAX_SPATIAL][2] */
-  ATR_ATTRIBUTE_DTYPE,      /* atr_dtype, None allowed */
-  ATR_ATTRIBUTE_PRECISION,  /* atr_precision[2]: None, a word, or a pair of words */
-  ATR_ATTRIBUTE_DIMENSIONS  /* atr_jax_dimension_numbers: None, three strings, or ConvDimensionNumbers(...) */
+  ATR_ATTRIBUTE_INT,       /* int64_t */
+  ATR_ATTRIBUTE_FLAG,      /* atr_flag */
+  ATR_ATTRIBUTE_WORD,      /* an enum: the place of the word in `words` */
+  ATR_ATTRIBUTE_TUPLE,     /* int64_t[ATR_MAX_SPATIAL]: one per spatial dimension, or one for all */
+  ATR_ATTRIBUTE_ENDS,      /* int64_t[2 * ATR_MAX_SPATIAL]: all begins, then all ends */
+  ATR_ATTRIBUTE_PAIRS,     /* int64_t[ATR_MAX_SPATIAL][2] */
+  ATR_ATTRIBUTE_DTYPE,     /* atr_dtype, None allowed */
+  ATR_ATTRIBUTE_PRECISION, /* atr_precision[2]: None, a word, or a pair of words */
+  ATR_ATTRIBUTE_DIMENSIONS /* atr_jax_dimension_numbers: None, three strings, or ConvDimensionNumbers(...) */
 } atr_attribute_kind;
 
 enum {
-  ATR_TRAIT_REQUIRED = 1, /* the text must give it */
-  ATR_TRAIT_ANY_CASE = 2, /* words in any case */
+  ATR_TRAIT_REQUIRED = 1,  /* the text must give it */
+  ATR_TRAIT_ANY_CASE = 2,  /* words in any case */
   ATR_TRAIT_FULL_SIZE = 4, /* a tuple may have the dimensions in front of the spatial ones too, which do not matter */
   ATR_TRAIT_BIAS = 8,      /* a flag that says whether there is a bias */
   ATR_TRAIT_NO_BIAS = 16   /* ... that there is none */
@@ -74,7 +74,8 @@ typedef struct atr_attribute {
 } atr_attribute;
 
 /* A row whose name is the field's; what follows are its other members. */
-#define ATR_FIELD(T, field, KIND, ...) {.name = #field, .kind = ATR_ATTRIBUTE_##KIND, .offset = offsetof(T, field), __VA_ARGS__}
+#define ATR_FIELD(T, field, KIND, ...)                                                                                         \
+  { .name = #field, .kind = ATR_ATTRIBUTE_##KIND, .offset = offsetof(T, field), __VA_ARGS__ }
 
 typedef enum atr_array_role {
   ATR_ARRAY_REQUIRED,
@@ -89,7 +90,8 @@ enum { ATR_INPUT = 0, ATR_WEIGHT = 1, ATR_BIAS = 2, ATR_ARRAYS_MAX = 9 };
 enum {
   ATR_HOLDS_FLOATS = 1 << ATR_F16 | 1 << ATR_BF16 | 1 << ATR_F32 | 1 << ATR_F64,
   ATR_HOLDS_BYTES = 1 << ATR_S8 | 1 << ATR_U8,
-  ATR_HOLDS_INTEGERS = ATR_HOLDS_BYTES | 1 << ATR_S16 | 1 << ATR_S32 | 1 << ATR_S64 | 1 << ATR_U16 | 1 << ATR_U32 | 1 << ATR_U64,
+  ATR_HOLDS_INTEGERS = ATR_HOLDS_BYTES | 1 << ATR_S16 | 1 << ATR_S32 | 1 << ATR_S64 | 1 << ATR_U16 | 1 << ATR_U32 |
+                       1 << ATR_U64,
   ATR_HOLDS_NUMBERS = ATR_HOLDS_FLOATS | ATR_HOLDS_INTEGERS | 1 << ATR_C64 | 1 << ATR_C128,
   ATR_HOLDS_ANY = ATR_HOLDS_NUMBERS | 1 << ATR_PRED
 };
@@ -97,9 +99,9 @@ enum {
 typedef struct atr_array {
   const char *name;
   atr_array_role role;
-  unsigned holds;     /* bits 1 << atr_dtype: what it may be of */
-  const char *form;   /* what its shape is made of, for messages and lists */
-  bool may_be_value;  /* a number, which becomes a constant of `value_dtype`, or of array `value_like`'s dtype */
+  unsigned holds;    /* bits 1 << atr_dtype: what it may be of */
+  const char *form;  /* what its shape is made of, for messages and lists */
+  bool may_be_value; /* a number, which becomes a constant of `value_dtype`, or of array `value_like`'s dtype */
   atr_dtype value_dtype;
   int value_like;
 } atr_array;
@@ -117,13 +119,13 @@ typedef struct atr_call {
   atr_module *module;
   const atr_operator *op;
   int spatial;
-  void *options;                       /* of op's struct; complete in types() and build() */
-  bool from_text;                      /* then what is not said has the system's default; else the arrays that are there count */
-  atr_shape types[ATR_ARRAYS_MAX];     /* dtype NONE: not there, or not given yet */
-  atr_shape expected[ATR_ARRAYS_MAX];  /* by types(); dtype NONE: nothing is expected */
+  void *options;                      /* of op's struct; complete in types() and build() */
+  bool from_text;                     /* then what is not said has the system's default; else the arrays that are there count */
+  atr_shape types[ATR_ARRAYS_MAX];    /* dtype NONE: not there, or not given yet */
+  atr_shape expected[ATR_ARRAYS_MAX]; /* by types(); dtype NONE: nothing is expected */
   bool has_bias;
-  atr_layer layer;                     /* by types(), for build() */
-  atr_id args[ATR_ARRAYS_MAX];         /* 0: not there */
+  atr_layer layer;             /* by types(), for build() */
+  atr_id args[ATR_ARRAYS_MAX]; /* 0: not there */
 } atr_call;
 
 struct atr_operator {
@@ -197,7 +199,8 @@ ATR_CHECK_RESULT atr_status atr_call_check_fit(const atr_call *call, const atr_c
 /* The window that inverts one of this stride, with `lo` and `hi` cut off the full result; size and rhs_dilation are there. */
 void atr_window_invert(atr_window_dim *window, int64_t stride, int64_t lo, int64_t hi);
 /* stride * (input - 1) + dilated kernel: the result of the inverse with nothing cut off. */
-ATR_CHECK_RESULT atr_status atr_call_full_extent(const atr_call *call, int64_t input, int64_t stride, const atr_window_dim *window, int64_t *out);
+ATR_CHECK_RESULT atr_status atr_call_full_extent(const atr_call *call, int64_t input, int64_t stride,
+                                                 const atr_window_dim *window, int64_t *out);
 /* The input must not be empty, and no more is cut off than there is. */
 ATR_CHECK_RESULT atr_status atr_call_check_inverse(const atr_call *call, const atr_conv *conv, const atr_shape *lhs);
 /* The weight of an inverse, (in, out / groups, ...) with out's dimension at `out_dim`, as (in / groups, out, ...). */

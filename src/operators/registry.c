@@ -8,10 +8,12 @@
 
 #include <string.h>
 
-static const struct { const atr_operator *rows; int count; } FAMILIES[] = {
-    {atr_mxnet_operators, 2}, {atr_megengine_convs, 3}, {atr_megengine_transposes, 2}, {&atr_megengine_local, 1},
-    {atr_torch_convs, 3},     {atr_torch_transposes, 3}, {atr_torch_functions, 6},     {atr_jax_operators, 4},
-    {atr_onnx_operators, 2},  {atr_onnx_quantized, 2}};
+static const struct {
+  const atr_operator *rows;
+  int count;
+} FAMILIES[] = {{atr_mxnet_operators, 2}, {atr_megengine_convs, 3},  {atr_megengine_transposes, 2}, {&atr_megengine_local, 1},
+                {atr_torch_convs, 3},     {atr_torch_transposes, 3}, {atr_torch_functions, 6},      {atr_jax_operators, 4},
+                {atr_onnx_operators, 2},  {atr_onnx_quantized, 2}};
 
 /* The operator of this number, NULL behind the last. */
 static const atr_operator *operator_at(int number) {
@@ -81,9 +83,12 @@ const char *atr_operator_nearest(atr_arena *arena, const char *name) {
 /* ---- the list ---------------------------------------------------------------------------------- */
 
 static void list_array(atr_text *out, const atr_array *array) {
-  static const char *const ROLES[] = {[ATR_ARRAY_REQUIRED] = "", [ATR_ARRAY_INFERRED] = "; its type may be left out",
-                                      [ATR_ARRAY_BIAS] = "; its type may be left out", [ATR_ARRAY_OPTIONAL] = "; optional"};
-  atr_text_printf(out, "  %-25s %s%s%s\n", array->name, array->form, array->may_be_value ? ", or numbers" : "", ROLES[array->role]);
+  static const char *const ROLES[] = {[ATR_ARRAY_REQUIRED] = "",
+                                      [ATR_ARRAY_INFERRED] = "; its type may be left out",
+                                      [ATR_ARRAY_BIAS] = "; its type may be left out",
+                                      [ATR_ARRAY_OPTIONAL] = "; optional"};
+  atr_text_printf(out, "  %-25s %s%s%s\n", array->name, array->form, array->may_be_value ? ", or numbers" : "",
+                  ROLES[array->role]);
 }
 
 /* "=1", "=True", "=None"; nothing where there is no default that could be written. */

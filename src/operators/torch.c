@@ -20,7 +20,8 @@ static atr_status check_input(const atr_call *call, int *feature) {
   const atr_shape *input = &call->types[ATR_INPUT];
   int batched = call->spatial + 2;
   ATR_REFUSE_UNLESS(call, input->rank == batched || input->rank == batched - 1,
-                    "input is %s, but it must have rank %d (N, C, ...) or %d (C, ...)", atr_shape_text(call->work, input), batched, batched - 1);
+                    "input is %s, but it must have rank %d (N, C, ...) or %d (C, ...)", atr_shape_text(call->work, input),
+                    batched, batched - 1);
   *feature = input->rank - call->spatial - 1;
   return ATR_OK;
 }
@@ -42,11 +43,16 @@ static atr_status conv_types(atr_call *call) {
   int feature;
   ATR_TRY(check_input(call, &feature));
   ATR_TRY(check_dtype(call, o->dtype));
-  ATR_TRY(atr_call_find_layer(call, &(atr_layer_source){
-                                        .in = call->types[ATR_INPUT].dims[feature], .in_stated = o->in_channels,
-                                        .out_stated = o->out_channels, .groups = o->groups, .kernel_stated = o->kernel_size,
-                                        .weight_rank = call->spatial + 2, .kernel_dim = 2, .out_scale = 1,
-                                        .out_name = "output channels", .groups_name = "groups"}));
+  ATR_TRY(atr_call_find_layer(call, &(atr_layer_source){.in = call->types[ATR_INPUT].dims[feature],
+                                                        .in_stated = o->in_channels,
+                                                        .out_stated = o->out_channels,
+                                                        .groups = o->groups,
+                                                        .kernel_stated = o->kernel_size,
+                                                        .weight_rank = call->spatial + 2,
+                                                        .kernel_dim = 2,
+                                                        .out_scale = 1,
+                                                        .out_name = "output channels",
+                                                        .groups_name = "groups"}));
   atr_call_expect_weight(call, call->layer.out, call->layer.in / call->layer.groups, false);
   return expect_bias(call);
 }
@@ -91,7 +97,8 @@ static atr_status pad(const atr_call *call, atr_conv *c, int d, int64_t input) {
   int64_t most = o->padding_mode == ATR_EDGE_CIRCULAR ? input : o->padding_mode == ATR_EDGE_REFLECT ? input - 1 : INT64_MAX;
   ATR_REFUSE_UNLESS(call, w->pad_lo <= most && w->pad_hi <= most,
                     "padding_mode='%s' allows a padding of at most %lld for extent %lld in spatial dimension %d, got %lld",
-                    o->padding_mode == ATR_EDGE_CIRCULAR ? "circular" : "reflect", (long long)most, (long long)input, d, (long long)w->pad_hi);
+                    o->padding_mode == ATR_EDGE_CIRCULAR ? "circular" : "reflect", (long long)most, (long long)input, d,
+                    (long long)w->pad_hi);
   w->edge = o->padding_mode;
   return ATR_OK;
 }
@@ -122,11 +129,17 @@ static atr_status transpose_types(atr_call *call) {
   int feature;
   ATR_TRY(check_input(call, &feature));
   ATR_TRY(check_dtype(call, o->dtype));
-  ATR_TRY(atr_call_find_layer(call, &(atr_layer_source){
-                                        .in = call->types[ATR_INPUT].dims[feature], .in_stated = o->in_channels,
-                                        .out_stated = o->out_channels, .groups = o->groups, .kernel_stated = o->kernel_size,
-                                        .weight_rank = call->spatial + 2, .out_dim = 1, .kernel_dim = 2, .out_scale = o->groups,
-                                        .out_name = "output channels", .groups_name = "groups"}));
+  ATR_TRY(atr_call_find_layer(call, &(atr_layer_source){.in = call->types[ATR_INPUT].dims[feature],
+                                                        .in_stated = o->in_channels,
+                                                        .out_stated = o->out_channels,
+                                                        .groups = o->groups,
+                                                        .kernel_stated = o->kernel_size,
+                                                        .weight_rank = call->spatial + 2,
+                                                        .out_dim = 1,
+                                                        .kernel_dim = 2,
+                                                        .out_scale = o->groups,
+                                                        .out_name = "output channels",
+                                                        .groups_name = "groups"}));
   atr_call_expect_weight(call, call->layer.in, call->layer.out / call->layer.groups, false);
   return expect_bias(call);
 }
@@ -139,8 +152,8 @@ static atr_status find_output_padding(const atr_call *call, const atr_window_dim
   *out = o->output_padding[d];
   if (!has_size) {
     ATR_REFUSE_UNLESS(call, *out < o->stride[d] || *out < o->dilation[d],
-                      "output_padding=%lld in spatial dimension %d; it must be below stride %lld or dilation %lld", (long long)*out, d,
-                      (long long)o->stride[d], (long long)o->dilation[d]);
+                      "output_padding=%lld in spatial dimension %d; it must be below stride %lld or dilation %lld",
+                      (long long)*out, d, (long long)o->stride[d], (long long)o->dilation[d]);
     return ATR_OK;
   }
   int64_t full;
@@ -176,58 +189,69 @@ static void transpose_hints(const atr_call *call, atr_import_hints *hints) {
 
 /* ---- tables ------------------------------------------------------------------------------------ */
 
-#define INPUT {.name = "input", .holds = ATR_HOLDS_NUMBERS, .form = "(N, C, spatial...) or (C, spatial...)"}
-#define WEIGHT(array_role, text) {.name = "weight", .role = array_role, .holds = ATR_HOLDS_NUMBERS, .form = text}
-#define BIAS(array_role) {.name = "bias", .role = array_role, .holds = ATR_HOLDS_NUMBERS, .form = "(out_channels)"}
+#define INPUT                                                                                                                  \
+  { .name = "input", .holds = ATR_HOLDS_NUMBERS, .form = "(N, C, spatial...) or (C, spatial...)" }
+#define WEIGHT(array_role, text)                                                                                               \
+  { .name = "weight", .role = array_role, .holds = ATR_HOLDS_NUMBERS, .form = text }
+#define BIAS(array_role)                                                                                                       \
+  { .name = "bias", .role = array_role, .holds = ATR_HOLDS_NUMBERS, .form = "(out_channels)" }
 static const char conv_form[] = "(out_channels, in_channels / groups, kernel_size...)",
                   transpose_form[] = "(in_channels, out_channels / groups, kernel_size...)";
 
 static const atr_array conv_arrays[] = {INPUT, WEIGHT(ATR_ARRAY_INFERRED, conv_form), BIAS(ATR_ARRAY_BIAS)};
 static const atr_array transpose_arrays[] = {INPUT, WEIGHT(ATR_ARRAY_INFERRED, transpose_form), BIAS(ATR_ARRAY_BIAS)};
 static const atr_array conv_function_arrays[] = {INPUT, WEIGHT(ATR_ARRAY_REQUIRED, conv_form), BIAS(ATR_ARRAY_OPTIONAL)};
-static const atr_array transpose_function_arrays[] = {INPUT, WEIGHT(ATR_ARRAY_REQUIRED, transpose_form), BIAS(ATR_ARRAY_OPTIONAL)};
+static const atr_array transpose_function_arrays[] = {INPUT, WEIGHT(ATR_ARRAY_REQUIRED, transpose_form),
+                                                      BIAS(ATR_ARRAY_OPTIONAL)};
 
-#define SHAPE(T) \
-  ATR_FIELD(T, in_channels, INT, .low = 1, .traits = ATR_TRAIT_REQUIRED), \
-  ATR_FIELD(T, out_channels, INT, .low = 1, .traits = ATR_TRAIT_REQUIRED), \
-  ATR_FIELD(T, kernel_size, TUPLE, .low = 1, .traits = ATR_TRAIT_REQUIRED)
+#define SHAPE(T)                                                                                                               \
+  ATR_FIELD(T, in_channels, INT, .low = 1, .traits = ATR_TRAIT_REQUIRED),                                                      \
+      ATR_FIELD(T, out_channels, INT, .low = 1, .traits = ATR_TRAIT_REQUIRED),                                                 \
+      ATR_FIELD(T, kernel_size, TUPLE, .low = 1, .traits = ATR_TRAIT_REQUIRED)
 #define STRIDE(T) ATR_FIELD(T, stride, TUPLE, .low = 1, .fallback = 1)
 #define DILATION(T) ATR_FIELD(T, dilation, TUPLE, .low = 1, .fallback = 1)
 #define GROUPS(T) ATR_FIELD(T, groups, INT, .low = 1, .fallback = 1)
-#define MODULE(T) \
-  ATR_FIELD(T, bias, FLAG, .fallback = ATR_FLAG_TRUE, .traits = ATR_TRAIT_BIAS), \
-  ATR_FIELD(T, dtype, DTYPE, )
-#define SWITCHES(T) \
-  ATR_FIELD(T, allow_tf32, FLAG, .fallback = ATR_FLAG_TRUE), \
-  ATR_FIELD(T, deterministic, FLAG, .fallback = ATR_FLAG_FALSE)
-#define CONV_PADDING \
+#define MODULE(T) ATR_FIELD(T, bias, FLAG, .fallback = ATR_FLAG_TRUE, .traits = ATR_TRAIT_BIAS), ATR_FIELD(T, dtype, DTYPE, )
+#define SWITCHES(T)                                                                                                            \
+  ATR_FIELD(T, allow_tf32, FLAG, .fallback = ATR_FLAG_TRUE), ATR_FIELD(T, deterministic, FLAG, .fallback = ATR_FLAG_FALSE)
+#define CONV_PADDING                                                                                                           \
   ATR_FIELD(conv_options, padding, TUPLE, .words = "|valid|same", .word_offset = offsetof(conv_options, padding_kind))
-#define TRANSPOSE_PADDING \
-  ATR_FIELD(transpose_options, padding, TUPLE, ), ATR_FIELD(transpose_options, output_padding, TUPLE, )
+#define TRANSPOSE_PADDING ATR_FIELD(transpose_options, padding, TUPLE, ), ATR_FIELD(transpose_options, output_padding, TUPLE, )
 
 static const atr_attribute conv_attributes[] = {
-    SHAPE(conv_options), STRIDE(conv_options), CONV_PADDING, DILATION(conv_options), GROUPS(conv_options), MODULE(conv_options),
+    SHAPE(conv_options),
+    STRIDE(conv_options),
+    CONV_PADDING,
+    DILATION(conv_options),
+    GROUPS(conv_options),
+    MODULE(conv_options),
     ATR_FIELD(conv_options, padding_mode, WORD, .words = "zeros|reflect|replicate|circular"),
     SWITCHES(conv_options)};
 static const atr_attribute transpose_attributes[] = {
-    SHAPE(transpose_options), STRIDE(transpose_options), TRANSPOSE_PADDING,
-    ATR_FIELD(transpose_options, output_size, TUPLE, .low = 1, .traits = ATR_TRAIT_FULL_SIZE),
-    GROUPS(transpose_options), MODULE(transpose_options), DILATION(transpose_options),
-    ATR_FIELD(transpose_options, padding_mode, WORD, .words = "zeros"),
+    SHAPE(transpose_options),    STRIDE(transpose_options),
+    TRANSPOSE_PADDING,           ATR_FIELD(transpose_options, output_size, TUPLE, .low = 1, .traits = ATR_TRAIT_FULL_SIZE),
+    GROUPS(transpose_options),   MODULE(transpose_options),
+    DILATION(transpose_options), ATR_FIELD(transpose_options, padding_mode, WORD, .words = "zeros"),
     SWITCHES(transpose_options)};
-static const atr_attribute conv_function_attributes[] = {STRIDE(conv_options), CONV_PADDING, DILATION(conv_options), GROUPS(conv_options), SWITCHES(conv_options)};
-static const atr_attribute transpose_function_attributes[] = {STRIDE(transpose_options), TRANSPOSE_PADDING, GROUPS(transpose_options),
-                                                              DILATION(transpose_options), SWITCHES(transpose_options)};
+static const atr_attribute conv_function_attributes[] = {STRIDE(conv_options), CONV_PADDING, DILATION(conv_options),
+                                                         GROUPS(conv_options), SWITCHES(conv_options)};
+static const atr_attribute transpose_function_attributes[] = {STRIDE(transpose_options), TRANSPOSE_PADDING,
+                                                              GROUPS(transpose_options), DILATION(transpose_options),
+                                                              SWITCHES(transpose_options)};
 
-#define ROW(text, rank, kind, form) \
-  {.name = "torch." text, .spatial = rank, .arrays = kind##form##_arrays, .array_count = ATR_COUNT(kind##form##_arrays), \
-   .attributes = kind##form##_attributes, .attribute_count = ATR_COUNT(kind##form##_attributes), \
-   .options_size = sizeof(kind##_options), .types = kind##_types, .build = kind##_build, .hints = kind##_hints}
+#define ROW(text, rank, kind, form)                                                                                            \
+  {                                                                                                                            \
+    .name = "torch." text, .spatial = rank, .arrays = kind##form##_arrays, .array_count = ATR_COUNT(kind##form##_arrays),      \
+    .attributes = kind##form##_attributes, .attribute_count = ATR_COUNT(kind##form##_attributes),                              \
+    .options_size = sizeof(kind##_options), .types = kind##_types, .build = kind##_build, .hints = kind##_hints                \
+  }
 
 const atr_operator atr_torch_convs[3] = {ROW("Conv1d", 1, conv, ), ROW("Conv2d", 2, conv, ), ROW("Conv3d", 3, conv, )};
 const atr_operator atr_torch_transposes[3] = {ROW("ConvTranspose1d", 1, transpose, ), ROW("ConvTranspose2d", 2, transpose, ),
                                               ROW("ConvTranspose3d", 3, transpose, )};
-const atr_operator atr_torch_functions[6] = {
-    ROW("conv1d", 1, conv, _function), ROW("conv2d", 2, conv, _function), ROW("conv3d", 3, conv, _function),
-    ROW("conv_transpose1d", 1, transpose, _function), ROW("conv_transpose2d", 2, transpose, _function),
-    ROW("conv_transpose3d", 3, transpose, _function)};
+const atr_operator atr_torch_functions[6] = {ROW("conv1d", 1, conv, _function),
+                                             ROW("conv2d", 2, conv, _function),
+                                             ROW("conv3d", 3, conv, _function),
+                                             ROW("conv_transpose1d", 1, transpose, _function),
+                                             ROW("conv_transpose2d", 2, transpose, _function),
+                                             ROW("conv_transpose3d", 3, transpose, _function)};

@@ -24,10 +24,12 @@ static void fill(uint64_t seed, uint64_t first, double r, const atr_shape *shape
 
 static bool is_fillable(const atr_shape *shape, const void *out) {
   bool is_float = atr_dtype_class_of(shape->dtype) == ATR_CLASS_FLOAT && shape->rank >= 0 && shape->rank <= ATR_MAX_RANK;
-  return is_float && atr_shape_is_row_major(shape) && atr_shape_elements(shape) >= 0 && (out != NULL || atr_shape_elements(shape) == 0);
+  return is_float && atr_shape_is_row_major(shape) && atr_shape_elements(shape) >= 0 &&
+         (out != NULL || atr_shape_elements(shape) == 0);
 }
 
-atr_status atr_torch_conv_init(uint64_t seed, const atr_shape *weight_shape, void *weight, const atr_shape *bias_shape, void *bias) {
+atr_status atr_torch_conv_init(uint64_t seed, const atr_shape *weight_shape, void *weight, const atr_shape *bias_shape,
+                               void *bias) {
   static const uint64_t BIAS_FIRST = UINT64_C(1) << 63;
   if (weight_shape == NULL || !is_fillable(weight_shape, weight) || weight_shape->rank < 2) return ATR_INVALID_ARGUMENT;
   if (bias_shape != NULL && !is_fillable(bias_shape, bias)) return ATR_INVALID_ARGUMENT;
