@@ -6,8 +6,8 @@
  *     conv(x, w) - zx conv(1, w) - zw conv(x, 1) + zx zw conv(1, 1)
  *
  * A term is there only if its zero points are not known to be 0. Places outside add nothing to any of the four, which is what
- * padding with the zero point means. conv(x, 1) is the same for all output channels of a group, and conv(1, w) for all images, so
- * both are small. QLinearConv then makes 8-bit numbers of the sum in f32, by elementwise operations that fuse with it:
+ * padding with the zero point means. conv(x, 1) is the same for all output channels of a group, and conv(1, w) for all images,
+ * and needs w only as summed over its input channels; so all but the first are small. QLinearConv then makes 8-bit numbers of the sum in f32, by elementwise operations that fuse with it:
  *
  *     y = clamp(round_nearest_even((sum + B) x_scale w_scale / y_scale) + y_zero_point) */
 #include "operators/onnx.h"
@@ -109,19 +109,34 @@ typedef struct sums {
   atr_shape shape;             /* of the result, s32 */
 } sums;
 
-static int64_t first_and_spatial(const sums *s, int64_t first, int64_t dims[ATR_MAX_RANK]) {
+static int first_and_spatial(const sums *s, int64_t first, int64_t dims[ATR_MAX_RANK]) {
   dims[0] = first;
   for (int d = 0; d < s->conv->spatial; d++) dims[d + 1] = d + 2;
   return s->conv->spatial + 1;
 }
 
-/* conv(1, w), of one image */
+/* w summed over its input channels: (M, 1, kernel...), by a convolution over the channels alone with w as the images. */
+static atr_id sum_of_channels(const sums *s) {
+  atr_shape w = *atr_call_shape(s->call, s->w);
+  atr_conv conv = *s->conv;
+  int64_t dims[ATR_MAX_RANK] = {1, w.dims[1]};
+  conv.feature_group_count = 1;
+  for (int d = 0; d < conv.spatial; d++) {
+    dims[d + 2] = 1;
+    conv.window[d] = (atr_window_dim){.size = 1, .stride = 1, .lhs_dilation = 1, .rhs_dilation = 1};
+  }
+  return atr_call_add_conv(s->call, ATR_OP_CONVOLUTION, &conv, s->w, ones(s->call, w.rank, dims), ATR_S32);
+}
+
+/* conv(1, w), of one image and one channel for each group */
 static atr_id sum_of_weights(const sums *s) {
   atr_shape x = *atr_call_shape(s->call, s->x);
   x.dims[0] = 1;
+  x.dims[1] = s->conv->feature_group_count;
   int64_t dims[ATR_MAX_RANK];
-  int count = (int)first_and_spatial(s, 1, dims);
-  atr_id sum = atr_call_add_conv(s->call, ATR_OP_CONVOLUTION, s->conv, ones(s->call, x.rank, x.dims), s->w, ATR_S32);
+  int count = first_and_spatial(s, 1, dims);
+  atr_id w = sum_of_channels(s);
+  atr_id sum = atr_call_add_conv(s->call, ATR_OP_CONVOLUTION, s->conv, ones(s->call, x.rank, x.dims), w, ATR_S32);
   return spread(s->call, sum, &s->shape, dims, count);
 }
 
@@ -147,7 +162,7 @@ static atr_id count_of_products(const sums *s) {
   atr_shape x = *atr_call_shape(s->call, s->x), w = *atr_call_shape(s->call, s->w);
   atr_conv conv = *s->conv;
   int64_t dims[ATR_MAX_RANK];
-  int count = (int)first_and_spatial(s, 1, dims) - 1;
+  int count = first_and_spatial(s, 1, dims) - 1;
   x.dims[0] = w.dims[0] = 1;
   x.dims[1] = w.dims[1];
   conv.feature_group_count = 1;

@@ -33,28 +33,31 @@ static atr_status check_dtype(const atr_call *call, atr_dtype dtype) {
   return ATR_OK;
 }
 
-static atr_status expect_bias(atr_call *call) {
-  atr_call_expect(call, ATR_BIAS, call->types[ATR_INPUT].dtype, 1, &call->layer.out);
+/* What modules and functions, forward and transposed, say alike; `source` has what the options state. */
+static atr_status find_types(atr_call *call, atr_dtype dtype, atr_layer_source source, bool transposed) {
+  int feature = 0;
+  ATR_TRY(check_input(call, &feature));
+  ATR_TRY(check_dtype(call, dtype));
+  source.in = call->types[ATR_INPUT].dims[feature];
+  source.weight_rank = call->spatial + 2;
+  source.out_dim = transposed ? 1 : 0;
+  source.out_scale = transposed ? source.groups : 1;
+  source.kernel_dim = 2;
+  source.out_name = "output channels";
+  source.groups_name = "groups";
+  ATR_TRY(atr_call_find_layer(call, &source));
+  const atr_layer *l = &call->layer;
+  if (transposed) atr_call_expect_weight(call, l->in, l->out / l->groups, false);
+  else atr_call_expect_weight(call, l->out, l->in / l->groups, false);
+  atr_call_expect(call, ATR_BIAS, call->types[ATR_INPUT].dtype, 1, &l->out);
   return ATR_OK;
 }
 
 static atr_status conv_types(atr_call *call) {
   const conv_options *o = call->options;
-  int feature;
-  ATR_TRY(check_input(call, &feature));
-  ATR_TRY(check_dtype(call, o->dtype));
-  ATR_TRY(atr_call_find_layer(call, &(atr_layer_source){.in = call->types[ATR_INPUT].dims[feature],
-                                                        .in_stated = o->in_channels,
-                                                        .out_stated = o->out_channels,
-                                                        .groups = o->groups,
-                                                        .kernel_stated = o->kernel_size,
-                                                        .weight_rank = call->spatial + 2,
-                                                        .kernel_dim = 2,
-                                                        .out_scale = 1,
-                                                        .out_name = "output channels",
-                                                        .groups_name = "groups"}));
-  atr_call_expect_weight(call, call->layer.out, call->layer.in / call->layer.groups, false);
-  return expect_bias(call);
+  atr_layer_source source = {
+      .in_stated = o->in_channels, .out_stated = o->out_channels, .groups = o->groups, .kernel_stated = o->kernel_size};
+  return find_types(call, o->dtype, source, false);
 }
 
 /* (C, ...) as (1, C, ...) */
@@ -126,22 +129,9 @@ static void conv_hints(const atr_call *call, atr_import_hints *hints) {
 
 static atr_status transpose_types(atr_call *call) {
   const transpose_options *o = call->options;
-  int feature;
-  ATR_TRY(check_input(call, &feature));
-  ATR_TRY(check_dtype(call, o->dtype));
-  ATR_TRY(atr_call_find_layer(call, &(atr_layer_source){.in = call->types[ATR_INPUT].dims[feature],
-                                                        .in_stated = o->in_channels,
-                                                        .out_stated = o->out_channels,
-                                                        .groups = o->groups,
-                                                        .kernel_stated = o->kernel_size,
-                                                        .weight_rank = call->spatial + 2,
-                                                        .out_dim = 1,
-                                                        .kernel_dim = 2,
-                                                        .out_scale = o->groups,
-                                                        .out_name = "output channels",
-                                                        .groups_name = "groups"}));
-  atr_call_expect_weight(call, call->layer.in, call->layer.out / call->layer.groups, false);
-  return expect_bias(call);
+  atr_layer_source source = {
+      .in_stated = o->in_channels, .out_stated = o->out_channels, .groups = o->groups, .kernel_stated = o->kernel_size};
+  return find_types(call, o->dtype, source, true);
 }
 
 /* output_padding, or what makes it of output_size. */
