@@ -26,7 +26,8 @@ static void check_module(atr_context *context, const atr_module *module) {
   char *first, *second;
   atr_module *again;
   if (atr_module_print(context, module, &first) != ATR_OK) abort();
-  if (atr_module_parse(context, "m", first, -1, &again) != ATR_OK || atr_module_print(context, again, &second) != ATR_OK) abort();
+  if (atr_module_parse(context, "m", first, -1, &again) != ATR_OK || atr_module_print(context, again, &second) != ATR_OK)
+    abort();
   if (strcmp(first, second) != 0) abort();
   atr_string_free(context, first);
   atr_string_free(context, second);
@@ -56,10 +57,12 @@ static bool try_input(const uint8_t *data, size_t size) {
 
 static const char *const seeds[] = {
     "torch.Conv2d\ninput=f32[1,4,8,8]\nin_channels=4\nout_channels=6\nkernel_size=(3,2)\npadding='same'\ngroups=2\nstride=1",
-    "torch.ConvTranspose2d\ninput=f16[4,8,8]\nin_channels=4\nout_channels=6\nkernel_size=3\nstride=2\noutput_size=(18,17)\ngroups=2",
+    "torch.ConvTranspose2d\ninput=f16[4,8,8]\nin_channels=4\nout_channels=6\nkernel_size=3\nstride=2\noutput_size=(18,17)"
+    "\ngroups=2",
     "mxnet.Deconvolution\ndata=f32[1,5,5,4]\nkernel=3\nstride=2\ntarget_shape=(9,10)\nlayout=NHWC\nnum_filter=6\nnum_group=2",
     "mxnet.Convolution\ndata=f64[1,4,8]\nkernel=(3,)\npad=(1,)\nnum_filter=6\ncudnn_tune=fastest\nbias=f64[6]\nworkspace=10",
-    "megengine.LocalConv2d\ninp=f32[1,4,5,5]\nin_channels=4\nout_channels=6\ninput_height=5\ninput_width=5\nkernel_size=3\ngroups=2",
+    "megengine.LocalConv2d\ninp=f32[1,4,5,5]\nin_channels=4\nout_channels=6\ninput_height=5\ninput_width=5\nkernel_size="
+    "3\ngroups=2",
     "megengine.Conv1d\ninp=f16[1,4,8]\nin_channels=4\nout_channels=6\nkernel_size=3\npadding=1\npadding_mode=reflect\ngroups=2",
     "jax.conv_general_dilated\nlhs=s8[3,9,8,2]\nrhs=s8[4,3,3,2]\nwindow_strides=(1,2)\npadding=((1,-1),(0,2))\n"
     "dimension_numbers=('CxyN','OIyx','xNCy')\npreferred_element_type=int32",
