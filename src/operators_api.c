@@ -1,7 +1,7 @@
 /* operators_api.c - the public side of the operators of other systems (include/atrous/operators.h).
  *
- * In: values of a builder and an options struct, or a call as text. Out: a value of the builder, or a module. src/operators does
- * the work. Which row of an operator with several ranks is meant follows from an array's rank. */
+ * In: values of a builder and an options struct, or a call as text. Out: a value of the builder, or a module. src/operators
+ * does the work. Which row of an operator with several ranks is meant follows from an array's rank. */
 #include <string.h>
 
 #include "builder.h"

@@ -10,10 +10,10 @@
  *     const char *pairs[] = {"input=f32[1,3,224,224]", "in_channels=3", "out_channels=64", "kernel_size=7", "padding=same"};
  *     atr_status status = atr_import(context, "torch.Conv2d", pairs, 5, &module, NULL);
  *
- * Conventions. A zeroed options struct (or NULL) holds the system's defaults: a 0 among numbers is the default of that entry, and
- * flags have three values. Lists have one entry per spatial dimension, in the system's order; their number is that of the arrays.
- * What a system infers from attributes may be left out, since here the arrays have shapes; what is given is checked against them.
- * bias 0 is none. Errors are sticky in the builder, as everywhere. */
+ * Conventions. A zeroed options struct (or NULL) holds the system's defaults: a 0 among numbers is the default of that entry,
+ * and flags have three values. Lists have one entry per spatial dimension, in the system's order; their number is that of the
+ * arrays. What a system infers from attributes may be left out, since here the arrays have shapes; what is given is checked
+ * against them. bias 0 is none. Errors are sticky in the builder, as everywhere. */
 #ifndef ATROUS_OPERATORS_H
 #define ATROUS_OPERATORS_H
 
@@ -51,8 +51,8 @@ typedef struct atr_mxnet_convolution_options {
 } atr_mxnet_convolution_options;
 
 /* The attributes are those of the convolution that is inverted. Output extents are
- * stride (x - 1) + dilate (kernel - 1) + 1 - 2 pad + adj, or target_shape where any of its entries is not 0: then pad and adj are
- * computed and those given are ignored. weight: (C, num_filter / num_group, kernel...). No NWC layout. */
+ * stride (x - 1) + dilate (kernel - 1) + 1 - 2 pad + adj, or target_shape where any of its entries is not 0: then pad and adj
+ * are computed and those given are ignored. weight: (C, num_filter / num_group, kernel...). No NWC layout. */
 typedef struct atr_mxnet_deconvolution_options {
   size_t size;
   int64_t kernel[ATR_MAX_SPATIAL], stride[ATR_MAX_SPATIAL], dilate[ATR_MAX_SPATIAL], pad[ATR_MAX_SPATIAL];
@@ -116,8 +116,8 @@ ATR_API atr_value atr_megengine_local_conv(atr_builder *builder, atr_value inp, 
 
 /* ---- torch ------------------------------------------------------------------------------------- */
 
-/* Conv1d, Conv2d, Conv3d and conv1d, conv2d, conv3d, by the rank of weight: (out, in / groups, kernel...). input is (N, C, ...) or
- * (C, ...), bias (out). */
+/* Conv1d, Conv2d, Conv3d and conv1d, conv2d, conv3d, by the rank of weight: (out, in / groups, kernel...). input is (N, C, ...)
+ * or (C, ...), bias (out). */
 typedef struct atr_torch_conv_options {
   size_t size;
   int64_t in_channels, out_channels;
@@ -132,8 +132,8 @@ typedef struct atr_torch_conv_options {
   atr_flag deterministic;
 } atr_torch_conv_options;
 
-/* ConvTranspose1d, 2d, 3d. weight: (in, out / groups, kernel...). output_padding must be below stride or dilation. output_size, if
- * any entry is not 0, chooses the output_padding (in [0, stride - 1]) that gives it. */
+/* ConvTranspose1d, 2d, 3d. weight: (in, out / groups, kernel...). output_padding must be below stride or dilation. output_size,
+ * if any entry is not 0, chooses the output_padding (in [0, stride - 1]) that gives it. */
 typedef struct atr_torch_conv_transpose_options {
   size_t size;
   int64_t in_channels, out_channels;
@@ -155,9 +155,9 @@ ATR_API atr_value atr_torch_conv_transpose(atr_builder *builder, atr_value input
  *
  *     ((2 (mix(seed + (i + 1) * 0x9e3779b97f4a7c15) >> 11) + 1) * 2^-53 - 1) * r, rounded to the dtype
  *
- * where mix is splitmix64's (z ^= z >> 30, *= 0xbf58476d1ce4e5b9, ^= z >> 27, *= 0x94d049bb133111eb, ^= z >> 31), so it depends on
- * nothing but the seed and the element's number in row-major order. The distribution is torch's, the numbers are not. Shapes are of
- * floats and row major; bias_shape and bias may be NULL. ATR_INVALID_ARGUMENT for others. */
+ * where mix is splitmix64's (z ^= z >> 30, *= 0xbf58476d1ce4e5b9, ^= z >> 27, *= 0x94d049bb133111eb, ^= z >> 31), so it depends
+ * on nothing but the seed and the element's number in row-major order. The distribution is torch's, the numbers are not. Shapes
+ * are of floats and row major; bias_shape and bias may be NULL. ATR_INVALID_ARGUMENT for others. */
 ATR_API ATR_CHECK_RESULT atr_status atr_torch_conv_init(uint64_t seed, const atr_shape *weight_shape, void *weight, const atr_shape *bias_shape, void *bias);
 
 /* ---- jax --------------------------------------------------------------------------------------- */
@@ -168,8 +168,8 @@ typedef struct atr_jax_dimension_numbers {
   const int64_t *lhs_dims, *rhs_dims, *out_dims;
 } atr_jax_dimension_numbers;
 
-/* jax.lax.conv_general_dilated, conv_general_dilated_local and conv_general_dilated_patches. atr_build_conv takes the same in the
- * compiler's own form; here JAX's restrictions hold too: equal dtypes, a preferred_element_type that is not narrower. */
+/* jax.lax.conv_general_dilated, conv_general_dilated_local and conv_general_dilated_patches. atr_build_conv takes the same in
+ * the compiler's own form; here JAX's restrictions hold too: equal dtypes, a preferred_element_type that is not narrower. */
 typedef struct atr_jax_conv_options {
   size_t size;
   int64_t window_strides[ATR_MAX_SPATIAL];
@@ -248,10 +248,10 @@ typedef struct atr_import_hints {
 } atr_import_hints;
 
 /* Makes the module of one call. `op` is "mxnet.Convolution", "torch.Conv2d", ...; each of the `count` pairs is "name=value". An
- * array argument's value is its type, "f32[1,3,224,224]" (row major); it becomes a parameter of that name, in the system's order.
- * Types that follow from the rest may be left out. Zero points and scales may also be numbers, which become constants:
- * "x_zero_point=128", "w_scale=[0.5,0.25]", "y_zero_point=s8[]:-3". Attributes are spelled as in Python: 3, (3,3), [3,3], "3,3",
- * ((1,1),(2,2)), True, None, same, 'same', ConvDimensionNumbers(...); one number stands for all dimensions.
+ * array argument's value is its type, "f32[1,3,224,224]" (row major); it becomes a parameter of that name, in the system's
+ * order. Types that follow from the rest may be left out. Zero points and scales may also be numbers, which become constants:
+ * "x_zero_point=128", "w_scale=[0.5,0.25]", "y_zero_point=s8[]:-3". Attributes are spelled as in Python: 3, (3,3), [3,3],
+ * "3,3", ((1,1),(2,2)), True, None, same, 'same', ConvDimensionNumbers(...); one number stands for all dimensions.
  *
  * Where an mxnet call leaves cudnn_tune None, the environment variable MXNET_CUDNN_AUTOTUNE_DEFAULT is read (0 off,
  * 1 limited_workspace, 2 fastest; unset: 1). hints may be NULL. */

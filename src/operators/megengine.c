@@ -173,7 +173,8 @@ static atr_status local_types(atr_call *call) {
   return ATR_OK;
 }
 
-/* (g, OH, OW, in/g, kh, kw, out/g), with f = in/g kh kw -> (g, OH, OW, f, out/g) -> (OH, OW, f, g, out/g) -> (OH, OW, f, out) */
+/* (g, OH, OW, in/g, kh, kw, out/g), with f = in/g kh kw -> (g, OH, OW, f, out/g) -> (OH, OW, f, g, out/g) -> (OH, OW, f,
+ * out) */
 static atr_id local_weight(atr_call *call, atr_id weight) {
   const atr_shape w = call->types[ATR_WEIGHT];
   int64_t features = w.dims[3] * w.dims[4] * w.dims[5], merged[] = {w.dims[0], w.dims[1], w.dims[2], features, w.dims[6]};
@@ -205,20 +206,13 @@ static atr_id local_build(atr_call *call) {
 #define WEIGHT(text)                                                                                                           \
   { .name = "weight", .role = ATR_ARRAY_INFERRED, .holds = ATR_HOLDS_FLOATS, .form = text }
 #define BIAS                                                                                                                   \
-  { .name = "bias", .role = ATR_ARRAY_BIAS, .holds = ATR_HOLDS_FLOATS, .form = "(1, out_channels, 1...)" }
+  { .name = "bias", .role = ATR_ARRAY_BIAS, .holds = ATR_HOLDS_FLOATS, .form = "(1, out, 1...)" }
 
 static const atr_array conv_arrays[] = {
-    INP,
-    WEIGHT("(out_channels, in_channels, kernel_size...), with groups > 1 (groups, out_channels / groups, in_channels / groups, "
-           "kernel_size...)"),
-    BIAS};
+    INP, WEIGHT("(out, in, kernel...), with groups > 1 (groups, out / groups, in / groups, kernel...)"), BIAS};
 static const atr_array transpose_arrays[] = {
-    INP,
-    WEIGHT("(in_channels, out_channels, kernel_size...), with groups > 1 (groups, in_channels / groups, out_channels / groups, "
-           "kernel_size...)"),
-    BIAS};
-static const atr_array local_arrays[] = {
-    INP, WEIGHT("(groups, OH, OW, in_channels / groups, kernel_size..., out_channels / groups)")};
+    INP, WEIGHT("(in, out, kernel...), with groups > 1 (groups, in / groups, out / groups, kernel...)"), BIAS};
+static const atr_array local_arrays[] = {INP, WEIGHT("(groups, OH, OW, in / groups, kh, kw, out / groups)")};
 
 #define CHANNEL(T, field) ATR_FIELD(T, field, INT, .low = 1, .traits = ATR_TRAIT_REQUIRED)
 #define WINDOW(T)                                                                                                              \

@@ -5,9 +5,9 @@
  *     Convolution     weight (num_filter, C / num_group, kernel...)   floor((x + 2 pad - dilate (kernel - 1) - 1) / stride) + 1
  *     Deconvolution   weight (C, num_filter / num_group, kernel...)   stride (x - 1) + dilate (kernel - 1) + 1 - 2 pad + adj
  *
- * The weight's dimensions stand in the order of data's layout. The attributes of a Deconvolution are those of the convolution that
- * it inverts; with target_shape the padding is computed: t = what is too much, adj = t mod 2, pad = (t + 1) / 2 in front and
- * pad - adj behind. */
+ * The weight's dimensions stand in the order of data's layout. The attributes of a Deconvolution are those of the convolution
+ * that it inverts; with target_shape the padding is computed: t = what is too much, adj = t mod 2, pad = (t + 1) / 2 in front
+ * and pad - adj behind. */
 #include "operators/operators.h"
 
 #include <stddef.h>

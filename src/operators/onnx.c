@@ -5,9 +5,9 @@
  *     Conv            W (M, C / group, kernel...)     pads: all begins, then all ends; auto_pad SAME puts an odd zero behind
  *     ConvTranspose   W (C, M / group, kernel...)     stride (x - 1) + output_padding + dilated kernel - pads
  *
- * With output_shape the pads of a ConvTranspose are computed; an odd one is cut off behind for SAME_UPPER, in front for all other
- * values of auto_pad. SAME without output_shape cuts the result down to stride x, and leaves a shorter one as it is, as ONNX's shape
- * inference has it. */
+ * With output_shape the pads of a ConvTranspose are computed; an odd one is cut off behind for SAME_UPPER, in front for all
+ * other values of auto_pad. SAME without output_shape cuts the result down to stride x, and leaves a shorter one as it is, as
+ * ONNX's shape inference has it. */
 #include "operators/operators.h"
 
 #include <stddef.h>

@@ -1,13 +1,14 @@
 /* onnx_quantized.c - ONNX's ConvInteger and QLinearConv.
  *
- * In: 8-bit x and w with zero points zx and zw. Out: sum((x - zx) (w - zw)) over the window positions inside the input, in s32, from
- * convolutions of the operands as they are:
+ * In: 8-bit x and w with zero points zx and zw. Out: sum((x - zx) (w - zw)) over the window positions inside the input, in s32,
+ * from convolutions of the operands as they are:
  *
  *     conv(x, w) - zx conv(1, w) - zw conv(x, 1) + zx zw conv(1, 1)
  *
  * A term is there only if its zero points are not known to be 0. Places outside add nothing to any of the four, which is what
  * padding with the zero point means. conv(x, 1) is the same for all output channels of a group, and conv(1, w) for all images,
- * and needs w only as summed over its input channels; so all but the first are small. QLinearConv then makes 8-bit numbers of the sum in f32, by elementwise operations that fuse with it:
+ * and needs w only as summed over its input channels; so all but the first are small. QLinearConv then makes 8-bit numbers of
+ * the sum in f32, by elementwise operations that fuse with it:
  *
  *     y = clamp(round_nearest_even((sum + B) x_scale w_scale / y_scale) + y_zero_point) */
 #include "operators/onnx.h"

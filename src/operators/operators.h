@@ -1,13 +1,14 @@
 /* operators.h - what the operators of other systems share.
  *
- * One row per operator (atr_operator) says its arrays, its attributes with their places in an options struct, and two functions:
- * types() finds the types that arrays must have, build() makes the instructions. Everything else is done once, for all:
+ * One row per operator (atr_operator) says its arrays, its attributes with their places in an options struct, and two
+ * functions: types() finds the types that arrays must have, build() makes the instructions. Everything else is done once, for
+ * all:
  *
  *     text      -> literal.c -> attributes.c -> options \
  *     C program -> options                               > call.c: defaults, ranges, types() -> build() -> instructions
  *
- * Numbers in options are 0 where nothing was said; call.c puts the system's default there before types() and build() look. Errors
- * stay in the work, as in ir/build.h: functions that return an id return 0 and do nothing when there is one. */
+ * Numbers in options are 0 where nothing was said; call.c puts the system's default there before types() and build() look.
+ * Errors stay in the work, as in ir/build.h: functions that return an id return 0 and do nothing when there is one. */
 #ifndef ATR_OPERATORS_OPERATORS_H
 #define ATR_OPERATORS_OPERATORS_H
 
@@ -35,7 +36,8 @@ typedef struct atr_literal {
   int count;
 } atr_literal;
 
-/* Reads the whole text: 3, -0.5, same, 'same', (3,3), [3,3], 3,3, ((1,1),(2,2)), f32[2,3], Name(key=(0,1)). `what` is for messages. */
+/* Reads the whole text: 3, -0.5, same, 'same', (3,3), [3,3], 3,3, ((1,1),(2,2)), f32[2,3], Name(key=(0,1)). `what` is for
+ * messages. */
 ATR_CHECK_RESULT atr_status atr_literal_read(atr_work *work, const char *what, const char *text, size_t len, atr_literal *out);
 /* Is it this word, in this case? Lists and numbers are no words. */
 bool atr_literal_is(const atr_literal *literal, const char *word);
@@ -186,8 +188,8 @@ ATR_CHECK_RESULT atr_status atr_call_find_layer(atr_call *call, const atr_layer_
 int atr_call_weight(const atr_call *call); /* the number of the weight's array */
 void atr_call_expect_weight(atr_call *call, int64_t first, int64_t second, bool features_last);
 
-/* For build(). A convolution NC..., OI..., NC... (NHWC and OHWI where features come last) of the call's spatial dimensions, with
- * the layer's window and groups; strides and dilations 1, no padding. */
+/* For build(). A convolution NC..., OI..., NC... (NHWC and OHWI where features come last) of the call's spatial dimensions,
+ * with the layer's window and groups; strides and dilations 1, no padding. */
 atr_conv *atr_call_conv(atr_call *call, bool features_last);
 /* Exchanges the weight's features: what was the output's is the input's. */
 void atr_conv_swap_features(atr_conv *conv);

@@ -5,8 +5,8 @@
  *     Conv2d           weight (out, in / groups, kh, kw)   padding 'same': the extra zero is on the right
  *     ConvTranspose2d  weight (in, out / groups, kh, kw)   (I - 1) S - 2 p + D (K - 1) + op + 1, where op is output_padding
  *
- * The modules know their weight's shape from their attributes; conv2d and its kin take it from weight. Unbatched input is a batch of
- * one. padding_mode other than zeros is an edge mode of the convolution. */
+ * The modules know their weight's shape from their attributes; conv2d and its kin take it from weight. Unbatched input is a
+ * batch of one. padding_mode other than zeros is an edge mode of the convolution. */
 #include "operators/operators.h"
 
 #include <stddef.h>

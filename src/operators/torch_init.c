@@ -1,7 +1,7 @@
 /* torch_init.c - initial values for torch's modules (include/atrous/operators.h has the formula and its promise).
  *
- * In: a seed and a shape. Out: numbers uniform in [-r, r). Each is a function of the seed and its own number, so nothing depends on
- * the order of filling or on the machine. */
+ * In: a seed and a shape. Out: numbers uniform in [-r, r). Each is a function of the seed and its own number, so nothing
+ * depends on the order of filling or on the machine. */
 #include <math.h>
 
 #include "base/dtype.h"

@@ -1,7 +1,8 @@
 /* test_operators.c - operators of other systems: what calls give, what they refuse, and that builders make what texts make.
  *
- * In: tests/data/operators.txt, calls with arrays and results that scripts/make-operator-vectors.py worked out with NumPy; golden
- * vectors of the systems themselves; calls that are wrong. Calls are read by atr_import and run by the interpreter, exactly. */
+ * In: tests/data/operators.txt, calls with arrays and results that scripts/make-operator-vectors.py worked out with NumPy;
+ * golden vectors of the systems themselves; calls that are wrong. Calls are read by atr_import and run by the interpreter,
+ * exactly. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -352,7 +353,7 @@ static const struct bad {
     {MEGENGINE, "compute_mode=float16", "compute_mode=float16; allowed: default, float32"},
     {MEGENGINE, "padding_mode=circular", "padding_mode=circular; allowed: zeros, reflect, replicate"},
     {MEGENGINE, "weight=f32[4,6,3,3]", "weight is f32[4,6,3,3], but it must be f32[6,4,3,3]"},
-    {MEGENGINE, "bias=f32[6]", "bias is f32[6], but it must be f32[1,6,1,1]: (1, out_channels, 1...)"},
+    {MEGENGINE, "bias=f32[6]", "bias is f32[6], but it must be f32[1,6,1,1]: (1, out, 1...)"},
     {MEGENGINE_T, "output_padding=1", "output_padding=1 in spatial dimension 0; it must be below stride 1"},
     {LOCAL, "input_height=7", "input_height=7, but inp is f32[1,4,8,8]"},
     {LOCAL, "input_width=7", "input_width=7, but inp is f32[1,4,8,8]"},
