@@ -19,7 +19,7 @@ static const double MAX_CODE = 4000;     /* instructions of a nest's body with a
 static const double CODE_SCALE = 20000;  /* instructions of a program that weigh as much as doubling the time */
 static const double MAX_WIDENED = 1.5e6; /* bytes of scratch for a converted lhs */
 static const double PIECE_CYCLES =
-    40;                              /* a loop over a piece of the reduction: clipped anew, and left when it is not foreseen */
+    40; /* a loop over a piece of the reduction: clipped anew, and left when it is not foreseen */
 static const double PARALLEL_CYCLES = 30e3; /* work below which waking threads costs more than it gives */
 
 /* The best candidates so far, best first; one of each kind. */
@@ -59,7 +59,8 @@ static int vector_choices(const atr_cost_model *m, atr_vector_choice *out) {
     out[count++] = (atr_vector_choice){{-1, d}, {1, lanes}};
     if (lanes == 1 || extent >= m->width || extent < 2 || m->width % extent != 0) continue;
     for (int o = 0; o < nest->dim_count && count < MAX_VECTOR_CHOICES; o++)
-      if (o != d && !nest->dims[o].reduced && !is_part(nest, o) && !has_run_time_divisor(nest, o) && nest->dims[o].extent >= m->width / extent)
+      if (o != d && !nest->dims[o].reduced && !is_part(nest, o) && !has_run_time_divisor(nest, o) &&
+          nest->dims[o].extent >= m->width / extent)
         out[count++] = (atr_vector_choice){{o, d}, {m->width / extent, extent}};
   }
   return count;
@@ -143,11 +144,11 @@ static int dot_choice(const atr_cost_model *m) {
   return -1;
 }
 
-/* Every tile with a piece of reduced dim d unrolled, where the piece divides it. */
-static void try_piece(const atr_cost_model *m, atr_candidate *c, int d, int64_t extent, ranking *r) {
+/* Every tile with a piece of reduced dim d unrolled; `divides`: the last piece must be whole. */
+static void try_piece(const atr_cost_model *m, atr_candidate *c, int d, int64_t extent, bool divides, ranking *r) {
   int64_t whole = m->nest->dims[d].extent;
   if (c->dot >= 0 || (c->unrolled >> d & 1) != 0 || has_run_time_divisor(m->nest, d)) return;
-  if (whole % extent != 0 || whole == extent) return;
+  if ((divides && whole % extent != 0) || whole <= extent) return;
   c->step_dim = d;
   c->inner_steps = extent;
   try_tiles(m, c, r);
@@ -161,12 +162,12 @@ static void try_steps(const atr_cost_model *m, atr_candidate c, ranking *r) {
   c.inner_steps = 1;
   try_tiles(m, &c, r);
   if (loop < 0) return;
-  try_piece(m, &c, loop, 2, r);
-  try_piece(m, &c, loop, 4, r);
+  try_piece(m, &c, loop, 2, true, r);
+  try_piece(m, &c, loop, 4, true, r);
   for (int i = 0; i < m->reduce_count; i++) {
     int d = m->reduce_order[i];
-    if (d == loop || atr_access_asks(&m->nest->lhs, d) || m->nest->dims[d].extent <= 7) continue;
-    for (int64_t rows = 2; rows <= 5; rows++) try_piece(m, &c, d, rows, r);
+    if (d == loop || atr_access_asks(&m->nest->lhs, d) || m->nest->dims[d].extent < 7) continue;
+    for (int64_t rows = 2; rows <= 5; rows++) try_piece(m, &c, d, rows, false, r);
   }
 }
 
@@ -191,7 +192,8 @@ static void rank_tiles(const atr_cost_model *m, ranking *r) {
         if (dot >= 0 && pack && (c.unrolled >> dot & 1) == 0) try_steps(m, c, r);
         c.dot = -1;
         c.widen_rhs = pack && wide;
-        c.widen_lhs = m->nest->schedule == NULL && atr_nest_can_widen(m->nest, m->nest->lhs_dtype) && atr_cost_widened_bytes(m) <= MAX_WIDENED;
+        c.widen_lhs = m->nest->schedule == NULL && atr_nest_can_widen(m->nest, m->nest->lhs_dtype) &&
+                      atr_cost_widened_bytes(m) <= MAX_WIDENED;
         if (c.widen_lhs) try_steps(m, c, r);
       }
 }

@@ -478,5 +478,6 @@ double atr_cost_code(const atr_cost_model *m, const atr_candidate *c) {
   const atr_dim *dims = m->nest->dims;
   if (dims[c->vector.dims[1]].extent % (c->vectors * c->vector.lanes[1]) != 0) variants *= 1.8;
   if (c->copies_dim >= 0 && dims[c->copies_dim].extent % c->copies != 0) variants *= 1.6;
+  if (c->step_dim >= 0 && dims[c->step_dim].extent % c->inner_steps != 0) variants *= 2;
   return body * variants;
 }

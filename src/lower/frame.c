@@ -10,7 +10,9 @@
 #include "base/checked.h"
 #include "lower/simplify.h"
 
-enum { MANY_TAPS = 9 };                    /* of a dimension: fewer are cheap to leave out where they are absent */
+/* Taps of a dimension: fewer are cheap to leave out where they are absent. Where a sum is over taps alone, as on one channel or depthwise,
+ * its terms are few, and questions weigh more. */
+enum { MANY_TAPS = 9, MANY_TAPS_ALONE = 7 };
 static const double SMALL_WEIGHTS = 16384; /* elements: every part packs its own */
 
 typedef struct frame {
@@ -18,10 +20,17 @@ typedef struct frame {
   int64_t lo, hi; /* the inside */
 } frame;
 
+static bool sums_taps_alone(const atr_nest *nest) {
+  for (int d = 0; d < nest->dim_count; d++)
+    if (nest->dims[d].reduced && nest->dims[d].extent > 1 && !atr_access_asks(&nest->lhs, d)) return false;
+  return true;
+}
+
 /* Is most of the index's output dim inside, and not all of it? */
 static bool find_inside(const atr_nest *nest, const atr_index *index, frame *out) {
   int o = atr_affine_only_dim(nest, &index->at, false), k = atr_affine_only_dim(nest, &index->at, true);
-  if (o < 0 || k < 0 || index->divisor != 1 || nest->dims[k].extent < MANY_TAPS || index->at.coef[o] < 0) return false;
+  int64_t many = sums_taps_alone(nest) ? MANY_TAPS_ALONE : MANY_TAPS;
+  if (o < 0 || k < 0 || index->divisor != 1 || nest->dims[k].extent < many || index->at.coef[o] < 0) return false;
   int64_t c = index->at.coef[o], reach = index->at.coef[k] * (nest->dims[k].extent - 1), extent = nest->dims[o].extent;
   int64_t least = index->at.offset + atr_min(reach, 0), most = index->at.offset + atr_max(reach, 0);
   out->dim = o;

@@ -41,7 +41,11 @@ static atr_nest *fill_nest(atr_arena *arena, const atr_nest *nest, const int *fr
   atr_expr zero = {.kind = ATR_EXPR_CONST, .dtype = nest->rhs_dtype};
   atr_expr load = {.kind = ATR_EXPR_LOAD, .dtype = nest->rhs_dtype, .args = {atr_nest_add_expr(arena, fill, &zero)}};
   load.access = (atr_access){.buffer = nest->rhs.buffer, .at = renumber(&nest->rhs.at, from, count)};
-  load.access.index = ATR_NEW_ARRAY(arena, atr_index, nest->guard_count);
+  load.access.index = ATR_NEW_ARRAY(arena, atr_index, nest->guard_count + nest->rhs.index_count);
+  for (int i = 0; i < nest->rhs.index_count; i++) {
+    load.access.index[load.access.index_count] = nest->rhs.index[i];
+    load.access.index[load.access.index_count++].at = renumber(&nest->rhs.index[i].at, from, count);
+  }
   for (int g = 0; g < nest->guard_count; g++) {
     if (!guard_applies(nest, &nest->guards[g], &nest->rhs.at)) continue;
     load.access.index[load.access.index_count++] = (atr_index){
@@ -61,6 +65,14 @@ static bool moves_with_parts(const atr_nest *nest) {
   return false;
 }
 
+/* Questions of rhs that only say whether an element exists are answered once, with zeros; lhs asks them too. */
+static bool can_pack(const atr_nest *nest) {
+  for (int i = 0; i < nest->rhs.index_count; i++)
+    if (nest->rhs.index[i].stride != 0 || nest->rhs.index[i].divisor != 1 || nest->rhs.index[i].edge != ATR_EDGE_ZERO)
+      return false;
+  return true;
+}
+
 /* Weights that are packed in every run are packed part by part: by a nest of the same group, so with all its PART dims. */
 atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_nest *nest, bool widen, bool constant) {
   int from[ATR_MAX_DIMS], count = 0;
@@ -69,7 +81,7 @@ atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_nest *ne
   bool part_by_part = !constant && moves_with_parts(nest);
   for (int d = 0; d < nest->dim_count; d++)
     if (nest->rhs.at.coef[d] != 0 || (part_by_part && nest->dims[d].kind == ATR_DIM_PART)) from[count++] = d;
-  if (count == 0 || nest->rhs.index_count != 0) return NULL;
+  if (count == 0 || !can_pack(nest)) return NULL;
   for (int i = count - 1; i >= 0; i--) {
     if (part_by_part && nest->dims[from[i]].kind == ATR_DIM_PART) continue;
     packed.coef[from[i]] = elements;

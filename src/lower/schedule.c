@@ -139,12 +139,15 @@ static void complete(const atr_nest *nest, atr_schedule *schedule) {
       if (schedule->pieces[p].extent != 0 && !atr_checked_mul(covered, schedule->pieces[p].extent, &covered))
         covered = INT64_MAX;
     }
-    bool part = nest->dims[d].kind == ATR_DIM_PART, whole = nest->dims[d].extent != 0 && covered >= nest->dims[d].extent; /* an empty dim's outermost piece says so */
+    bool part = nest->dims[d].kind == ATR_DIM_PART,
+         whole = nest->dims[d].extent != 0 && covered >= nest->dims[d].extent; /* an empty dim's outermost piece says so */
     if (rest || whole || schedule->count == ATR_MAX_DIMS) continue;
     section mine = part ? SECTION_PART : nest->dims[d].reduced ? SECTION_REDUCE : SECTION_LOOP;
     int at = 0;
     while (at < schedule->count && schedule->pieces[at].dim != d &&
-           section_of(nest, &schedule->pieces[at]) < (mine == SECTION_LOOP ? SECTION_REDUCE : part ? SECTION_PARALLEL : mine))
+           section_of(nest, &schedule->pieces[at]) < (mine == SECTION_LOOP ? SECTION_REDUCE
+                                                      : part               ? SECTION_PARALLEL
+                                                                           : mine))
       at++;
     memmove(&schedule->pieces[at + 1], &schedule->pieces[at], sizeof(atr_piece) * (size_t)(schedule->count - at));
     /* in front of a numbered piece of its own it is executed as that is */
@@ -206,7 +209,8 @@ atr_status atr_schedule_read(atr_work *work, const atr_nest *nest, atr_schedule 
         if (word_is(word, len, SECTION_NAMES[s])) current = s;
       if (current < 0)
         return atr_fail(work, span_at(&r, start), ATR_PARSE_ERROR,
-                        "expected part, lhs, parallel, loop, reduce, unroll, vector, dot, widen or pack, got \"%.*s\"", (int)len, word);
+                        "expected part, lhs, parallel, loop, reduce, unroll, vector, dot, widen or pack, got \"%.*s\"",
+                        (int)len, word);
     }
   }
   complete(nest, out);
@@ -221,8 +225,8 @@ static atr_status read_part(reader *r, const char *word, size_t len, bool lhs, a
   int64_t block = 0;
   if (d < 0) return no_dim(r, word, name_len, start);
   if ((name_len == len) != lhs)
-    return atr_fail(r->work, span_at(r, start), ATR_PARSE_ERROR, "%s", lhs ? "section lhs takes names of dims, without numbers"
-                                                                           : "section part takes \"dim:indices\"");
+    return atr_fail(r->work, span_at(r, start), ATR_PARSE_ERROR, "%s",
+                    lhs ? "section lhs takes names of dims, without numbers" : "section part takes \"dim:indices\"");
   if (!lhs) {
     ATR_TRY(read_extent(r, word, len, name_len + 1, &block));
     out->block[d] = block;
@@ -239,7 +243,8 @@ static atr_status read_dtype(reader *r, atr_dtype *out) {
   size_t len = next_word(r, &word);
   *out = atr_dtype_from_name(word, len);
   if (*out != ATR_DTYPE_NONE) return ATR_OK;
-  return atr_fail(r->work, span_at(r, r->at - len), ATR_PARSE_ERROR, "expected a dtype behind as, got \"%.*s\"", (int)len, word);
+  return atr_fail(r->work, span_at(r, r->at - len), ATR_PARSE_ERROR, "expected a dtype behind as, got \"%.*s\"", (int)len,
+                  word);
 }
 
 atr_status atr_parts_read(atr_work *work, const atr_nest *nest, atr_parts *out, bool *found) {
@@ -277,7 +282,7 @@ static atr_status check_widening(atr_work *work, const atr_nest *nest, const atr
   return ATR_OK;
 }
 
-static atr_status check_dim(atr_work *work, const atr_nest *nest, const atr_schedule *schedule, int d) {
+static atr_status check_dim(atr_work *work, const atr_nest *nest, const atr_schedule *schedule, int d, bool dot) {
   const atr_dim *dim = &nest->dims[d];
   int64_t covered = 1;
   int rest = 0, pieces = 0;
@@ -297,9 +302,10 @@ static atr_status check_dim(atr_work *work, const atr_nest *nest, const atr_sche
   if (rest == 0 && covered < dim->extent)
     return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "pieces of dim %s cover %lld of its %lld", dim->name,
                     (long long)covered, (long long)dim->extent);
-  if (dim->reduced && pieces > 0 && covered > 0 && dim->extent % covered != 0)
-    return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "pieces of the reduced dim %s must divide its extent %lld, got %lld",
-                    dim->name, (long long)dim->extent, (long long)covered);
+  if (dot && dim->reduced && pieces > 0 && covered > 0 && dim->extent % covered != 0)
+    return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR,
+                    "beside dot, pieces of the reduced dim %s must divide its extent %lld, got %lld", dim->name,
+                    (long long)dim->extent, (long long)covered);
   return ATR_OK;
 }
 
@@ -333,7 +339,7 @@ atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_sc
   if (unroll > ATR_MAX_UNROLL)
     return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "more than %d unrolled iterations", ATR_MAX_UNROLL);
   if (lanes > ATR_MAX_LANES) return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "more than %d vector lanes", ATR_MAX_LANES);
-  for (int d = 0; d < nest->dim_count; d++) ATR_TRY(check_dim(work, nest, schedule, d));
+  for (int d = 0; d < nest->dim_count; d++) ATR_TRY(check_dim(work, nest, schedule, d, dots > 0));
   ATR_TRY(check_widening(work, nest, schedule, dots > 0));
   if (schedule->pack_rhs && !nest->has_acc)
     return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "nest %s has no rhs to pack", nest->name);

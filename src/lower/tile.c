@@ -2,7 +2,8 @@
  *
  * In: a canonical nest, a checked schedule. Out: a nest with one dim per piece, in the schedule's order and with its kinds.
  * The index of an old dim is the sum of its pieces' indices times the product of the extents inside them; where that can
- * reach past the dim's extent a guard says so. Accesses follow by substitution; nothing else changes. */
+ * reach past the dim's extent a guard says so, or for a reduced dim a question of both operands: a tap that is not there
+ * contributes nothing. Accesses follow by substitution; nothing else changes. */
 #include "base/checked.h"
 #include "lower/schedule.h"
 
@@ -41,6 +42,18 @@ static void make_dims(atr_arena *arena, const atr_nest *nest, tiling *t, atr_nes
   tiled->dim_count = t->schedule->count;
 }
 
+static void add_guard(atr_arena *arena, atr_nest *tiled, const atr_affine *at, int64_t bound) {
+  int capacity = tiled->guard_count;
+  ATR_RESERVE(arena, tiled->guards, tiled->guard_count, capacity);
+  tiled->guards[tiled->guard_count++] = (atr_guard){.at = *at, .bound = bound};
+}
+
+static void add_index(atr_arena *arena, atr_access *access, const atr_affine *at, int64_t bound) {
+  int capacity = access->index_count;
+  ATR_RESERVE(arena, access->index, access->index_count, capacity);
+  access->index[access->index_count++] = (atr_index){.at = *at, .bound = bound, .divisor = 1};
+}
+
 atr_nest *atr_nest_tile(atr_arena *arena, const atr_nest *nest, const atr_schedule *schedule) {
   atr_nest *tiled = atr_nest_copy(arena, nest);
   tiling t = {.schedule = schedule};
@@ -49,12 +62,15 @@ atr_nest *atr_nest_tile(atr_arena *arena, const atr_nest *nest, const atr_schedu
   atr_nest_visit_affine(tiled, tile_affine, &t);
   for (int d = 0; d < nest->dim_count; d++) {
     if (covered[d] <= nest->dims[d].extent) continue;
-    int capacity = tiled->guard_count;
-    ATR_RESERVE(arena, tiled->guards, tiled->guard_count, capacity);
-    atr_guard *guard = &tiled->guards[tiled->guard_count++];
-    *guard = (atr_guard){.bound = nest->dims[d].extent};
-    guard->at.coef[d] = 1;
-    tile_affine(&t, &guard->at);
+    atr_affine at = {.coef = {0}};
+    at.coef[d] = 1;
+    tile_affine(&t, &at);
+    if (!nest->dims[d].reduced) {
+      add_guard(arena, tiled, &at, nest->dims[d].extent);
+      continue;
+    }
+    add_index(arena, &tiled->lhs, &at, nest->dims[d].extent);
+    if (atr_access_step(&nest->rhs, d) != 0) add_index(arena, &tiled->rhs, &at, nest->dims[d].extent);
   }
   atr_text text = atr_text_make(arena);
   atr_schedule_print(&text, nest, schedule);

@@ -33,7 +33,7 @@ static void inner_pieces(drawing *d, atr_text *text, const char *section, int64_
     if (!rng_chance(d->r, vector ? 2 : 1, vector ? 3 : 2) || (vector && pieces >= 2)) continue;
     int64_t extent = vector ? pick_lanes(d->r) : rng_range(d->r, 2, 6);
     int64_t left = d->outer[order[i]];
-    if (dim->reduced && left % extent != 0 && !rng_chance(d->r, 1, 40)) continue;
+    if (dim->reduced && left % extent != 0 && !rng_chance(d->r, 1, 4)) continue;
     if (extent > 2 * left && rng_chance(d->r, 3, 4)) continue; /* mostly idle lanes */
     if (product * extent > limit) continue;
     atr_text_printf(text, "%s %s:%lld", pieces == 0 ? section : "", dim->name, (long long)extent);
@@ -62,7 +62,7 @@ static void outer_pieces(drawing *d, atr_text *text, const char *section, bool r
 static void cache_tiles(drawing *d, atr_text *text, bool reduced) {
   for (int i = 0; i < d->nest->dim_count; i++) {
     int64_t left = d->outer[i], extent = rng_range(d->r, 2, 5);
-    if (d->nest->dims[i].reduced != reduced || left < 2 || !rng_chance(d->r, 1, 5) || (reduced && left % extent != 0)) continue;
+    if (d->nest->dims[i].reduced != reduced || left < 2 || !rng_chance(d->r, 1, 5)) continue;
     atr_text_printf(text, " %s:%lld", d->nest->dims[i].name, (long long)extent);
     d->outer[i] = (left + extent - 1) / extent;
   }

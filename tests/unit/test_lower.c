@@ -353,6 +353,8 @@ static const struct {
     {"z: vector oc:8\n\nvector ox:32", "loop oc oy; reduce ic kx ky; vector ox:32"},
     {"reduce ic; unroll ic:2; vector oc:8; pack rhs", "loop oc oy ox; reduce kx ky ic; unroll ic:2; vector oc:8; pack rhs"},
     {"loop oc ox oy; reduce kx ic ky", "loop oc ox oy; reduce kx ic ky"},
+    {"unroll kx:2 ic:3; vector oc:8; pack rhs", "loop oc oy ox; reduce ic kx ky; unroll kx:2 ic:3; vector oc:8; pack rhs"},
+    {"reduce ky ic ic:3; unroll ky:2; vector ox:4", "loop oc oy ox; reduce kx ky ic ic:3; unroll ky:2; vector ox:4"},
     {"part ic:2; vector oc:8; pack rhs", "part ic:2; loop oc oy ox; reduce ic kx ky; vector oc:8; pack rhs"},
     {"part oc:7 ic:1; unroll ox:3; vector oc:4", "part oc:7 ic:1; loop oc oy ox; reduce kx ky; unroll ox:3; vector oc:4"},
     {"part oy:2; lhs oy ox ic; parallel oc; vector oc:8; pack rhs",
