@@ -300,7 +300,7 @@ def jax_takes(conv, lhs_dtype, rhs_dtype, result):
 
 
 def by_numpy_pad(conv, lhs, rhs, result):
-    """edge modes: pad (or crop) with numpy, then no padding at all"""
+    """edge modes: pad with numpy, put the holes of lhs_dilation in as zeros, crop, then neither padding nor dilation"""
     plain = Conv(conv.n, conv.c, conv.o, list(conv.inputs), list(conv.windows), conv.groups, conv.batch_groups, conv.local)
     plain.lhs_order, plain.rhs_order, plain.out_order = conv.lhs_order, conv.rhs_order, conv.out_order
     mode = ["constant", "reflect", "edge", "wrap"]
@@ -309,11 +309,14 @@ def by_numpy_pad(conv, lhs, rhs, result):
             continue
         axis = conv.lhs_order.index(str(d))
         pads = [(0, 0)] * lhs.ndim
-        pads[axis] = (max(0, w[2]), max(0, w[3]))
+        pads[axis] = tuple(max(0, -(-p // w[4])) for p in w[2:4])
         lhs = np.pad(lhs, pads, mode=mode[w[7]])
-        lhs = np.take(lhs, range(max(0, -w[2]), lhs.shape[axis] - max(0, -w[3])), axis=axis)
+        dilated = np.zeros(lhs.shape[:axis] + ((lhs.shape[axis] - 1) * w[4] + 1,) + lhs.shape[axis + 1 :], lhs.dtype)
+        dilated[(slice(None),) * axis + (slice(None, None, w[4]),)] = lhs
+        first, last = (pads[axis][i] * w[4] - w[2 + i] for i in range(2))
+        lhs = np.take(dilated, range(first, dilated.shape[axis] - last), axis=axis)
         plain.inputs[d] = lhs.shape[axis]
-        plain.windows[d] = (w[0], w[1], 0, 0, w[4], w[5], w[6], 0)
+        plain.windows[d] = (w[0], w[1], 0, 0, 1, w[5], w[6], 0)
     assert plain.out_shape() == conv.out_shape()
     return by_definition(plain, lhs, rhs, result)
 
@@ -462,6 +465,32 @@ def attribute_cases():
             takes = pairs is wider and dtype != "pred" and not (is_int(dtype) and is_float(result)) and dtype != "u64"
             conv = Conv(2, 3, 4, [4, 3], [(2, 1, 1, 0, 1, 1, 0, 0), (2, 2, 0, 1, 1, 2, 0, 0)])
             conv_case("result", conv, dtype, dtype, result, wild=is_int(result), compare="exact" if takes else None)
+
+
+def dilated_edge_cases():
+    """every edge mode on a dilated input: in each dtype and up to rank 5, with padding beyond a lap and with crops"""
+    pads = [(3, 2), (7, 0), (-1, 4), (-2, -3), (0, 5)]
+    for i, dtype in enumerate(list(DTYPES) * 2):
+        edge, lo_hi = 1 + i % 3, pads[i % 5]
+        extent, dilation = 2 + i % 3, 2 + i % 2
+        if edge == 1:
+            lo_hi = tuple(min(p, extent * dilation - 1) for p in lo_hi)
+        if edge == 3 and i % 4 == 0:
+            lo_hi = (lo_hi[0] + extent * dilation, lo_hi[1] + 1)
+        window = (3, 1 + i % 2, *lo_hi, dilation, 1 + i % 4 // 2, int(i % 7 == 3), edge)
+        rank = 1 + i % 5
+        small = [(1, 1, 0, 1, 2, 1, 0, 0), (1, 1, 1, 0, 2, 1, 0, 3), (1, 2, 0, 0, 1, 1, 0, 0), (1, 1, 0, 0, 1, 1, 0, 2)]
+        windows, inputs = small[: rank - 1] + [window], [2, 1, 2, 1][: rank - 1] + [extent]
+        batch_groups = 2 if i % 3 == 2 else 1
+        conv = Conv(batch_groups, 1, batch_groups, inputs, windows, 1, batch_groups, i % 6 == 4)
+        if 0 not in conv.out_shape():
+            conv_case("edgedilated", conv, dtype, dtype, dtype)
+    for row in range(2):  # numbers that show the order: 1 2 3 with holes between, under 1 10 100
+        for edge in (1, 2, 3):
+            conv = Conv(1, 1, 1, [3], [(3, 1, 4 + row, 3, 2, 1, 0, edge)])
+            arrays = [np.array(v, dtype=np.float32) for v in ([1, 2, 3], [1, 10, 100])]
+            arrays = arrays[0].reshape(conv.lhs_shape()), arrays[1].reshape(conv.rhs_shape())
+            conv_case("edgedilated", conv, "f32", "f32", "f32", arrays=arrays)
 
 
 def empty_cases():
@@ -707,4 +736,5 @@ convolutions()
 elementwise()
 movers()
 attribute_cases()
+dilated_edge_cases()
 print("%d cases agreed with jax, %d are by definition only" % (count["jax"], count["numpy"]), file=sys.stderr)

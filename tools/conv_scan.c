@@ -97,6 +97,7 @@ static const atr_shape *operand(const line *lines, int count, int number) {
 /* One spatial dimension's window, with HLO's defaults. */
 typedef struct window_dim {
   int64_t size, stride, pad_lo, pad_hi, lhs_dilation, rhs_dilation;
+  bool edge; /* the input goes on beyond its ends */
 } window_dim;
 
 /* Entry `dim` of "key=AxBxC" inside window={...}; for pad, A is "lo_hi" and *second gets hi. */
@@ -115,8 +116,17 @@ static int64_t window_field(const char *window, const char *key, int dim, int64_
   return value;
 }
 
-static window_dim read_window(const char *window, int dim) {
-  window_dim w = {1, 1, 0, 0, 1, 1};
+/* Does entry `dim` of "reflectxzero" name a mode other than zero? */
+static bool has_edge(const char *edges, int dim) {
+  for (; edges != NULL && dim > 0; dim--) {
+    edges += strcspn(edges, "x,\n");
+    edges = *edges == 'x' ? edges + 1 : NULL;
+  }
+  return edges != NULL && skip(edges, "zero") == edges;
+}
+
+static window_dim read_window(const char *window, const char *edges, int dim) {
+  window_dim w = {1, 1, 0, 0, 1, 1, has_edge(edges, dim)};
   if (window == NULL) return w;
   w.size = window_field(window, "size=", dim, 1, NULL);
   w.stride = window_field(window, "stride=", dim, 1, NULL);
@@ -133,7 +143,7 @@ static double met_taps(const window_dim *w, int64_t input, int64_t output) {
   for (int64_t o = 0; o < output; o++) {
     for (int64_t k = 0; k < w->size; k++) {
       int64_t t = o * w->stride + k * w->rhs_dilation - w->pad_lo;
-      met += t >= 0 && t < dilated && t % w->lhs_dilation == 0;
+      met += (w->edge || (t >= 0 && t < dilated)) && t % w->lhs_dilation == 0;
     }
   }
   return met;
@@ -155,13 +165,13 @@ static void add_convolution(const line *lines, int count, conv_stats *out) {
   if (rhs == NULL || result == NULL || x == NULL || w == NULL) return;
   rhs++, result += 2;
   int input_feature = label_position(rhs, 'i');
-  bool local = starts(l, "custom-call"), edges = find(l, "edge_mode=") != NULL;
+  bool local = starts(l, "custom-call");
   double channels = input_feature < 0 || input_feature >= w->rank ? 1 : (double)w->dims[input_feature];
   double taps = channels, products = channels, useful = channels;
   for (int i = 0; i < l->shape.rank; i++) products *= (double)l->shape.dims[i];
   useful = products;
   for (int d = 0; d < l->shape.rank - 2 && d < 10; d++) {
-    window_dim dim = read_window(window, d);
+    window_dim dim = read_window(window, find(l, "edge_mode="), d);
     int at = label_position(lhs, (char)('0' + d)), to = label_position(result, (char)('0' + d));
     if (at < 0 || to < 0 || at >= x->rank || to >= l->shape.rank) return;
     if (local) dim.size = 1; /* the window is counted in rhs's input features already */
@@ -169,7 +179,7 @@ static void add_convolution(const line *lines, int count, conv_stats *out) {
     taps *= (double)dim.size;
     products *= (double)dim.size;
     useful *= (double)dim.size;
-    if (!local && !edges && products > 0) useful *= met_taps(&dim, x->dims[at], l->shape.dims[to]) / all;
+    if (!local && products > 0) useful *= met_taps(&dim, x->dims[at], l->shape.dims[to]) / all;
   }
   double per_product = element_kind_of(l->shape.dtype) == ELEMENT_COMPLEX ? 8 : 2;
   out->convolutions++;

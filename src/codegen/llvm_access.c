@@ -23,7 +23,7 @@ typedef enum index_mode {
   INDEX_AFFINE, /* in bounds, or absent elements are found by the static test: the address is affine */
   INDEX_STATIC, /* an edge mode: every looped dim it depends on stands still, lanes resolve it */
   INDEX_RUN,    /* an edge mode on looped dims only: resolved while running */
-  INDEX_DIVIDED /* a divisor: divided while running, existence tested while running */
+  INDEX_DIVIDED /* a divisor: divided, and an edge mode resolved, while running; existence tested while running */
 } index_mode;
 
 static index_mode mode_of(const atr_emitter *e, const atr_index *index) {
@@ -105,11 +105,11 @@ LLVMValueRef atr_llvm_exists(atr_emitter *e, const atr_access *access) {
     if (mode_of(e, index) != INDEX_DIVIDED) continue;
     LLVMValueRef t = LLVMBuildAdd(e->b, atr_llvm_affine(e, &index->at), atr_llvm_i64(e, index->at.offset), "");
     LLVMValueRef rest = LLVMBuildSRem(e->b, t, atr_llvm_i64(e, index->divisor), "");
-    LLVMValueRef divides = LLVMBuildICmp(e->b, LLVMIntEQ, rest, atr_llvm_i64(e, 0), "");
+    LLVMValueRef exists = LLVMBuildICmp(e->b, LLVMIntEQ, rest, atr_llvm_i64(e, 0), "");
     /* one unsigned comparison asks both bounds: a negative t is a large number */
     int64_t end = index->bound > 0 ? (index->bound - 1) * index->divisor + 1 : 0;
     LLVMValueRef inside = LLVMBuildICmp(e->b, LLVMIntULT, t, atr_llvm_i64(e, end), "");
-    LLVMValueRef exists = LLVMBuildAnd(e->b, divides, inside, "");
+    if (index->edge == ATR_EDGE_ZERO) exists = LLVMBuildAnd(e->b, exists, inside, "");
     all = all == NULL ? exists : LLVMBuildAnd(e->b, all, exists, "");
   }
   return all;
@@ -184,8 +184,8 @@ LLVMValueRef atr_llvm_base(atr_emitter *e, int access_number, const atr_access *
     if (mode == INDEX_STATIC || (index->edge == ATR_EDGE_ZERO && index->divisor == 1)) continue;
     LLVMValueRef t = atr_llvm_affine(e, &index->at);
     if (mode != INDEX_AFFINE) t = LLVMBuildAdd(e->b, t, atr_llvm_i64(e, index->at.offset), "");
-    if (mode == INDEX_RUN) t = resolve_running(e, index, t);
     if (mode == INDEX_DIVIDED) t = atr_llvm_floor_div(e, t, index->divisor);
+    if (mode != INDEX_AFFINE && index->edge != ATR_EDGE_ZERO) t = resolve_running(e, index, t);
     base = move(e, access->buffer, base, LLVMBuildMul(e->b, t, atr_llvm_i64(e, index->stride), ""));
   }
   return base;

@@ -6,8 +6,9 @@
  *     t = o*stride + k*rhs_dilation - pad_lo          a place in the input dilated by lhs_dilation
  *
  * which is an input element when 0 <= t < extent and t is a multiple of lhs_dilation, a hole when it is not a multiple, and
- * padding outside; reversal pairs it with weight size-1-k. An edge mode maps places outside to places inside. Holes and padding
- * contribute nothing, unless multiply_padding makes padding contribute 0*weight.
+ * padding outside; reversal pairs it with weight size-1-k. Under an edge mode the input goes on before it is dilated, so that
+ * there are holes outside too, and t / lhs_dilation is mapped to an index inside. Holes and padding contribute nothing, unless
+ * multiply_padding makes padding contribute 0*weight.
  *
  * Operands are widened once to f64, c128 or 64-bit integers (by the class of the result, so that s8 with an f32 result sums
  * reals) and put into one order, lhs [batch][spatial][feature] and rhs [spatial][input feature][output feature], so that one
@@ -145,18 +146,18 @@ typedef struct conv_axis {
   int64_t tap_count;
 } conv_axis;
 
-/* A place outside [0, extent) as the place inside that it repeats. extent > 0. */
-static int64_t resolve_edge(atr_edge_mode edge, int64_t t, int64_t extent) {
+/* Any index as the one in [0, extent) that it repeats. extent > 0. */
+static int64_t resolve_edge(atr_edge_mode edge, int64_t i, int64_t extent) {
   switch (edge) {
   case ATR_EDGE_REFLECT: {
-    int64_t period = extent > 1 ? 2 * (extent - 1) : 1, place = atr_mod(t, period);
+    int64_t period = extent > 1 ? 2 * (extent - 1) : 1, place = atr_mod(i, period);
     return place < extent ? place : period - place;
   }
-  case ATR_EDGE_REPLICATE: return t < 0 ? 0 : extent - 1;
-  case ATR_EDGE_CIRCULAR: return atr_mod(t, extent);
+  case ATR_EDGE_REPLICATE: return i < 0 ? 0 : atr_min(i, extent - 1);
+  case ATR_EDGE_CIRCULAR: return atr_mod(i, extent);
   case ATR_EDGE_ZERO: break;
   }
-  return t;
+  return i;
 }
 
 typedef enum place_kind { PLACE_INPUT, PLACE_HOLE, PLACE_PADDING } place_kind;
@@ -166,12 +167,10 @@ static place_kind find_place(const conv_axis *axis, int64_t k, int64_t *index) {
   const atr_window_dim *window = axis->window;
   int64_t extent = axis->input == 0 ? 0 : (axis->input - 1) * window->lhs_dilation + 1;
   int64_t t = axis->at * window->stride + k * window->rhs_dilation - window->pad_lo; /* below extent + pad_hi, which fits */
-  if (t < 0 || t >= extent) {
-    if (window->edge == ATR_EDGE_ZERO || extent == 0) return PLACE_PADDING;
-    t = resolve_edge(window->edge, t, extent);
-  }
-  *index = t / window->lhs_dilation;
-  return t % window->lhs_dilation == 0 ? PLACE_INPUT : PLACE_HOLE;
+  if ((t < 0 || t >= extent) && window->edge == ATR_EDGE_ZERO) return PLACE_PADDING;
+  if (atr_mod(t, window->lhs_dilation) != 0) return PLACE_HOLE;
+  *index = resolve_edge(window->edge, t / window->lhs_dilation, axis->input);
+  return PLACE_INPUT;
 }
 
 /* Moves the axis to output place `at` and lists its taps. */

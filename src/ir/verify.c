@@ -38,9 +38,8 @@
  *   R11        lhs and rhs of one class of dtypes             of different classes             conv-operand-classes
  *   R12        result of a class that holds the sum           cannot be the result             conv-result-class
  *   R13        edge mode is one of four                       edge_mode N                      edge-unknown
- *   R14        edge mode without lhs_dilation only            has no meaning                   edge-dilated
  *   R15        edge mode needs an input element               of an empty dimension            edge-empty
- *   R16        reflect pads less than the input extent        reflect needs                    edge-reflect
+ *   R16        reflect reaches less than the input extent     reflect needs                    edge-reflect, -reflect-dilated
  *   R17       *local: batch_group_count = 1                   of a local convolution must be 1 local-batch-groups
  *   R18       *local: rhs features = features / groups * taps window taps                      local-features
  *   R19       *local: rhs's spatial extents = the output's    have the output's extent         local-spatial
@@ -174,17 +173,15 @@ static atr_status verify_edge(atr_work *work, const atr_inst *inst, int d, int64
   ATR_RULE(work, inst, ATR_ATTR_EDGE_MODE, (unsigned)w->edge <= ATR_EDGE_CIRCULAR,
            "edge_mode %u of spatial dimension %d is not one of zero, reflect, replicate, circular", (unsigned)w->edge, d);
   if (w->edge == ATR_EDGE_ZERO) return ATR_OK;
-  ATR_RULE(work, inst, ATR_ATTR_EDGE_MODE, w->lhs_dilation == 1,
-           "edge_mode %s with lhs_dilation %lld in spatial dimension %d has no meaning: the holes would have no counterpart "
-           "outside",
-           atr_edge_name(w->edge), (long long)w->lhs_dilation, d);
   ATR_RULE(work, inst, ATR_ATTR_EDGE_MODE, input > 0,
            "edge_mode %s of an empty dimension: spatial dimension %d has no element to continue with", atr_edge_name(w->edge),
            d);
+  int64_t L = w->lhs_dilation; /* padding counts holes, the reach elements */
   if (w->edge == ATR_EDGE_REFLECT)
-    ATR_RULE(work, inst, ATR_ATTR_EDGE_MODE, w->pad_lo < input && w->pad_hi < input,
-             "edge_mode reflect needs padding below the input extent %lld in spatial dimension %d, got %lld_%lld",
-             (long long)input, d, (long long)w->pad_lo, (long long)w->pad_hi);
+    ATR_RULE(work, inst, ATR_ATTR_EDGE_MODE, atr_floor_div(w->pad_lo, L) < input && atr_floor_div(w->pad_hi, L) < input,
+             "edge_mode reflect needs padding / lhs_dilation below the input extent %lld in spatial dimension %d, got "
+             "%lld_%lld / %lld",
+             (long long)input, d, (long long)w->pad_lo, (long long)w->pad_hi, (long long)L);
   return ATR_OK;
 }
 

@@ -286,14 +286,18 @@ bool atr_nest_next_point(const atr_nest *nest, const int *dims, int count, int64
 }
 
 /* How many of t, t + step, t + 2*step, ..., `extent` numbers, are elements of `index`: multiples of its divisor that lie, divided
- * by it, inside the bound. Of the multiples at most one period is looked at; they are as far apart as each other. */
+ * by it, inside the bound, or anywhere under an edge mode. Of the multiples at most one period is looked at; they are as far
+ * apart as each other. */
 static int64_t count_present(const atr_index *index, int64_t t, int64_t step, int64_t extent) {
   if (step < 0) { /* from the other end */
     t += step * (extent - 1);
     step = -step;
   }
-  int64_t first = atr_max(atr_ceil_div(-t, step), 0);
-  int64_t last = atr_min(atr_floor_div(index->bound * index->divisor - 1 - t, step), extent - 1);
+  int64_t first = 0, last = extent - 1;
+  if (index->edge == ATR_EDGE_ZERO) {
+    first = atr_max(atr_ceil_div(-t, step), 0);
+    last = atr_min(atr_floor_div(index->bound * index->divisor - 1 - t, step), last);
+  }
   int64_t period = index->divisor / atr_gcd(step, index->divisor);
   for (int64_t i = first; i <= last && i < first + period; i++)
     if ((t + i * step) % index->divisor == 0) return (last - i) / period + 1;
@@ -311,7 +315,7 @@ static double existing_share(const atr_nest *nest, const atr_index *index) {
     if (longest < 0 || nest->dims[d].extent > nest->dims[longest].extent) longest = d;
     total *= (double)nest->dims[d].extent;
   }
-  if (total == 0 || index->edge != ATR_EDGE_ZERO) return 1;
+  if (total == 0) return 1;
   if (longest < 0) return atr_index_resolve(index, index->at.offset) >= 0;
   for (int d = 0; d < nest->dim_count; d++)
     if (index->at.coef[d] != 0 && d != longest) dims[count++] = d;

@@ -83,6 +83,19 @@ has out '  regions   3 tiles in the code: d2 in 3 parts for the ends of a pad or
 expect 0 atrousc explain cut.hlo --schedule='loop ox oy; reduce kx ic; unroll ky:3; vector oc:8'
 has out '  threads   one: no dim is parallel'
 has out 'oy in 3 parts for padding'
+# An edge mode and holes that are both resolved while running: 81 residues are too many for nests of their own.
+cat >holes.hlo <<'EOF'
+HloModule holes
+ENTRY e {
+  x = f32[2,5,7,3] parameter(0)
+  w = f32[3,3,3,16] parameter(1)
+  ROOT c = convolution(x, w), window={size=3x3 stride=2x1 pad=20_20x9_11 lhs_dilate=9x9 rhs_dilate=9x1}, dim_labels=b01f_01io->b01f, edge_mode=circularxreflect
+}
+EOF
+expect 0 atrousc explain holes.hlo
+has out 'index (ox + kx - 9) / 9 of 7 by 3 else reflect'
+expect 0 atrousc run holes.hlo --random-int=1 --exact --check
+
 expect 0 atrousc targets
 [ -s out ] || fail "targets prints nothing"
 

@@ -88,14 +88,14 @@ static void draw_window(gen *g, const plan *p, int64_t input, atr_window_dim *w)
     draw_huge(g, input, w);
     return;
   }
-  if (input > 0 && w->lhs_dilation == 1 && rng_chance(r, 1, 7)) {
+  if (input > 0 && rng_chance(r, 1, 7)) {
     w->edge = (atr_edge_mode)rng_range(r, ATR_EDGE_REFLECT, ATR_EDGE_CIRCULAR);
     if (rng_chance(r, 3, 4)) w->pad_lo += rng_range(r, 0, 4);
     if (rng_chance(r, 3, 4)) w->pad_hi += rng_range(r, 0, 4);
   }
   if (w->edge == ATR_EDGE_REFLECT) {
-    w->pad_lo = atr_min(w->pad_lo, input - 1);
-    w->pad_hi = atr_min(w->pad_hi, input - 1);
+    w->pad_lo = atr_min(w->pad_lo, input * w->lhs_dilation - 1);
+    w->pad_hi = atr_min(w->pad_hi, input * w->lhs_dilation - 1);
   }
 }
 

@@ -118,6 +118,9 @@ static const struct { const char *text; int convolutions, steps; double reductio
     /* edge modes put something real everywhere */
     {"  y = f32[1,8,8,4] convolution(x, w), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f, "
      "edge_mode=reflectxreflect\n", 1, 1, 18, 2.0 * 256 * 18, 2.0 * 256 * 18},
+    /* but for holes, and in their own dimension only: half of 16 x 3 pairs of columns and taps, and 22 of 8 x 3 of rows */
+    {"  y = f32[1,8,16,4] convolution(x, w), window={size=3x3 pad=1_1x2_1 lhs_dilate=1x2}, dim_labels=b01f_01io->b01f, "
+     "edge_mode=zeroxcircular\n", 1, 1, 18, 2.0 * 512 * 18, 2.0 * 22 * 24 * 2 * 4},
     {"  y = c64[1,8,8,4] convolution(x, w), window={size=1x1}, dim_labels=b01f_01io->b01f\n  z = c64[4] negate(y)\n", 1, 2, 2,
      8.0 * 256 * 2, 8.0 * 256 * 2},
     {"  t = (f32[2], f32[2]) tuple(a, b)\n  y = f32[1,8,8,4] convolution(unknown, w)\n", 0, 1, 0, 0, 0},

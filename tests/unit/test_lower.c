@@ -57,6 +57,17 @@ static const row rows[] = {
     {"edge modes with a stride", CONV("f32[1,6,10,2]", "f32[3,5,2,3]", "",
                                       "window={size=3x5 stride=2x2 pad=3_1x4_-2}, dim_labels=b01f_01io->b01f, "
                                       "edge_mode=replicatexreflect")},
+    {"edge modes of a dilated input",
+     CONV("f32[1,4,5,2]", "f32[4,3,2,8]", "",
+          "window={size=4x3 stride=1x2 pad=5_6x4_-1 lhs_dilate=2x3 rhs_dilate=1x2}, dim_labels=b01f_01io->b01f, "
+          "edge_mode=circularxreflect")},
+    {"edge mode and batch groups",
+     CONV("f32[6,4,3]", "f32[3,3,6]", "",
+          "window={size=3 pad=3_7 lhs_dilate=2 rhs_reversal=1}, dim_labels=b0f_0io->b0f, batch_group_count=3, "
+          "edge_mode=replicate")},
+    {"edge mode under 65 residues",
+     CONV("f32[1,3,2]", "f32[3,2,3]", "",
+          "window={size=3 pad=70_99 lhs_dilate=65 rhs_dilate=65}, dim_labels=b0f_0io->b0f, edge_mode=reflect")},
     {"edge mode over several laps",
      CONV("f32[1,3,2]", "f32[9,2,4]", "", "window={size=9 pad=7_8}, dim_labels=b0f_0io->b0f, edge_mode=circular")},
     {"edge mode of one element",

@@ -631,8 +631,9 @@ static int64_t useful_by_trying(const atr_nest *nest) {
 }
 
 START_TEST(test_useful_macs) {
-  for (int64_t i = 0; i < 4000; i++) {
+  for (int64_t i = 0; i < 8000; i++) {
     atr_index index = {.bound = i % 7, .divisor = 1 + i / 7 % 4, .stride = 1};
+    if (i >= 4000 && index.bound > 0) index.edge = (atr_edge_mode)(i % 4);
     index.at = (atr_affine){.offset = i % 13 - 6, .coef = {i / 3 % 7 - 3, i / 5 % 5 - 2, i / 11 % 3 - 1}};
     atr_nest nest = counted_nest(&index, 1 + i % 9, 1 + i % 4, 1 + i % 3);
     ck_assert_double_eq_tol(atr_nest_useful_macs(&nest), (double)useful_by_trying(&nest), 1e-9);
