@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes tests/data/interpret.txt: small problems with their answers, for tests/unit/test_interpret.c.
 
-In: nothing but a seed. Out: about 660 cases, the same ones on every run with the same versions. Run it from anywhere with a
+In: nothing but a seed. Out: about 800 cases, the same ones on every run with the same versions. Run it from anywhere with a
 Python that has jax, numpy and ml_dtypes:
 
     python scripts/make-interpret-vectors.py > tests/data/interpret.txt
@@ -178,6 +178,9 @@ class Conv:
             {"b": self.n // self.batch_groups, "f": self.o}.get(x) if not x.isdigit() else self.outputs[int(x)]
             for x in self.out_order
         ]
+
+    def shape(self, array):
+        return {"lhs": self.lhs_shape, "rhs": self.rhs_shape, "out": self.out_shape}[array]()
 
     def head(self):
         labels = "".join(self.lhs_order) + "_" + "".join(self.rhs_order) + "->" + "".join(self.out_order)
@@ -467,6 +470,78 @@ def attribute_cases():
             conv_case("result", conv, dtype, dtype, result, wild=is_int(result), compare="exact" if takes else None)
 
 
+def gradient_by_definition(conv, lhs, rhs, cotangent, result):
+    """of lhs where that is None, else of rhs: the cotangent times the element beside it in each term of the forward sum"""
+    wide = np.complex128 if is_complex(result) else np.float64 if is_float(result) else object
+    cast = lambda a: None if a is None else np.asarray(a).astype(object) * 1 if wide is object else np.asarray(a).astype(wide)
+    lhs, rhs, g = cast(lhs), cast(rhs), cast(cotangent)
+    out = np.zeros(conv.lhs_shape() if lhs is None else conv.rhs_shape(), dtype=wide)
+    order, per_group = conv.kernel_order(), conv.c // conv.groups
+    for n, o, *at in itertools.product(range(conv.n), range(conv.o), *[range(m) for m in conv.outputs]):
+        for taps in itertools.product(*[range(q[0]) for q in conv.windows]):
+            index, weight = [], []
+            for (k, s, lo, hi, ld, rd, reverse, edge), extent, p, tap in zip(conv.windows, conv.inputs, at, taps):
+                t = p * s + tap * rd - lo
+                index.append(continued(t // ld, extent, edge) if t % ld == 0 else None)
+                weight.append(k - 1 - tap if reverse else tap)
+            if None in index:
+                continue
+            for c in range(per_group):
+                i = c
+                for d in order:
+                    i = i * conv.windows[d][0] + weight[d]
+                places = {"b": n, "f": o // (conv.o // conv.groups) * per_group + c, "o": o, "i": i}
+                place = lambda letters, spatial: tuple(spatial[int(x)] if x.isdigit() else places[x] for x in letters)
+                x_at, w_at = place(conv.lhs_order, index), place(conv.rhs_order, at)
+                cot = g[tuple(at[int(x)] if x.isdigit() else n if x == "b" else o for x in conv.out_order)]
+                if lhs is None:
+                    out[x_at] += cot * rhs[w_at]
+                else:
+                    out[w_at] += lhs[x_at] * cot
+    return finish(out, result)
+
+
+def continued(i, extent, edge):
+    """the index that i means beyond the ends, None for none"""
+    if 0 <= i < extent or extent == 0:
+        return i if extent else None
+    if edge == 1:
+        return int(np.pad(np.arange(extent), (max(0, -i), max(0, i - extent + 1)), mode="reflect")[max(0, i)])
+    return None if edge == 0 else min(max(i, 0), extent - 1) if edge == 2 else i % extent
+
+
+def gradient_case(conv, kind, dtypes):
+    """kind data or weight; dtypes of the two operands and the result. Where JAX takes the convolution, its vjp must agree"""
+    arrays = {"data": ("out", "rhs", "lhs"), "weight": ("lhs", "out", "rhs")}[kind]
+    values = {name: fill(dtype, conv.shape(name)) for name, dtype in zip(arrays[:2], dtypes)}
+    out = gradient_by_definition(conv, values.get("lhs"), values.get("rhs"), values["out"], dtypes[2])
+    source = "numpy"
+    if len(set(dtypes)) == 1 and is_float(dtypes[0]) and jax_takes(conv, *dtypes) and conv.c > 0:
+        zeros = lambda name: jnp.asarray(values.get(name, np.zeros(conv.shape(name), DTYPES[dtypes[0]])))
+        if conv.kernel_order() == list(range(len(conv.inputs))):
+            forward = lambda x, w: by_jax(conv, x, w, dtypes[0], dtypes[0])
+            answer = jax.vjp(forward, zeros("lhs"), zeros("rhs"))[1](jnp.asarray(values["out"]))[kind == "weight"]
+            source = "jax"
+            if not same(answer, out):
+                sys.exit("jax disagrees with the gradient: %s\n%s\n%s" % (conv.head(), answer, out))
+    head = conv.head().replace("local-convolution", "local-convolution-%s-gradient" % kind)
+    write(kind + "gradient", source, head, [(d, values[name]) for name, d in zip(arrays[:2], dtypes)], (dtypes[2], out))
+
+
+def gradient_cases():
+    """of unshared convolutions: each dtype, results of other widths, edge modes of the weight gradient, empty arrays"""
+    mixed = [("s8", "s8", "s32"), ("bf16", "f32", "f32"), ("u8", "s8", "f32"), ("f32", "f32", "f64"), ("pred", "pred", "s32")]
+    for i, dtypes in enumerate([(d, d, d) for d in DTYPES] * 2 + mixed + [("f32", "f32", "f32"), ("f64", "f64", "f64")] * 5):
+        for kind in ("data", "weight"):
+            gradient_case(pick(1 + i % 3, local=True, edges=kind == "weight" and i % 4 == 3), kind, dtypes)
+    for dtype in ("f64", "s16"):
+        gradient_case(pick(0, local=True), "data", (dtype,) * 3)
+        gradient_case(pick(4, local=True), "weight", (dtype,) * 3)
+    for n, c, o, size in [(0, 2, 3, 4), (2, 0, 3, 4), (2, 2, 0, 4), (2, 2, 3, 0)]:
+        for kind in ("data", "weight"):
+            gradient_case(Conv(n, c, o, [size], [(2, 1, 1, 1, 1, 1, 0, 0)], local=True), kind, ("f32",) * 3)
+
+
 def dilated_edge_cases():
     """every edge mode on a dilated input: in each dtype and up to rank 5, with padding beyond a lap and with crops"""
     pads = [(3, 2), (7, 0), (-1, 4), (-2, -3), (0, 5)]
@@ -737,4 +812,5 @@ elementwise()
 movers()
 attribute_cases()
 dilated_edge_cases()
+gradient_cases()
 print("%d cases agreed with jax, %d are by definition only" % (count["jax"], count["numpy"]), file=sys.stderr)

@@ -101,13 +101,23 @@ atr_value atr_build_constant(atr_builder *builder, const atr_shape *shape, const
   ATR_BUILD(builder, atr_constant_build(&builder->work, builder->module, shape, data));
 }
 
+static bool read_conv_options(atr_builder *builder, const atr_conv_options *options, atr_conv_options *known) {
+  if (atr_options_read(known, sizeof *known, options)) return true;
+  atr_fail(&builder->work, ATR_NOWHERE, ATR_INVALID_ARGUMENT, "atr_conv_options has a size that this library does not know");
+  return false;
+}
+
 static atr_value build_conv(atr_builder *builder, atr_op op, atr_value lhs, atr_value rhs, const atr_conv_options *options) {
   atr_conv_options known;
-  if (!atr_options_read(&known, sizeof known, options)) {
-    atr_fail(&builder->work, ATR_NOWHERE, ATR_INVALID_ARGUMENT, "atr_conv_options has a size that this library does not know");
-    return 0;
-  }
+  if (!read_conv_options(builder, options, &known)) return 0;
   return atr_conv_build(&builder->work, builder->module, op, lhs, rhs, &known);
+}
+
+static atr_value build_gradient(atr_builder *builder, atr_op op, atr_value a, atr_value b, const atr_shape *shape,
+                                const atr_conv_options *options) {
+  atr_conv_options known;
+  if (!read_conv_options(builder, options, &known)) return 0;
+  return atr_gradient_build(&builder->work, builder->module, op, a, b, shape, &known);
 }
 
 atr_value atr_build_conv(atr_builder *builder, atr_value lhs, atr_value rhs, const atr_conv_options *options) {
@@ -116,6 +126,16 @@ atr_value atr_build_conv(atr_builder *builder, atr_value lhs, atr_value rhs, con
 
 atr_value atr_build_conv_local(atr_builder *builder, atr_value lhs, atr_value rhs, const atr_conv_options *options) {
   ATR_BUILD(builder, build_conv(builder, ATR_OP_LOCAL_CONVOLUTION, lhs, rhs, options));
+}
+
+atr_value atr_build_conv_local_data_gradient(atr_builder *builder, atr_value cotangent, atr_value rhs, const atr_shape *shape,
+                                             const atr_conv_options *options) {
+  ATR_BUILD(builder, build_gradient(builder, ATR_OP_LOCAL_DATA_GRADIENT, cotangent, rhs, shape, options));
+}
+
+atr_value atr_build_conv_local_weight_gradient(atr_builder *builder, atr_value lhs, atr_value cotangent, const atr_shape *shape,
+                                               const atr_conv_options *options) {
+  ATR_BUILD(builder, build_gradient(builder, ATR_OP_LOCAL_WEIGHT_GRADIENT, lhs, cotangent, shape, options));
 }
 
 atr_value atr_build_elementwise(atr_builder *builder, const char *opcode, const atr_value *operands, int32_t count) {

@@ -157,15 +157,40 @@ static int label_position(const char *labels, char label) {
   return -1;
 }
 
+static void add_sums(const line *l, double terms, double products, double useful, conv_stats *out) {
+  double per_product = element_kind_of(l->shape.dtype) == ELEMENT_COMPLEX ? 8 : 2;
+  out->convolutions++;
+  out->reduction += terms;
+  out->flops += per_product * products;
+  out->useful_flops += per_product * useful;
+}
+
+/* Gradients of a local convolution: a weight meets each batch row once; an input element meets, of the features of its group,
+ * each tap at most once. So the first operand has the terms, in its batch as an lhs or in its features as a cotangent. */
+static void add_gradient(const line *lines, int count, conv_stats *out) {
+  const line *l = &lines[count];
+  const atr_shape *first = operand(lines, count, 0);
+  bool weight = find(l, "weight_gradient\"") != NULL;
+  const char *labels = find(l, "dim_labels="), *result = labels != NULL ? strstr(labels, "->") : NULL;
+  int at = result == NULL ? -1 : weight ? label_position(labels, 'b') : label_position(result + 2, 'f');
+  if (at < 0 || first == NULL || at >= first->rank) return;
+  const char *groups = find(l, "feature_group_count=");
+  double terms = (double)first->dims[at], elements = 1;
+  if (!weight && groups != NULL) terms /= (double)strtoll(groups, NULL, 10);
+  for (int d = 0; d < l->shape.rank - 2 && !weight; d++) terms *= (double)read_window(find(l, "window={"), NULL, d).size;
+  for (int i = 0; i < l->shape.rank; i++) elements *= (double)l->shape.dims[i];
+  add_sums(l, terms, terms * elements, terms * elements, out);
+}
+
 static void add_convolution(const line *lines, int count, conv_stats *out) {
   const line *l = &lines[count];
   const char *window = find(l, "window={"), *lhs = find(l, "dim_labels=");
   const char *rhs = lhs != NULL ? strchr(lhs, '_') : NULL, *result = lhs != NULL ? strstr(lhs, "->") : NULL;
   const atr_shape *x = operand(lines, count, 0), *w = operand(lines, count, 1);
+  bool local = starts(l, "custom-call");
   if (rhs == NULL || result == NULL || x == NULL || w == NULL) return;
   rhs++, result += 2;
   int input_feature = label_position(rhs, 'i');
-  bool local = starts(l, "custom-call");
   double channels = input_feature < 0 || input_feature >= w->rank ? 1 : (double)w->dims[input_feature];
   double taps = channels, products = channels, useful = channels;
   for (int i = 0; i < l->shape.rank; i++) products *= (double)l->shape.dims[i];
@@ -181,11 +206,7 @@ static void add_convolution(const line *lines, int count, conv_stats *out) {
     useful *= (double)dim.size;
     if (!local && products > 0) useful *= met_taps(&dim, x->dims[at], l->shape.dims[to]) / all;
   }
-  double per_product = element_kind_of(l->shape.dtype) == ELEMENT_COMPLEX ? 8 : 2;
-  out->convolutions++;
-  out->reduction += taps;
-  out->flops += per_product * products;
-  out->useful_flops += per_product * useful;
+  add_sums(l, taps, products, useful, out);
 }
 
 static void add_line(const line *lines, int count, conv_stats *out) {
@@ -196,7 +217,8 @@ static void add_line(const line *lines, int count, conv_stats *out) {
   if (element_is_float(d) && (out->coarsest == ATR_DTYPE_NONE || element_epsilon(d) > element_epsilon(out->coarsest))) {
     out->coarsest = d;
   }
-  if (starts(l, "convolution(") || starts(l, "custom-call(")) add_convolution(lines, count, out);
+  if (find(l, "_gradient\"") != NULL) add_gradient(lines, count, out);
+  else if (starts(l, "convolution(") || starts(l, "custom-call(")) add_convolution(lines, count, out);
 }
 
 bool conv_scan(const char *hlo, conv_stats *out) {

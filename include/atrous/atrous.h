@@ -254,13 +254,19 @@ typedef struct atr_conv_options {
   atr_precision lhs_precision, rhs_precision;
   atr_dtype preferred_element_type; /* ATR_DTYPE_NONE: that of lhs, of rhs if it is wider */
   const atr_edge_mode *edge_mode;
-  const int64_t *filter_shape; /* atr_build_conv_local only */
+  const int64_t *filter_shape; /* atr_build_conv_local and its gradients only */
 } atr_conv_options;
 
 ATR_API atr_value atr_build_conv(atr_builder *builder, atr_value lhs, atr_value rhs, const atr_conv_options *options);
 /* Unshared weights, as jax.lax.conv_general_dilated_local: rhs's spatial dimensions are the output's and its I dimension is
  * C/groups times the filter's extents, channel slowest. */
 ATR_API atr_value atr_build_conv_local(atr_builder *builder, atr_value lhs, atr_value rhs, const atr_conv_options *options);
+/* The gradients of atr_build_conv_local(lhs, rhs, options) for a cotangent, which has the extents of its result: with respect
+ * to lhs, and to rhs. `shape` is the type of the result, with the extents of lhs or of rhs; any dtype that a convolution of the
+ * two operands may give. The options are the convolution's own, but for preferred_element_type, which is not looked at; the data
+ * gradient takes no edge_mode but ATR_EDGE_ZERO. */
+ATR_API atr_value atr_build_conv_local_data_gradient(atr_builder *builder, atr_value cotangent, atr_value rhs, const atr_shape *shape, const atr_conv_options *options);
+ATR_API atr_value atr_build_conv_local_weight_gradient(atr_builder *builder, atr_value lhs, atr_value cotangent, const atr_shape *shape, const atr_conv_options *options);
 
 /* HLO's opcode names: "add", "maximum", "tanh", "select", "clamp", ... Operands of equal shape. */
 ATR_API atr_value atr_build_elementwise(atr_builder *builder, const char *opcode, const atr_value *operands, int32_t count);

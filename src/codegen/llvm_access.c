@@ -49,7 +49,7 @@ static int64_t value_at(const atr_emitter *e, const atr_affine *at, const int64_
 }
 
 /* Does lane's point pass the guards and find its element? The answer is the same for all iterations of the box (regions.c). */
-static bool lane_offset(const atr_emitter *e, const atr_access *access, bool is_lhs, const int64_t *point, int64_t *offset) {
+static bool lane_offset(const atr_emitter *e, const atr_access *access, const int64_t *point, int64_t *offset) {
   *offset = access->at.offset + inner_part(e, &access->at, point);
   for (int g = 0; g < e->nest->guard_count && !access->padded; g++) {
     int64_t t = value_at(e, &e->nest->guards[g].at, point);
@@ -61,9 +61,10 @@ static bool lane_offset(const atr_emitter *e, const atr_access *access, bool is_
     switch (mode_of(e, index)) {
     case INDEX_AFFINE: {
       int last = atr_affine_last_loop(e->nest, &index->at);
-      bool clips = is_lhs && last >= 0 && atr_index_clips(e->nest, index, last);
+      bool settled = last >= 0 && (atr_index_clips(e->nest, index, last) || atr_index_is_tested(e->nest, index)) &&
+                     atr_index_is_of_lhs(e->nest, access, index);
       bool inside = t >= 0 && t < index->bound;
-      if (!inside && !clips && atr_bounds_answer(e->nest, &index->at, index->bound, &e->box) != ATR_ALWAYS) return false;
+      if (!inside && !settled && atr_bounds_answer(e->nest, &index->at, index->bound, &e->box) != ATR_ALWAYS) return false;
       *offset += index->stride * (index->at.offset + inner_part(e, &index->at, point));
       break;
     }
@@ -80,7 +81,7 @@ static bool lane_offset(const atr_emitter *e, const atr_access *access, bool is_
   return true;
 }
 
-void atr_llvm_lanes(atr_emitter *e, const atr_access *access, bool is_lhs, const int64_t *point, atr_lanes *out) {
+void atr_llvm_lanes(atr_emitter *e, const atr_access *access, const int64_t *point, atr_lanes *out) {
   int64_t p[ATR_MAX_DIMS];
   memcpy(p, point, sizeof p);
   memset(out, 0, sizeof *out);
@@ -94,15 +95,23 @@ void atr_llvm_lanes(atr_emitter *e, const atr_access *access, bool is_lhs, const
       rest /= extent;
     }
     exists = rest == 0; /* lanes beyond the product of the extents fill the register up */
-    out->valid[lane] = exists && lane_offset(e, access, is_lhs, p, &out->offset[lane]);
+    out->valid[lane] = exists && lane_offset(e, access, p, &out->offset[lane]);
   }
+}
+
+/* Must be asked while running whether the index has an element? */
+static bool asks_running(const atr_emitter *e, const atr_access *access, const atr_index *index) {
+  if (access == &e->nest->rhs && atr_index_is_of_lhs(e->nest, access, index)) return false; /* lhs asks */
+  if (index->divisor != 1) return true;
+  return access == &e->nest->lhs && atr_index_is_tested(e->nest, index) &&
+         atr_bounds_answer(e->nest, &index->at, index->bound, &e->box) != ATR_ALWAYS;
 }
 
 LLVMValueRef atr_llvm_exists(atr_emitter *e, const atr_access *access) {
   LLVMValueRef all = NULL;
   for (int i = 0; i < access->index_count; i++) {
     const atr_index *index = &access->index[i];
-    if (mode_of(e, index) != INDEX_DIVIDED) continue;
+    if (!asks_running(e, access, index)) continue;
     LLVMValueRef t = LLVMBuildAdd(e->b, atr_llvm_affine(e, &index->at), atr_llvm_i64(e, index->at.offset), "");
     LLVMValueRef rest = LLVMBuildSRem(e->b, t, atr_llvm_i64(e, index->divisor), "");
     LLVMValueRef exists = LLVMBuildICmp(e->b, LLVMIntEQ, rest, atr_llvm_i64(e, 0), "");
@@ -372,7 +381,7 @@ atr_pair atr_llvm_load_pair(atr_emitter *e, int access_number, const atr_access 
   memcpy(p, point, sizeof p);
   for (int j = 0; j < 2; j++) {
     p[e->dot] = j;
-    atr_llvm_lanes(e, access, access_number == ATR_ACCESS_LHS, p, &lanes[j]);
+    atr_llvm_lanes(e, access, p, &lanes[j]);
   }
   LLVMValueRef halves = load_halves(e, access_number, access, base, lanes, as);
   if (halves != NULL && !apart) return (atr_pair){.halves = halves};

@@ -116,7 +116,7 @@ atr_vec atr_llvm_complex_function(atr_emitter *e, atr_op op, atr_vec z);
 
 /* ---- llvm_access.c */
 /* Lanes of an access for one unrolled point; absent elements are not valid. */
-void atr_llvm_lanes(atr_emitter *e, const atr_access *access, bool is_lhs, const int64_t *point, atr_lanes *out);
+void atr_llvm_lanes(atr_emitter *e, const atr_access *access, const int64_t *point, atr_lanes *out);
 /* The dynamic half: addresses from looped dims. begin: at the start of a nest; enter: inside the loop of dim, whose index is
  * set (innermost: no looped dim follows); base: where an access stands, with what has to be resolved or divided while
  * running. */
@@ -126,7 +126,7 @@ LLVMValueRef atr_llvm_base(atr_emitter *e, int access_number, const atr_access *
 int atr_llvm_access_count(const atr_emitter *e);
 /* A base from which lanes can be loaded whatever the looped dims are: the lowest one then reads the buffer's first element. */
 LLVMValueRef atr_llvm_safe_base(atr_emitter *e, const atr_access *access, const atr_lanes *lanes);
-/* i1: the element exists as far as divisors left to run time say; NULL when there are none. */
+/* i1: the element exists as far as is left to run time, by divisors or (lhs) tests; NULL when nothing is. */
 LLVMValueRef atr_llvm_exists(atr_emitter *e, const atr_access *access);
 /* Absent lanes are zero. Converted from the buffer's dtype to `as` and then `to`. Equal loads of a block are done once. */
 atr_vec atr_llvm_load(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base, const atr_lanes *lanes,

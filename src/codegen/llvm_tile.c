@@ -96,8 +96,8 @@ static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *st
   atr_lanes out, l, r;
   set_point(e, 1, step->r, point);
   set_point(e, 0, step->n, point);
-  atr_llvm_lanes(e, &nest->out, false, point, &out);
-  atr_llvm_lanes(e, &nest->lhs, true, point, &l);
+  atr_llvm_lanes(e, &nest->out, point, &out);
+  atr_llvm_lanes(e, &nest->lhs, point, &l);
   bool partial = false;
   for (int lane = 0; lane < l.count; lane++) partial |= out.valid[lane] && !l.valid[lane];
   LLVMValueRef exists = partial ? atr_llvm_mask(e, l.valid) : NULL;
@@ -108,7 +108,7 @@ static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *st
     atr_pair b = atr_llvm_load_pair(e, ATR_ACCESS_RHS, &nest->rhs, bases->rhs, point, nest->rhs_dtype);
     after = atr_llvm_dot_add(e, a, b, before);
   } else {
-    atr_llvm_lanes(e, &nest->rhs, false, point, &r);
+    atr_llvm_lanes(e, &nest->rhs, point, &r);
     atr_vec a = atr_llvm_load(e, ATR_ACCESS_LHS, &nest->lhs, bases->lhs, &l, point, nest->lhs_dtype, nest->acc_dtype);
     atr_vec b = atr_llvm_load(e, ATR_ACCESS_RHS, &nest->rhs, bases->rhs, &r, point, nest->rhs_dtype, nest->acc_dtype);
     after = atr_llvm_multiply_add(e, nest->acc_dtype, a, b, before);
@@ -173,10 +173,10 @@ static int64_t list_steps(atr_emitter *e, mac_step *steps) {
     for (int64_t n = 0; n < atr_llvm_points(e, 0); n++) {
       atr_lanes out, l, by;
       set_point(e, 0, n, point);
-      atr_llvm_lanes(e, &e->nest->out, false, point, &out);
-      atr_llvm_lanes(e, &e->nest->lhs, true, point, &l);
+      atr_llvm_lanes(e, &e->nest->out, point, &out);
+      atr_llvm_lanes(e, &e->nest->lhs, point, &l);
       if (!any_valid(&out) || !any_valid(&l)) continue;
-      if (by_rhs) atr_llvm_lanes(e, &e->nest->rhs, false, point, &by);
+      if (by_rhs) atr_llvm_lanes(e, &e->nest->rhs, point, &by);
       steps[count++] = (mac_step){r, n, group, first_element(by_rhs ? &by : &l)};
     }
   }
@@ -211,7 +211,9 @@ static LLVMValueRef pinned(atr_emitter *e, LLVMValueRef address) {
 }
 
 void atr_llvm_mac(atr_emitter *e) {
-  LLVMValueRef exists = atr_llvm_exists(e, &e->nest->lhs);
+  LLVMValueRef exists = atr_llvm_exists(e, &e->nest->lhs), other = atr_llvm_exists(e, &e->nest->rhs);
+  if (exists != NULL && other != NULL) exists = LLVMBuildAnd(e->b, exists, other, "");
+  else if (exists == NULL) exists = other;
   mac_bases bases = {atr_llvm_base(e, ATR_ACCESS_LHS, &e->nest->lhs), atr_llvm_base(e, ATR_ACCESS_RHS, &e->nest->rhs)};
   if (reads_lhs_anew(e)) bases.lhs = pinned(e, bases.lhs);
   if (exists != NULL) atr_llvm_if(e, exists, mac_all, &bases);
@@ -224,7 +226,7 @@ static atr_vec load_step(atr_emitter *e, int step, const int64_t *point, const a
   const atr_expr *x = &e->nest->exprs[step];
   int number = ATR_ACCESS_LOADS + step;
   atr_lanes lanes;
-  atr_llvm_lanes(e, &x->access, false, point, &lanes);
+  atr_llvm_lanes(e, &x->access, point, &lanes);
   if (x->args[0] != 0 && !any_valid(&lanes)) return values[x->args[0]];
   LLVMValueRef exists = atr_llvm_exists(e, &x->access), base = atr_llvm_base(e, number, &x->access);
   if (exists != NULL) base = LLVMBuildSelect(e->b, exists, base, atr_llvm_safe_base(e, &x->access, &lanes), "");
@@ -259,7 +261,7 @@ void atr_llvm_tile_end(atr_emitter *e) {
   for (int64_t n = 0; n < atr_llvm_points(e, 0); n++) {
     atr_lanes lanes;
     set_point(e, 0, n, point);
-    atr_llvm_lanes(e, &nest->out, false, point, &lanes);
+    atr_llvm_lanes(e, &nest->out, point, &lanes);
     if (!any_valid(&lanes)) continue;
     for (int step = 1; step <= nest->expr_count; step++) values[step] = step_value(e, step, n, point, values);
     atr_llvm_store(e, &nest->out, base, &lanes, values[nest->root]);

@@ -540,6 +540,8 @@ static atr_vec unrounded(atr_emitter *e, const atr_expr *x, atr_dtype t, const a
   case ATR_OP_IOTA:
   case ATR_OP_CONVOLUTION:
   case ATR_OP_LOCAL_CONVOLUTION:
+  case ATR_OP_LOCAL_DATA_GRADIENT:
+  case ATR_OP_LOCAL_WEIGHT_GRADIENT:
   case ATR_OP_PAD:
   case ATR_OP_REVERSE:
   case ATR_OP_BROADCAST:

@@ -35,7 +35,8 @@ static atr_status complete(atr_work *work, const atr_module *module, atr_inst *i
   ATR_TRY(check_values(work, module, inst->op, inst->operands, inst->operand_count));
   ATR_TRY(atr_infer_shape(work, module, inst, &inferred));
   bool stated = inst->op == ATR_OP_PARAMETER || inst->op == ATR_OP_CONSTANT || inst->op == ATR_OP_BROADCAST ||
-                inst->op == ATR_OP_RESHAPE; /* the caller's shape has a layout that the inferred one lacks */
+                inst->op == ATR_OP_RESHAPE || inst->op == ATR_OP_LOCAL_DATA_GRADIENT ||
+                inst->op == ATR_OP_LOCAL_WEIGHT_GRADIENT; /* the caller's shape has a layout that the inferred one lacks */
   if (!stated) inst->shape = inferred;
   return atr_verify_inst(work, module, inst);
 }
@@ -243,7 +244,7 @@ static atr_status read_conv(atr_work *work, atr_op op, const atr_conv_options *o
   c->spatial = lhs->rank - 2;
   REFUSE_UNLESS(work, c->spatial >= 0 && c->spatial <= ATR_MAX_SPATIAL, "operands of %s must have rank 2 to %d, got %s", name,
                 ATR_MAX_SPATIAL + 2, atr_shape_text(work, lhs));
-  if (op == ATR_OP_LOCAL_CONVOLUTION)
+  if (atr_conv_is_local(op))
     REFUSE_UNLESS(work, o->filter_shape != NULL || c->spatial == 0, "a local convolution needs filter_shape");
   else REFUSE_UNLESS(work, o->filter_shape == NULL, "filter_shape is for local convolutions; others take it from rhs");
   c->feature_group_count = o->feature_group_count != 0 ? o->feature_group_count : 1;
@@ -254,17 +255,29 @@ static atr_status read_conv(atr_work *work, atr_op op, const atr_conv_options *o
   return read_window(work, o, lhs, rhs, c);
 }
 
-atr_id atr_conv_build(atr_work *work, atr_module *module, atr_op op, atr_id lhs, atr_id rhs, const atr_conv_options *options) {
+/* `inst` has its operands, and the shape of a result that is stated. */
+static atr_id build_conv(atr_work *work, atr_module *module, atr_inst *inst, const atr_conv_options *options) {
   static const atr_conv_options defaults = {.size = sizeof defaults};
-  atr_id operands[] = {lhs, rhs};
-  if (work->status != ATR_OK || check_values(work, module, op, operands, 2) != ATR_OK) return 0;
+  if (check_values(work, module, inst->op, inst->operands, 2) != ATR_OK) return 0;
   if (options == NULL) options = &defaults;
-  atr_conv *conv = ATR_NEW(module->arena, atr_conv);
-  const atr_shape *lhs_shape = &atr_inst_at(module, lhs)->shape, *rhs_shape = &atr_inst_at(module, rhs)->shape;
-  if (read_conv(work, op, options, lhs_shape, rhs_shape, conv) != ATR_OK) return 0;
-  atr_inst inst = {.op = op, .operand_count = 2, .operands = operands, .u.conv = conv};
-  inst.shape.dtype = options->preferred_element_type;
-  return atr_inst_build(work, module, &inst);
+  if (inst->shape.dtype == ATR_DTYPE_NONE) inst->shape.dtype = options->preferred_element_type;
+  inst->u.conv = ATR_NEW(module->arena, atr_conv);
+  const atr_shape *lhs = atr_conv_shape(module, inst, ATR_CONV_LHS), *rhs = atr_conv_shape(module, inst, ATR_CONV_RHS);
+  if (read_conv(work, inst->op, options, lhs, rhs, inst->u.conv) != ATR_OK) return 0;
+  return atr_inst_build(work, module, inst);
+}
+
+atr_id atr_conv_build(atr_work *work, atr_module *module, atr_op op, atr_id lhs, atr_id rhs, const atr_conv_options *options) {
+  atr_inst inst = {.op = op, .operand_count = 2, .operands = (atr_id[]){lhs, rhs}};
+  return work->status == ATR_OK ? build_conv(work, module, &inst, options) : 0;
+}
+
+atr_id atr_gradient_build(atr_work *work, atr_module *module, atr_op op, atr_id a, atr_id b, const atr_shape *shape,
+                          const atr_conv_options *options) {
+  atr_inst inst = {.op = op, .operand_count = 2, .operands = (atr_id[]){a, b}};
+  if (work->status != ATR_OK || check_shape_argument(work, op, shape) != ATR_OK) return 0;
+  inst.shape = *shape;
+  return atr_verify_shape(work, &inst, shape) == ATR_OK ? build_conv(work, module, &inst, options) : 0;
 }
 
 /* ---- elementwise ------------------------------------------------------------------------------- */

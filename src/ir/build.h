@@ -15,6 +15,9 @@ atr_id atr_parameter_build(atr_work *work, atr_module *module, const char *name,
 atr_id atr_constant_build(atr_work *work, atr_module *module, const atr_shape *shape, const void *data);
 /* op: CONVOLUTION or LOCAL_CONVOLUTION; `options` is of this library's size, NULL for the defaults. */
 atr_id atr_conv_build(atr_work *work, atr_module *module, atr_op op, atr_id lhs, atr_id rhs, const atr_conv_options *options);
+/* op: LOCAL_DATA_GRADIENT (a is the cotangent, b rhs) or LOCAL_WEIGHT_GRADIENT (lhs, the cotangent); `shape`: of the result. */
+atr_id atr_gradient_build(atr_work *work, atr_module *module, atr_op op, atr_id a, atr_id b, const atr_shape *shape,
+                          const atr_conv_options *options);
 atr_id atr_elementwise_build(atr_work *work, atr_module *module, const char *opcode, const atr_id *operands, int count);
 atr_id atr_compare_build(atr_work *work, atr_module *module, const char *direction, atr_id a, atr_id b);
 atr_id atr_convert_build(atr_work *work, atr_module *module, atr_id operand, atr_dtype dtype);

@@ -61,8 +61,8 @@ atr_status atr_module_explicit_padding(atr_work *work, const atr_module *module,
     inst.operands = atr_arena_grow(work->arena, inst.operands, sizeof(atr_id) * (size_t)inst.operand_count,
                                    sizeof(atr_id) * (size_t)inst.operand_count);
     for (int i = 0; i < inst.operand_count; i++) inst.operands[i] = renamed[inst.operands[i]];
-    if (inst.op == ATR_OP_CONVOLUTION || inst.op == ATR_OP_LOCAL_CONVOLUTION)
-      if (has_zero_padding(inst.u.conv)) ATR_TRY(pad_convolution(work, copy, &inst));
+    bool pads = atr_op_kind_of(inst.op) == ATR_KIND_CONV && inst.op != ATR_OP_LOCAL_DATA_GRADIENT; /* whose padding is unseen */
+    if (pads && has_zero_padding(inst.u.conv)) ATR_TRY(pad_convolution(work, copy, &inst));
     renamed[id] = atr_module_add(copy, &inst);
   }
   for (int p = 0; p < module->parameter_count; p++) copy->parameters[p] = renamed[module->parameters[p]];

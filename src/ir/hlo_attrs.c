@@ -5,7 +5,7 @@
  * error. Values are checked for form here (numbers, lengths that must agree within the text), for meaning by the verifier.
  *
  * Two attributes are ours: edge_mode=reflectxzero on convolutions (zero, reflect, replicate, circular, one per spatial
- * dimension), and the target "atrous.local_convolution" of custom-call, which takes a convolution's attributes. */
+ * dimension), and the targets of custom-call that begin with "atrous.", which take a convolution's attributes. */
 #include <string.h>
 
 #include "ir/hlo_read.h"
@@ -442,7 +442,7 @@ _Static_assert(sizeof rows / sizeof rows[0] <= 64, "the attributes seen are kept
 
 static int op_uses(atr_op op) {
   if (op == ATR_OP_CONVOLUTION) return ON_CONVOLUTION;
-  if (op == ATR_OP_LOCAL_CONVOLUTION) return ON_CUSTOM_CALL;
+  if (atr_op_target(op) != NULL) return ON_CUSTOM_CALL;
   if (op == ATR_OP_PAD) return ON_PAD;
   if (op == ATR_OP_BROADCAST) return ON_BROADCAST;
   if (op == ATR_OP_REVERSE || op == ATR_OP_TRANSPOSE || op == ATR_OP_CONCATENATE) return ON_DIMENSIONS;
@@ -491,10 +491,11 @@ static atr_status read_attr(atr_hlo_reader *r, atr_hlo_node *node, uint64_t *see
   return atr_lexer_skip_value(r->work, &r->lexer);
 }
 
-/* The one custom-call that is an operation of ours. */
+/* The custom-calls that are operations of ours. */
 static atr_status finish_custom_call(atr_hlo_reader *r, atr_hlo_node *node, const atr_token *unknown) {
-  static const char target[] = "atrous.local_convolution";
-  if (node->target.len != strlen(target) || memcmp(node->target.text, target, node->target.len) != 0) {
+  node->inst.op = atr_op_from_target(node->target.text, node->target.len);
+  const char *target = atr_op_target(node->inst.op);
+  if (target == NULL) {
     return atr_fail(r->work, node->target.span, ATR_UNSUPPORTED, "custom-call to '%.*s' is not supported",
                     ATR_CLIP(node->target.text, node->target.len));
   }

@@ -108,7 +108,9 @@ static atr_status set_shape(inliner *in, const atr_hlo_node *node, atr_inst *ins
     inst->shape = node->type.elements[0].shape;
     return ATR_OK;
   }
-  if (inst->op == ATR_OP_BROADCAST || inst->op == ATR_OP_RESHAPE || inst->op == ATR_OP_CONVERT || inst->op == ATR_OP_IOTA) {
+  bool gradient = inst->op == ATR_OP_LOCAL_DATA_GRADIENT || inst->op == ATR_OP_LOCAL_WEIGHT_GRADIENT;
+  if (inst->op == ATR_OP_BROADCAST || inst->op == ATR_OP_RESHAPE || inst->op == ATR_OP_CONVERT || inst->op == ATR_OP_IOTA ||
+      gradient) {
     return atr_fail(in->work, atr_inst_span(inst, ATR_ATTR_OPCODE), ATR_PARSE_ERROR, "the result type of %s must be stated",
                     node->opcode);
   }

@@ -169,7 +169,9 @@ static void print_slice(atr_text *text, const atr_inst *inst, int rank) {
 static void print_attributes(atr_text *text, const atr_module *module, const atr_inst *inst) {
   switch (inst->op) {
   case ATR_OP_LOCAL_CONVOLUTION:
-    atr_text_puts(text, ", custom_call_target=\"atrous.local_convolution\"");
+  case ATR_OP_LOCAL_DATA_GRADIENT:
+  case ATR_OP_LOCAL_WEIGHT_GRADIENT:
+    atr_text_printf(text, ", custom_call_target=\"%s\"", atr_op_target(inst->op));
     print_conv(text, inst->u.conv);
     break;
   case ATR_OP_CONVOLUTION: print_conv(text, inst->u.conv); break;
@@ -218,7 +220,7 @@ void atr_hlo_print_inst(atr_text *text, const atr_module *module, const atr_inst
   print_name(text, inst->name);
   atr_text_puts(text, " = ");
   atr_shape_print(text, &inst->shape, false);
-  atr_text_printf(text, " %s(", inst->op == ATR_OP_LOCAL_CONVOLUTION ? "custom-call" : atr_op_name(inst->op));
+  atr_text_printf(text, " %s(", atr_op_target(inst->op) != NULL ? "custom-call" : atr_op_name(inst->op));
   if (inst->op == ATR_OP_PARAMETER) atr_text_printf(text, "%lld", (long long)inst->u.parameter);
   if (inst->op == ATR_OP_CONSTANT) print_elements(text, &inst->shape, 0, inst->u.literal);
   for (int i = 0; i < inst->operand_count; i++) {

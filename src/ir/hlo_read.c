@@ -330,9 +330,9 @@ static atr_status read_opcode(atr_hlo_reader *r, atr_hlo_node *node, int *operan
     *operands = others[i].operands;
     return atr_hlo_next(r);
   }
-  bool ours_only = node->inst.op == ATR_OP_LOCAL_CONVOLUTION; /* has no opcode in HLO */
+  bool ours_only = atr_op_target(node->inst.op) != NULL; /* has no opcode in HLO */
   if (atr_token_is_word(&token, "custom-call")) {
-    node->inst.op = ATR_OP_LOCAL_CONVOLUTION; /* anything else is refused when the target is known */
+    node->inst.op = ATR_OP_LOCAL_CONVOLUTION; /* or another of its kind: the target says */
     *operands = -1;
   } else if (node->inst.op == ATR_OP_NONE || ours_only) {
     return atr_fail(r->work, token.span, ATR_UNSUPPORTED, "the operation '%.*s' is not supported",

@@ -104,7 +104,7 @@ static atr_status check_group_counts(atr_work *work, const atr_inst *inst) {
            "feature_group_count must be positive, got %lld", (long long)c->feature_group_count);
   ATR_RULE(work, inst, ATR_ATTR_BATCH_GROUP_COUNT, c->batch_group_count > 0, "batch_group_count must be positive, got %lld",
            (long long)c->batch_group_count);
-  if (inst->op == ATR_OP_LOCAL_CONVOLUTION)
+  if (atr_conv_is_local(inst->op))
     ATR_RULE(work, inst, ATR_ATTR_BATCH_GROUP_COUNT, c->batch_group_count == 1,
              "batch_group_count of a local convolution must be 1, got %lld", (long long)c->batch_group_count);
   ATR_RULE(work, inst, ATR_ATTR_BATCH_GROUP_COUNT, c->feature_group_count == 1 || c->batch_group_count == 1,
@@ -130,7 +130,7 @@ static atr_status check_groups(atr_work *work, const atr_inst *inst, const atr_s
   ATR_TRY(check_divides(work, inst, ATR_ATTR_BATCH_GROUP_COUNT, "batch extent", batch, c->batch_group_count));
   ATR_TRY(check_divides(work, inst, ATR_ATTR_BATCH_GROUP_COUNT, "output feature extent", output, c->batch_group_count));
   bool fits = atr_checked_mul(channels / c->feature_group_count, taps, &want);
-  if (inst->op == ATR_OP_LOCAL_CONVOLUTION)
+  if (atr_conv_is_local(inst->op))
     ATR_RULE(work, inst, ATR_ATTR_OPCODE, fits && input == want,
              "rhs input feature extent must be lhs feature extent / feature_group_count * window taps = %lld / %lld * %lld, "
              "got %lld",
@@ -158,7 +158,7 @@ static atr_status infer_spatial(atr_work *work, const atr_inst *inst, const atr_
   int64_t have = rhs->dims[c->rhs_spatial[d]];
   ATR_RULE(work, inst, ATR_ATTR_WINDOW, atr_conv_output_extent(lhs->dims[c->lhs_spatial[d]], &c->window[d], extent),
            "padded or dilated extent of spatial dimension %d does not fit in 64 bits", d);
-  if (inst->op == ATR_OP_LOCAL_CONVOLUTION)
+  if (atr_conv_is_local(inst->op))
     ATR_RULE(work, inst, ATR_ATTR_OPCODE, have == *extent,
              "rhs of a local convolution must have the output's extent %lld in spatial dimension %d, got %lld",
              (long long)*extent, d, (long long)have);
@@ -169,22 +169,45 @@ static atr_status infer_spatial(atr_work *work, const atr_inst *inst, const atr_
   return ATR_OK;
 }
 
-static atr_status infer_conv(atr_work *work, const atr_module *module, const atr_inst *inst, atr_shape *out) {
+/* Extents of what lhs and rhs give. */
+static atr_status infer_extents(atr_work *work, const atr_inst *inst, const atr_shape *lhs, const atr_shape *rhs,
+                                int64_t dims[ATR_MAX_RANK]) {
   const atr_conv *c = inst->u.conv;
-  const atr_shape *lhs = operand_shape(module, inst, 0), *rhs = operand_shape(module, inst, 1);
-  int64_t dims[ATR_MAX_RANK] = {0}, taps;
+  int64_t taps;
   ATR_TRY(check_conv_dimensions(work, inst, lhs, rhs));
   ATR_TRY(check_window(work, inst));
   ATR_TRY(check_group_counts(work, inst));
   ATR_TRY(check_taps(work, inst, &taps));
-  ATR_TRY(check_groups(work, inst, lhs, rhs, inst->op == ATR_OP_LOCAL_CONVOLUTION ? taps : 1));
+  ATR_TRY(check_groups(work, inst, lhs, rhs, atr_conv_is_local(inst->op) ? taps : 1));
   dims[c->out_batch] = lhs->dims[c->lhs_batch] / c->batch_group_count;
   dims[c->out_feature] = rhs->dims[c->rhs_output_feature];
   for (int d = 0; d < c->spatial; d++) ATR_TRY(infer_spatial(work, inst, lhs, rhs, d, &dims[c->out_spatial[d]]));
+  return ATR_OK;
+}
+
+static atr_status infer_conv(atr_work *work, const atr_module *module, const atr_inst *inst, atr_shape *out) {
+  const atr_shape *lhs = operand_shape(module, inst, 0), *rhs = operand_shape(module, inst, 1);
+  int64_t dims[ATR_MAX_RANK] = {0};
+  ATR_TRY(infer_extents(work, inst, lhs, rhs, dims));
   /* Without a request: lhs's dtype, as wide as the wider operand (bf16 with f32 gives f32, as XLA infers). */
   atr_dtype dtype = inst->shape.dtype;
   if (dtype == ATR_DTYPE_NONE) dtype = atr_dtype_size(rhs->dtype) > atr_dtype_size(lhs->dtype) ? rhs->dtype : lhs->dtype;
-  *out = atr_shape_make(dtype, c->spatial + 2, dims);
+  *out = atr_shape_make(dtype, inst->u.conv->spatial + 2, dims);
+  return ATR_OK;
+}
+
+/* The result is lhs or rhs of a convolution whose result has the cotangent's extents; what they are does not follow from it. */
+static atr_status infer_gradient(atr_work *work, const atr_module *module, const atr_inst *inst, atr_shape *out) {
+  const atr_shape *lhs = atr_conv_shape(module, inst, ATR_CONV_LHS), *rhs = atr_conv_shape(module, inst, ATR_CONV_RHS);
+  const atr_shape *cotangent = atr_conv_shape(module, inst, ATR_CONV_OUT);
+  int64_t dims[ATR_MAX_RANK] = {0};
+  ATR_TRY(atr_verify_shape(work, inst, &inst->shape));
+  ATR_TRY(infer_extents(work, inst, lhs, rhs, dims));
+  atr_shape want = atr_shape_make(cotangent->dtype, inst->u.conv->spatial + 2, dims);
+  ATR_RULE(work, inst, ATR_ATTR_OPCODE, atr_shape_same_dims(cotangent, &want),
+           "cotangent must have the extents of the result of a local convolution of %s with %s, %s, got %s",
+           atr_shape_text(work, lhs), atr_shape_text(work, rhs), atr_shape_text(work, &want), atr_shape_text(work, cotangent));
+  *out = shape_of(inst->shape.dtype, &inst->shape);
   return ATR_OK;
 }
 
@@ -374,6 +397,8 @@ atr_status atr_infer_shape(atr_work *work, const atr_module *module, const atr_i
   case ATR_OP_IOTA: return infer_iota(work, inst, out);
   case ATR_OP_CONVOLUTION:
   case ATR_OP_LOCAL_CONVOLUTION: return infer_conv(work, module, inst, out);
+  case ATR_OP_LOCAL_DATA_GRADIENT:
+  case ATR_OP_LOCAL_WEIGHT_GRADIENT: return infer_gradient(work, module, inst, out);
   case ATR_OP_PAD: return infer_pad(work, module, inst, out);
   case ATR_OP_REVERSE: return infer_reverse(work, module, inst, out);
   case ATR_OP_BROADCAST: return infer_broadcast(work, module, inst, out);

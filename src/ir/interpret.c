@@ -209,6 +209,7 @@ static atr_status evaluate(atr_interpreter *in, const atr_inst *inst, const void
   case ATR_OP_CONSTANT: *value = inst->u.literal; return ATR_OK;
   case ATR_OP_COPY: case ATR_OP_RESHAPE: *value = atr_interpreter_operand(in, inst, 0); return ATR_OK;
   case ATR_OP_CONVOLUTION: case ATR_OP_LOCAL_CONVOLUTION: fill = atr_interpreter_convolve; break;
+  case ATR_OP_LOCAL_DATA_GRADIENT: case ATR_OP_LOCAL_WEIGHT_GRADIENT: fill = atr_interpreter_differentiate; break;
   case ATR_OP_IOTA: fill = iota; break;
   case ATR_OP_PAD: fill = pad; break;
   case ATR_OP_REVERSE: fill = reverse; break;

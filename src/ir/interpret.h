@@ -40,8 +40,10 @@ static inline const void *atr_interpreter_operand(const atr_interpreter *in, con
   return in->values[inst->operands[i]];
 }
 
-/* Both fill `out`, which is zeroed and dense. */
+/* All fill `out`, which is zeroed and dense. */
 void atr_interpreter_convolve(const atr_interpreter *in, const atr_inst *inst, void *out);
+void atr_interpreter_differentiate(const atr_interpreter *in, const atr_inst *inst,
+                                   void *out); /* gradients of LOCAL_CONVOLUTION */
 ATR_CHECK_RESULT atr_status atr_interpreter_map(const atr_interpreter *in, const atr_inst *inst, void *out);
 
 #endif

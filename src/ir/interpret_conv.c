@@ -1,4 +1,4 @@
-/* interpret_conv.c - convolution and local convolution from their definition.
+/* interpret_conv.c - convolution, local convolution and the gradients of the latter from their definition.
  *
  * In: lhs and rhs, dense in their own dtypes, and the attributes. Out: for each output element the sum over the window and the
  * input features, rounded or wrapped once to the result's dtype. Per spatial dimension, output o and window position k meet at
@@ -15,6 +15,9 @@
  * loop serves every dtype, rank and dimension order. A sum starts at +0 and takes window positions in row-major order, input
  * features innermost; in f64 that is the order of roundings, which shows in the last bits of f64 and c128 results only. A
  * few output features at a time are summed side by side, which leaves each one's order alone.
+ *
+ * A gradient meets the same triples of elements, output place by output place, and adds the product of the cotangent there and
+ * of one element to the place of the other.
  *
  * pred: the sum counts the pairs that are both true, and any count but 0 is stored as true. */
 #include "ir/interpret.h"
@@ -100,22 +103,38 @@ static sums sum_complex(const feature_run *r, int width) {
   return sum;
 }
 
+/* ---- one product */
+
+static void add_real(void *sum, const void *a, const void *b) { *(double *)sum += *(const double *)a * *(const double *)b; }
+
+static void add_integer(void *sum, const void *a, const void *b) {
+  *(uint64_t *)sum += *(const uint64_t *)a * *(const uint64_t *)b;
+}
+
+static void add_complex_number(void *sum, const void *a, const void *b) {
+  const double *x = a, *y = b;
+  double *s = sum;
+  s[0] += x[0] * y[0] - x[1] * y[1];
+  s[1] += x[0] * y[1] + x[1] * y[0];
+}
+
 /* The wide numbers in which a result of some class is summed. */
 typedef struct wide_domain {
   atr_dtype convert_to; /* operands become this, */
   atr_dtype stored_as;  /* and lie in memory as this */
   sums (*sum)(const feature_run *r, int width);
+  void (*add)(void *sum, const void *a, const void *b); /* one product */
 } wide_domain;
 
 static wide_domain domain_of(atr_dtype result) {
   switch (atr_dtype_class_of(result)) {
-  case ATR_CLASS_PRED: return (wide_domain){ATR_PRED, ATR_S64, sum_integers};
-  case ATR_CLASS_SINT: return (wide_domain){ATR_S64, ATR_S64, sum_integers};
-  case ATR_CLASS_UINT: return (wide_domain){ATR_U64, ATR_U64, sum_integers};
-  case ATR_CLASS_COMPLEX: return (wide_domain){ATR_C128, ATR_C128, sum_complex};
+  case ATR_CLASS_PRED: return (wide_domain){ATR_PRED, ATR_S64, sum_integers, add_integer};
+  case ATR_CLASS_SINT: return (wide_domain){ATR_S64, ATR_S64, sum_integers, add_integer};
+  case ATR_CLASS_UINT: return (wide_domain){ATR_U64, ATR_U64, sum_integers, add_integer};
+  case ATR_CLASS_COMPLEX: return (wide_domain){ATR_C128, ATR_C128, sum_complex, add_complex_number};
   case ATR_CLASS_NONE: case ATR_CLASS_FLOAT: break;
   }
-  return (wide_domain){ATR_F64, ATR_F64, sum_reals};
+  return (wide_domain){ATR_F64, ATR_F64, sum_reals, add_real};
 }
 
 /* ---- operands */
@@ -133,6 +152,20 @@ static void *widen(const atr_interpreter *in, const wide_domain *domain, const a
     atr_scalar_store(domain->stored_as, wide + e * wide_size, atr_scalar_convert(shape->dtype, domain->convert_to, value));
   }
   return wide;
+}
+
+/* Sums of the domain, ordered as the box puts the result's elements, rounded and put back. */
+static void narrow(const atr_interpreter *in, const wide_domain *domain, const atr_shape *shape, const atr_box *box,
+                   const char *wide, void *out) {
+  size_t size = atr_dtype_size(shape->dtype), wide_size = atr_dtype_size(domain->stored_as);
+  size_t count = (size_t)atr_shape_elements(shape);
+  char *dense = atr_arena_alloc(in->work->arena, count * size);
+  atr_box back = *box;
+  for (size_t e = 0; e < count; e++)
+    atr_scalar_store(shape->dtype, dense + e * size, atr_scalar_load(domain->stored_as, wide + e * wide_size));
+  memcpy(back.dst_steps, box->src_steps, sizeof back.dst_steps);
+  memcpy(back.src_steps, box->dst_steps, sizeof back.src_steps);
+  atr_box_copy(&back, size, out, dense);
 }
 
 /* ---- one spatial dimension */
@@ -190,6 +223,7 @@ static void move_axis(conv_axis *axis, int64_t at, bool multiply_padding) {
 
 typedef struct problem {
   const atr_conv *conv;
+  atr_op op;
   wide_domain domain;
   conv_axis axes[ATR_MAX_SPATIAL];
   int64_t batch;        /* of the output */
@@ -199,14 +233,26 @@ typedef struct problem {
   int64_t rhs_step;     /* between input features: all output features */
   int64_t lhs_batch_step, lhs_block_step;
   int64_t out_batch_step, out_feature_step;
-  const char *lhs, *rhs, *zeros;
+  atr_box boxes[3];     /* by atr_conv_array: how it is ordered */
+  char *wide[3];        /* its elements in that order; NULL: the result of a convolution */
+  const char *zeros;
   tap *taps, *spare;    /* room for one tap per window position each */
 } problem;
+
+/* Elements of an operand, or zeros to add up a gradient in. */
+static void take_array(const atr_interpreter *in, const atr_inst *inst, problem *p, atr_conv_array array, const atr_box *box) {
+  size_t size = atr_dtype_size(p->domain.stored_as);
+  p->boxes[array] = *box;
+  if (array == atr_conv_array_at(p->op, 2))
+    p->wide[array] = atr_arena_alloc(in->work->arena, (size_t)atr_shape_elements(&inst->shape) * size);
+  for (int i = 0; i < 2; i++)
+    if (array == atr_conv_array_at(p->op, i)) p->wide[array] = widen(in, &p->domain, inst, i, box);
+}
 
 /* lhs as [batch][spatial][feature]. */
 static void order_lhs(const atr_interpreter *in, const atr_inst *inst, problem *p) {
   const atr_conv *conv = p->conv;
-  const atr_shape *lhs = &atr_operand(in->module, inst, 0)->shape;
+  const atr_shape *lhs = atr_conv_shape(in->module, inst, ATR_CONV_LHS);
   int64_t steps[ATR_MAX_RANK];
   int from[ATR_MAX_RANK];
   atr_box box = {.rank = conv->spatial + 2};
@@ -219,7 +265,7 @@ static void order_lhs(const atr_interpreter *in, const atr_inst *inst, problem *
     box.src_steps[i] = steps[from[i]];
   }
   atr_box_dense_steps(box.rank, box.extents, box.dst_steps);
-  p->lhs = widen(in, &p->domain, inst, 0, &box);
+  take_array(in, inst, p, ATR_CONV_LHS, &box);
   p->lhs_batch_step = box.dst_steps[0];
   /* Block q reads feature group q of its own batch row, or batch group q of the only feature group (rules 20 and 21). */
   p->lhs_block_step = conv->batch_group_count > 1 ? p->batch * p->lhs_batch_step : p->channels;
@@ -241,8 +287,8 @@ static int64_t local_window_step(const atr_conv *conv, int d) {
 /* rhs as [spatial][input feature][output feature]; for a local convolution [output place][window][channel][output feature]. */
 static void order_rhs(const atr_interpreter *in, const atr_inst *inst, problem *p) {
   const atr_conv *conv = p->conv;
-  const atr_shape *rhs = &atr_operand(in->module, inst, 1)->shape;
-  bool local = inst->op == ATR_OP_LOCAL_CONVOLUTION;
+  const atr_shape *rhs = atr_conv_shape(in->module, inst, ATR_CONV_RHS);
+  bool local = atr_conv_is_local(inst->op);
   int64_t steps[ATR_MAX_RANK];
   int window = local ? conv->spatial : 0, spatial = conv->spatial;
   atr_box box = {.rank = window + spatial + 2};
@@ -260,7 +306,7 @@ static void order_rhs(const atr_interpreter *in, const atr_inst *inst, problem *
   box.extents[window + spatial + 1] = rhs->dims[conv->rhs_output_feature];
   box.src_steps[window + spatial + 1] = steps[conv->rhs_output_feature];
   atr_box_dense_steps(box.rank, box.extents, box.dst_steps);
-  p->rhs = widen(in, &p->domain, inst, 1, &box);
+  take_array(in, inst, p, ATR_CONV_RHS, &box);
   p->rhs_step = box.dst_steps[window + spatial];
   for (int d = 0; d < spatial; d++) {
     p->axes[d].rhs_step = box.dst_steps[window + d];
@@ -268,15 +314,22 @@ static void order_rhs(const atr_interpreter *in, const atr_inst *inst, problem *
   }
 }
 
-static void order_out(const atr_inst *inst, problem *p) {
+/* The result stays as it is; the result of a convolution is written place by place. */
+static void order_out(const atr_interpreter *in, const atr_inst *inst, problem *p) {
+  const atr_shape *out = atr_conv_shape(in->module, inst, ATR_CONV_OUT);
   int64_t steps[ATR_MAX_RANK];
-  atr_box_dense_steps(inst->shape.rank, inst->shape.dims, steps);
+  atr_box_dense_steps(out->rank, out->dims, steps);
   p->out_batch_step = steps[p->conv->out_batch];
   p->out_feature_step = steps[p->conv->out_feature];
   for (int d = 0; d < p->conv->spatial; d++) {
-    p->axes[d].output = inst->shape.dims[p->conv->out_spatial[d]];
+    p->axes[d].output = out->dims[p->conv->out_spatial[d]];
     p->axes[d].out_step = steps[p->conv->out_spatial[d]];
   }
+  atr_box box = {.rank = out->rank};
+  memcpy(box.extents, out->dims, sizeof(int64_t) * (size_t)out->rank);
+  memcpy(box.src_steps, steps, sizeof steps);
+  memcpy(box.dst_steps, steps, sizeof steps);
+  if (atr_conv_array_at(p->op, 2) != ATR_CONV_OUT) take_array(in, inst, p, ATR_CONV_OUT, &box);
 }
 
 /* Every combination of one tap per dimension at the axes' places, the last dimension fastest; *count of them in p->taps. */
@@ -298,24 +351,30 @@ static void combine_taps(problem *p, int64_t *count) {
   }
 }
 
+/* Where the axes' places begin in rhs and in the output. */
+static void find_firsts(const problem *p, int64_t *rhs_first, int64_t *out_first) {
+  *rhs_first = *out_first = 0;
+  for (int d = 0; d < p->conv->spatial; d++) {
+    *rhs_first += p->axes[d].at * p->axes[d].local_step;
+    *out_first += p->axes[d].at * p->axes[d].out_step;
+  }
+}
+
 /* The output elements of every batch row and feature at the axes' places. */
 static void sum_place(problem *p, atr_dtype dtype, char *out) {
   int64_t wide_size = (int64_t)atr_dtype_size(p->domain.stored_as), size = (int64_t)atr_dtype_size(dtype);
-  int64_t rhs_first = 0, out_first = 0;
+  int64_t rhs_first, out_first;
   feature_run run = {.zeros = p->zeros, .channels = p->channels, .rhs_step = p->rhs_step};
   combine_taps(p, &run.tap_count);
   run.taps = p->taps;
-  for (int d = 0; d < p->conv->spatial; d++) {
-    rhs_first += p->axes[d].at * p->axes[d].local_step;
-    out_first += p->axes[d].at * p->axes[d].out_step;
-  }
+  find_firsts(p, &rhs_first, &out_first);
   for (int64_t row = 0; row < p->batch * p->blocks; row++) {
     int64_t n = row / p->blocks, block = row % p->blocks;
-    run.lhs = p->lhs + (n * p->lhs_batch_step + block * p->lhs_block_step) * wide_size;
+    run.lhs = p->wide[ATR_CONV_LHS] + (n * p->lhs_batch_step + block * p->lhs_block_step) * wide_size;
     for (int64_t j = 0; j < p->features; j += LANES) {
       int64_t feature = block * p->features + j;
       int width = (int)atr_min(LANES, p->features - j);
-      run.rhs = p->rhs + (rhs_first + feature) * wide_size;
+      run.rhs = p->wide[ATR_CONV_RHS] + (rhs_first + feature) * wide_size;
       sums sum = p->domain.sum(&run, width);
       char *to = out + (n * p->out_batch_step + feature * p->out_feature_step + out_first) * size;
       for (int lane = 0; lane < width; lane++) {
@@ -337,29 +396,77 @@ static bool next_place(problem *p, bool multiply_padding) {
   return false;
 }
 
-void atr_interpreter_convolve(const atr_interpreter *in, const atr_inst *inst, void *out) {
+/* Everything at the first output place; false when there is none, or nothing to sum there: then the result is zero. */
+static bool make_problem(const atr_interpreter *in, const atr_inst *inst, problem *p) {
   const atr_conv *conv = inst->u.conv;
-  const atr_shape *lhs = &atr_operand(in->module, inst, 0)->shape;
-  problem p = {.conv = conv, .domain = domain_of(inst->shape.dtype)};
-  p.batch = inst->shape.dims[conv->out_batch];
-  p.blocks = conv->feature_group_count * conv->batch_group_count;
-  p.features = inst->shape.dims[conv->out_feature] / p.blocks;
-  p.channels = lhs->dims[conv->lhs_feature] / conv->feature_group_count;
-  /* Empty sums are the zeros that are there. From here on rhs has elements, so its window's extents fit in memory. */
-  if (atr_shape_elements(&inst->shape) == 0 || p.channels == 0) return;
-  order_lhs(in, inst, &p);
-  order_rhs(in, inst, &p);
-  order_out(inst, &p);
-  p.zeros = atr_arena_alloc(in->work->arena, (size_t)p.channels * atr_dtype_size(p.domain.stored_as));
+  const atr_shape *lhs = atr_conv_shape(in->module, inst, ATR_CONV_LHS);
+  const atr_shape *result = atr_conv_shape(in->module, inst, ATR_CONV_OUT);
+  *p = (problem){.conv = conv, .op = inst->op, .domain = domain_of(inst->shape.dtype)};
+  p->batch = result->dims[conv->out_batch];
+  p->blocks = conv->feature_group_count * conv->batch_group_count;
+  p->features = result->dims[conv->out_feature] / p->blocks;
+  p->channels = lhs->dims[conv->lhs_feature] / conv->feature_group_count;
+  /* From here on rhs has elements, so its window's extents fit in memory. */
+  if (atr_shape_elements(result) == 0 || p->channels == 0) return false;
+  order_lhs(in, inst, p);
+  order_rhs(in, inst, p);
+  order_out(in, inst, p);
+  p->zeros = atr_arena_alloc(in->work->arena, (size_t)p->channels * atr_dtype_size(p->domain.stored_as));
   int64_t window = 1;
   for (int d = 0; d < conv->spatial; d++) {
-    p.axes[d].window = &conv->window[d];
-    p.axes[d].taps = ATR_NEW_ARRAY(in->work->arena, tap, conv->window[d].size);
-    move_axis(&p.axes[d], 0, in->multiply_padding);
+    p->axes[d].window = &conv->window[d];
+    p->axes[d].taps = ATR_NEW_ARRAY(in->work->arena, tap, conv->window[d].size);
+    move_axis(&p->axes[d], 0, in->multiply_padding);
     window *= conv->window[d].size;
   }
-  p.taps = ATR_NEW_ARRAY(in->work->arena, tap, window);
-  p.spare = ATR_NEW_ARRAY(in->work->arena, tap, window);
+  p->taps = ATR_NEW_ARRAY(in->work->arena, tap, window);
+  p->spare = ATR_NEW_ARRAY(in->work->arena, tap, window);
+  return true;
+}
+
+void atr_interpreter_convolve(const atr_interpreter *in, const atr_inst *inst, void *out) {
+  problem p;
+  if (!make_problem(in, inst, &p)) return;
   do sum_place(&p, inst->shape.dtype, out);
   while (next_place(&p, in->multiply_padding));
+}
+
+/* ---- gradients */
+
+/* One tap of one cotangent element: each channel's product goes to the weight, or to the input element, that it met. Padding
+ * has no gradient. */
+static void spread_tap(const problem *p, const char *cotangent, int64_t lhs, int64_t rhs, bool padding) {
+  int64_t size = (int64_t)atr_dtype_size(p->domain.stored_as);
+  bool data = p->op == ATR_OP_LOCAL_DATA_GRADIENT;
+  for (int64_t c = 0; c < p->channels && !(data && padding); c++) {
+    char *weight = p->wide[ATR_CONV_RHS] + (rhs + c * p->rhs_step) * size;
+    char *element = p->wide[ATR_CONV_LHS] + (lhs + c) * size;
+    if (data) p->domain.add(element, cotangent, weight);
+    else p->domain.add(weight, padding ? p->zeros : element, cotangent);
+  }
+}
+
+/* All cotangent elements at the axes' places. */
+static void spread_place(problem *p) {
+  int64_t size = (int64_t)atr_dtype_size(p->domain.stored_as), rhs_first, out_first, taps;
+  combine_taps(p, &taps);
+  find_firsts(p, &rhs_first, &out_first);
+  for (int64_t row = 0; row < p->batch * p->blocks; row++) {
+    int64_t n = row / p->blocks, block = row % p->blocks, lhs = n * p->lhs_batch_step + block * p->lhs_block_step;
+    for (int64_t feature = block * p->features; feature < (block + 1) * p->features; feature++) {
+      int64_t from = n * p->out_batch_step + feature * p->out_feature_step + out_first;
+      for (int64_t t = 0; t < taps; t++)
+        spread_tap(p, p->wide[ATR_CONV_OUT] + from * size, lhs + p->taps[t].lhs, rhs_first + feature + p->taps[t].rhs,
+                   p->taps[t].lhs < 0);
+    }
+  }
+}
+
+void atr_interpreter_differentiate(const atr_interpreter *in, const atr_inst *inst, void *out) {
+  problem p;
+  atr_conv_array result = atr_conv_array_at(inst->op, 2);
+  if (atr_shape_elements(&inst->shape) == 0 || !make_problem(in, inst, &p)) return;
+  do spread_place(&p);
+  while (next_place(&p, in->multiply_padding));
+  narrow(in, &p.domain, &inst->shape, &p.boxes[result], p.wide[result], out);
 }

@@ -27,6 +27,9 @@ int atr_op_operand_count(atr_op op);
 atr_op_kind atr_op_kind_of(atr_op op);
 bool atr_op_is_elementwise(atr_op op); /* UNARY, BINARY or TERNARY */
 atr_op atr_op_from_name(const char *name, size_t len); /* ATR_OP_NONE: unknown */
+/* Operations that HLO does not have are custom-calls to this target there; NULL and ATR_OP_NONE: it has the operation. */
+const char *atr_op_target(atr_op op);
+atr_op atr_op_from_target(const char *target, size_t len);
 
 /* Sets of dtypes for ops.def: bits 1 << atr_dtype_class. fp8 is stored, moved, chosen and converted, never computed on, so the
  * floats of all sets but ALL are without it. */
@@ -61,10 +64,10 @@ typedef struct atr_window_dim {
   atr_edge_mode edge;
 } atr_window_dim;
 
-/* Attributes of convolution and local_convolution. Dimension numbers are positions in the operand's shape. For
- * local_convolution the rhs spatial dimensions have the output's extents and rhs_input_feature has
- * C/feature_group_count * product(window sizes) entries, channel slowest, then the window in the order in which the spatial
- * dimensions stand in rhs (rule 18); batch_group_count is 1. */
+/* Attributes of convolution, local_convolution and the gradients of the latter, which have those of the convolution that they
+ * are of. Dimension numbers are positions in the array's shape. For local_convolution the rhs spatial dimensions have the
+ * output's extents and rhs_input_feature has C/feature_group_count * product(window sizes) entries, channel slowest, then the
+ * window in the order in which the spatial dimensions stand in rhs (rule 18); batch_group_count is 1. */
 typedef struct atr_conv {
   int spatial; /* number of spatial dimensions, 0..ATR_MAX_SPATIAL */
   atr_window_dim window[ATR_MAX_SPATIAL];
@@ -74,6 +77,9 @@ typedef struct atr_conv {
   int64_t feature_group_count, batch_group_count;
   atr_precision precision[2];
 } atr_conv;
+
+/* The arrays of a convolution. In a gradient, OUT is the cotangent and the result is one of the others. */
+typedef enum atr_conv_array { ATR_CONV_LHS, ATR_CONV_RHS, ATR_CONV_OUT } atr_conv_array;
 
 typedef struct atr_pad_dim { int64_t low, high, interior; } atr_pad_dim;
 typedef struct atr_slice_dim { int64_t start, limit, stride; } atr_slice_dim;
@@ -95,7 +101,7 @@ typedef struct atr_inst {
   union {
     int64_t parameter;        /* PARAMETER: its number */
     const void *literal;      /* CONSTANT: elements, dense row major in logical order */
-    atr_conv *conv;           /* CONVOLUTION, LOCAL_CONVOLUTION */
+    atr_conv *conv;           /* CONVOLUTION, LOCAL_... */
     atr_pad_dim *pad;         /* PAD: one per dimension */
     atr_slice_dim *slice;     /* SLICE: one per dimension */
     struct { int64_t *dims; int count; } dims; /* REVERSE; BROADCAST: output dim of each operand dim; TRANSPOSE: operand dim of each output dim; CONCATENATE, IOTA: one */
@@ -134,6 +140,11 @@ atr_id atr_module_add(atr_module *module, const atr_inst *inst);
 static inline const atr_inst *atr_inst_at(const atr_module *module, atr_id id) { return &module->insts[id]; }
 static inline const atr_inst *atr_operand(const atr_module *module, const atr_inst *inst, int i) { return &module->insts[inst->operands[i]]; }
 atr_span atr_inst_span(const atr_inst *inst, atr_attr attr); /* the attribute's place, else the instruction's */
+/* Of operations of kind CONV: are weights unshared? Which array is operand 0, operand 1, or with i = 2 the result? What type
+ * has one of them? */
+bool atr_conv_is_local(atr_op op);
+atr_conv_array atr_conv_array_at(atr_op op, int i);
+const atr_shape *atr_conv_shape(const atr_module *module, const atr_inst *inst, atr_conv_array array);
 /* Same dtype, rank and extents; the layout may differ. */
 bool atr_shape_equal(const atr_shape *a, const atr_shape *b);
 bool atr_shape_same_dims(const atr_shape *a, const atr_shape *b); /* dtype may differ */
@@ -148,7 +159,7 @@ bool atr_shape_checked_bytes(const atr_shape *shape, int64_t *elements, int64_t 
 /* ---- infer.c: shape and dtype inference. `out` gets dtype and extents with a row-major layout. Fails with the op's own rule
  * (verify.c relies on it), at the instruction's spans. `inst->shape.dtype` is the requested result type where the op has a
  * choice (convolution, convert) and may be NONE for convolution: then lhs's, or rhs's if wider. broadcast, reshape, iota,
- * parameter and constant take their shape as stated. */
+ * parameter, constant and gradients take their shape as stated. */
 ATR_CHECK_RESULT atr_status atr_infer_shape(atr_work *work, const atr_module *module, const atr_inst *inst, atr_shape *out);
 /* Rule 1: output extent of one spatial dimension, 0 where the dilated window does not fit; false if int64 overflows. */
 bool atr_conv_output_extent(int64_t input, const atr_window_dim *window, int64_t *out);

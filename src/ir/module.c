@@ -43,6 +43,41 @@ atr_op atr_op_from_name(const char *name, size_t len) {
   return ATR_OP_NONE;
 }
 
+static const struct {
+  atr_op op;
+  const char *target;
+} targets[] = {{ATR_OP_LOCAL_CONVOLUTION, "atrous.local_convolution"},
+               {ATR_OP_LOCAL_DATA_GRADIENT, "atrous.local_convolution_data_gradient"},
+               {ATR_OP_LOCAL_WEIGHT_GRADIENT, "atrous.local_convolution_weight_gradient"}};
+enum { TARGET_COUNT = (int)(sizeof targets / sizeof targets[0]) };
+
+const char *atr_op_target(atr_op op) {
+  for (int i = 0; i < TARGET_COUNT; i++)
+    if (targets[i].op == op) return targets[i].target;
+  return NULL;
+}
+
+atr_op atr_op_from_target(const char *target, size_t len) {
+  for (int i = 0; i < TARGET_COUNT; i++)
+    if (strlen(targets[i].target) == len && memcmp(targets[i].target, target, len) == 0) return targets[i].op;
+  return ATR_OP_NONE;
+}
+
+bool atr_conv_is_local(atr_op op) { return atr_op_kind_of(op) == ATR_KIND_CONV && op != ATR_OP_CONVOLUTION; }
+
+atr_conv_array atr_conv_array_at(atr_op op, int i) {
+  static const atr_conv_array forward[] = {ATR_CONV_LHS, ATR_CONV_RHS, ATR_CONV_OUT};
+  static const atr_conv_array data[] = {ATR_CONV_OUT, ATR_CONV_RHS, ATR_CONV_LHS};
+  static const atr_conv_array weight[] = {ATR_CONV_LHS, ATR_CONV_OUT, ATR_CONV_RHS};
+  return (op == ATR_OP_LOCAL_DATA_GRADIENT ? data : op == ATR_OP_LOCAL_WEIGHT_GRADIENT ? weight : forward)[i];
+}
+
+const atr_shape *atr_conv_shape(const atr_module *module, const atr_inst *inst, atr_conv_array array) {
+  for (int i = 0; i < 2; i++)
+    if (atr_conv_array_at(inst->op, i) == array) return &atr_operand(module, inst, i)->shape;
+  return &inst->shape;
+}
+
 bool atr_op_takes(atr_op op, atr_dtype dtype) {
   unsigned bit = atr_dtype_is_fp8(dtype) ? ATR_TAKES_FP8 : 1u << atr_dtype_class_of(dtype);
   return (row_of(op)->takes & bit) != 0;

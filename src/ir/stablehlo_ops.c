@@ -159,7 +159,7 @@ static atr_op op_from_name(const atr_mlir_word *name) {
   if (atr_mlir_word_is(&word, "round_nearest_even")) return ATR_OP_ROUND_NEAREST_EVEN;
   atr_op op = atr_op_from_name(rest, word.len);
   /* HLO's own; stablehlo.broadcast is another operation */
-  bool ours = op != ATR_OP_PARAMETER && op != ATR_OP_COPY && op != ATR_OP_LOCAL_CONVOLUTION && op != ATR_OP_BROADCAST;
+  bool ours = op != ATR_OP_PARAMETER && op != ATR_OP_COPY && atr_op_target(op) == NULL && op != ATR_OP_BROADCAST;
   return ours ? op : ATR_OP_NONE;
 }
 
@@ -486,6 +486,8 @@ static atr_status attributes_store(operation *o) {
   case ATR_OP_NONE:
   case ATR_OP_PARAMETER:
   case ATR_OP_LOCAL_CONVOLUTION:
+  case ATR_OP_LOCAL_DATA_GRADIENT:
+  case ATR_OP_LOCAL_WEIGHT_GRADIENT:
   case ATR_OP_COPY:
   case ATR_OP_COUNT: break;
   }

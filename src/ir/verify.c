@@ -38,11 +38,13 @@
  *   R11        lhs and rhs of one class of dtypes             of different classes             conv-operand-classes
  *   R12        result of a class that holds the sum           cannot be the result             conv-result-class
  *   R13        edge mode is one of four                       edge_mode N                      edge-unknown
+ *   R14        data gradient: no edge mode but zero           must be zero                     local-data-gradient-edge
  *   R15        edge mode needs an input element               of an empty dimension            edge-empty
  *   R16        reflect reaches less than the input extent     reflect needs                    edge-reflect, -reflect-dilated
  *   R17       *local: batch_group_count = 1                   of a local convolution must be 1 local-batch-groups
  *   R18       *local: rhs features = features / groups * taps window taps                      local-features
  *   R19       *local: rhs's spatial extents = the output's    have the output's extent         local-spatial
+ *   R35       *gradient: cotangent is like the result         cotangent must                   local-gradient-cotangent
  *   R20       *pad: the value is a scalar of the same dtype   padding value must               pad-value
  *   R21       *pad: interior >= 0, extents >= 0 and in int64  interior padding; removes more;  pad-interior, -negative,
  *                                                             padded extent                    -overflow, -count
@@ -153,10 +155,11 @@ static atr_status verify_compare(atr_work *work, const atr_module *module, const
 static atr_status verify_conv_dtypes(atr_work *work, const atr_inst *inst, atr_dtype lhs, atr_dtype rhs) {
   atr_dtype result = inst->shape.dtype;
   const atr_dtype all[] = {lhs, rhs, result};
-  static const char *const names[] = {"lhs", "rhs", "result"};
+  static const char *const names[] = {"lhs", "rhs", "cotangent"}; /* ORDER atr_conv_array */
   for (int i = 0; i < 3; i++)
     ATR_RULE(work, inst, i == 2 ? ATR_ATTR_SHAPE : ATR_ATTR_OPCODE, !atr_dtype_is_fp8(all[i]),
-             "convolution has no %s form (%s); %s", atr_dtype_name(all[i]), names[i],
+             "convolution has no %s form (%s); %s", atr_dtype_name(all[i]),
+             i == 2 ? "result" : names[atr_conv_array_at(inst->op, i)],
              i == 2 ? "convert its result instead" : "convert its operands to f16, bf16 or f32 first");
   ATR_RULE(work, inst, ATR_ATTR_OPCODE, family(lhs) == family(rhs),
            "convolution has operands of different classes, %s (%s) and %s (%s); convert one of them", atr_dtype_name(lhs),
@@ -173,6 +176,10 @@ static atr_status verify_edge(atr_work *work, const atr_inst *inst, int d, int64
   ATR_RULE(work, inst, ATR_ATTR_EDGE_MODE, (unsigned)w->edge <= ATR_EDGE_CIRCULAR,
            "edge_mode %u of spatial dimension %d is not one of zero, reflect, replicate, circular", (unsigned)w->edge, d);
   if (w->edge == ATR_EDGE_ZERO) return ATR_OK;
+  ATR_RULE(work, inst, ATR_ATTR_EDGE_MODE, inst->op != ATR_OP_LOCAL_DATA_GRADIENT,
+           "edge_mode of a data gradient must be zero, got %s in spatial dimension %d; take the gradient of the input as it is "
+           "extended, and add up its elements that repeat one",
+           atr_edge_name(w->edge), d);
   ATR_RULE(work, inst, ATR_ATTR_EDGE_MODE, input > 0,
            "edge_mode %s of an empty dimension: spatial dimension %d has no element to continue with", atr_edge_name(w->edge),
            d);
@@ -187,12 +194,12 @@ static atr_status verify_edge(atr_work *work, const atr_inst *inst, int d, int64
 
 static atr_status verify_conv(atr_work *work, const atr_module *module, const atr_inst *inst) {
   const atr_conv *c = inst->u.conv;
-  const atr_shape *lhs = &atr_operand(module, inst, 0)->shape, *rhs = &atr_operand(module, inst, 1)->shape;
+  const atr_shape *lhs = atr_conv_shape(module, inst, ATR_CONV_LHS);
   for (int i = 0; i < 2; i++)
     ATR_RULE(work, inst, ATR_ATTR_OPCODE, (unsigned)c->precision[i] <= ATR_PRECISION_HIGHEST,
              "operand_precision %u is not one of default, high, highest", (unsigned)c->precision[i]);
   for (int d = 0; d < c->spatial; d++) ATR_TRY(verify_edge(work, inst, d, lhs->dims[c->lhs_spatial[d]]));
-  return verify_conv_dtypes(work, inst, lhs->dtype, rhs->dtype);
+  return verify_conv_dtypes(work, inst, atr_operand(module, inst, 0)->shape.dtype, atr_operand(module, inst, 1)->shape.dtype);
 }
 
 /* ---- instructions and modules ------------------------------------------------------------------ */

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "lower/conv_dims.h"
 
 enum { MAX_IOTA_BYTES = 1 << 28 };
 
@@ -194,11 +195,13 @@ static void find_views(lowering *l) {
 
 /* ---- groups */
 
-/* Rule 4: may the zero pad in front of lhs be folded into the window? *folded is the window that it becomes, or the old one. */
+/* Rule 4: may the zero pad in front of lhs be folded into the window? *folded is the window that it becomes, or the old one.
+ * The pad in front of a cotangent is none of the window's. */
 static bool fold_pad(const lowering *l, const atr_inst *conv, atr_conv *folded) {
   const atr_inst *pad = atr_operand(l->module, conv, 0);
   atr_conv c = *conv->u.conv;
   *folded = c;
+  if (atr_conv_array_at(conv->op, 0) != ATR_CONV_LHS) return false;
   if (pad->op != ATR_OP_PAD || !l->fold_padding) return false;
   const atr_inst *value = atr_operand(l->module, pad, 1);
   if (value->op != ATR_OP_CONSTANT) return false;
@@ -223,9 +226,10 @@ static bool fold_pad(const lowering *l, const atr_inst *conv, atr_conv *folded) 
 }
 
 /* The value that a convolution really reads for operand i: behind a folded pad and one convert. */
-static uint32_t conv_source(const lowering *l, const atr_inst *conv, int i, atr_conv *folded) {
+static uint32_t conv_source(const lowering *l, const atr_inst *conv, int i) {
+  atr_conv folded;
   uint32_t id = conv->operands[i];
-  if (i == 0 && fold_pad(l, conv, folded)) id = atr_inst_at(l->module, id)->operands[0];
+  if (i == 0 && fold_pad(l, conv, &folded)) id = atr_inst_at(l->module, id)->operands[0];
   const atr_inst *inst = atr_inst_at(l->module, id);
   if (inst->op == ATR_OP_CONVERT && l->result_of[id] == 0) id = inst->operands[0];
   return id;
@@ -264,11 +268,10 @@ static void find_groups(lowering *l) {
     if (g == 0) g = id;
     l->group[id] = g;
     if (is_conv(inst->op)) {
-      atr_conv folded;
       l->has_conv[g] = true;
       for (int i = 0; i < 2; i++) {
-        need(l, conv_source(l, inst, i, &folded));
-        note_user(user_group, conv_source(l, inst, i, &folded), UINT32_MAX);
+        need(l, conv_source(l, inst, i));
+        note_user(user_group, conv_source(l, inst, i), UINT32_MAX);
       }
       continue;
     }
@@ -283,11 +286,6 @@ static void find_groups(lowering *l) {
 }
 
 /* ---- nests */
-
-static int add_dim(atr_nest *nest, const char *name, int64_t extent, bool reduced) {
-  nest->dims[nest->dim_count] = (atr_dim){.name = name, .extent = extent, .reduced = reduced};
-  return nest->dim_count++;
-}
 
 static void add_scaled(atr_affine *to, const atr_affine *from, int64_t scale) {
   to->offset += from->offset * scale;
@@ -339,114 +337,45 @@ static atr_access access_of(lowering *l, uint32_t id, const atr_affine *coords) 
   return access;
 }
 
-static const char *spatial_name(atr_arena *arena, char prefix, int i, int spatial) {
-  if (spatial <= 3) return atr_arena_printf(arena, "%c%c", prefix, "zyx"[3 - spatial + i]);
-  return atr_arena_printf(arena, "%c%d", prefix, i);
-}
-
 /* One dim per output dimension, and coords that are those dims. */
 static void map_domain(lowering *l, atr_nest *nest, const atr_shape *shape, atr_affine *coords) {
   for (int d = 0; d < shape->rank; d++)
-    coords[d].coef[add_dim(nest, atr_arena_printf(l->work->arena, "d%d", d), shape->dims[d], false)] = 1;
-  if (shape->rank == 0) add_dim(nest, "one", 1, false);
+    coords[d].coef[atr_nest_add_dim(nest, atr_arena_printf(l->work->arena, "d%d", d), shape->dims[d], false)] = 1;
+  if (shape->rank == 0) atr_nest_add_dim(nest, "one", 1, false);
 }
 
-typedef struct conv_dims {
-  int n, g, oc, ic, o[ATR_MAX_SPATIAL], k[ATR_MAX_SPATIAL];
-} conv_dims;
-
-static conv_dims add_conv_dims(lowering *l, atr_nest *nest, const atr_inst *inst, const atr_conv *c) {
-  atr_arena *arena = l->work->arena;
-  const atr_inst *lhs = atr_operand(l->module, inst, 0);
-  int64_t groups = c->feature_group_count * c->batch_group_count;
-  conv_dims d;
-  d.n = add_dim(nest, "n", inst->shape.dims[c->out_batch], false);
-  d.g = add_dim(nest, "g", groups, false);
-  d.oc = add_dim(nest, "oc", inst->shape.dims[c->out_feature] / groups, false);
-  for (int s = 0; s < c->spatial; s++)
-    d.o[s] = add_dim(nest, spatial_name(arena, 'o', s, c->spatial), inst->shape.dims[c->out_spatial[s]], false);
-  for (int s = 0; s < c->spatial; s++) d.k[s] = add_dim(nest, spatial_name(arena, 'k', s, c->spatial), c->window[s].size, true);
-  d.ic = add_dim(nest, "ic", lhs->shape.dims[c->lhs_feature] / c->feature_group_count, true);
-  return d;
-}
-
-/* lhs: batch n (and the batch group's block), feature g*ICg + ic, spatial (o*stride + k*rhs_dilation - pad_lo) /
- * lhs_dilation. */
-static void access_lhs(lowering *l, atr_nest *nest, const atr_inst *inst, const atr_conv *c, const conv_dims *d) {
+/* Operand i of a convolution: what it reads behind folded pads and converts, at the nest's dims. */
+static atr_access conv_access(lowering *l, const atr_nest *nest, const atr_inst *inst, int i, const atr_conv_dims *d) {
   atr_conv folded;
-  uint32_t source = conv_source(l, inst, 0, &folded);
-  const view v = l->views[source];
-  const int buffer = buffer_of(l, v.base);
-  const atr_shape *shape = &atr_inst_at(l->module, source)->shape;
-  atr_access *a = &nest->lhs;
-  *a = (atr_access){.buffer = buffer, .at = {.offset = v.offset}};
-  int64_t batch = v.stride[c->lhs_batch], feature = v.stride[c->lhs_feature];
-  a->at.coef[d->n] = batch;
-  a->at.coef[d->ic] = feature;
-  a->at.coef[d->g] = c->batch_group_count > 1 ? batch * nest->dims[d->n].extent : feature * nest->dims[d->ic].extent;
-  a->index = ATR_NEW_ARRAY(l->work->arena, atr_index, c->spatial);
-  a->index_count = c->spatial;
-  for (int s = 0; s < c->spatial; s++) {
-    const atr_window_dim *w = &folded.window[s];
-    atr_index *index = &a->index[s];
-    *index = (atr_index){.bound = shape->dims[c->lhs_spatial[s]],
-                         .divisor = w->lhs_dilation,
-                         .stride = v.stride[c->lhs_spatial[s]],
-                         .edge = w->edge};
-    index->at.offset = -w->pad_lo;
-    index->at.coef[d->o[s]] = w->stride;
-    index->at.coef[d->k[s]] = w->rhs_dilation;
+  fold_pad(l, inst, &folded);
+  uint32_t source = conv_source(l, inst, i);
+  atr_conv_array array = atr_conv_array_at(inst->op, i);
+  const int *positions = atr_conv_positions(&folded, array);
+  atr_affine coords[ATR_MAX_RANK] = {{0}};
+  atr_conv_coords(nest, inst, array, d, coords);
+  atr_access a = access_of(l, source, coords);
+  if (!atr_conv_follows(inst->op, array)) return a;
+  a.index = ATR_NEW_ARRAY(l->work->arena, atr_index, folded.spatial);
+  a.index_count = folded.spatial;
+  for (int s = 0; s < folded.spatial; s++) {
+    a.index[s] = atr_conv_index(inst->op, &folded.window[s], d, s);
+    a.index[s].bound = atr_inst_at(l->module, source)->shape.dims[positions[s]];
+    a.index[s].stride = l->views[source].stride[positions[s]];
   }
-}
-
-/* rhs: taps k (from the other end where reversed), input feature ic, output feature g*OCg + oc; unshared weights are also
- * indexed by o, and their input feature is fused with the window (rule 18). */
-static void access_rhs(lowering *l, atr_nest *nest, const atr_inst *inst, const conv_dims *d) {
-  atr_conv folded;
-  const atr_conv *c = inst->u.conv;
-  uint32_t source = conv_source(l, inst, 1, &folded);
-  const view *v = &l->views[source];
-  atr_access *a = &nest->rhs;
-  *a = (atr_access){.buffer = buffer_of(l, v->base), .at = {.offset = v->offset}};
-  int64_t feature = v->stride[c->rhs_output_feature], input = v->stride[c->rhs_input_feature], taps = 1;
-  int64_t tap_stride[ATR_MAX_SPATIAL];
-  for (int s = 0; s < c->spatial; s++) tap_stride[s] = v->stride[c->rhs_spatial[s]];
-  if (inst->op == ATR_OP_LOCAL_CONVOLUTION) {
-    for (int s = 0; s < c->spatial; s++) a->at.coef[d->o[s]] = tap_stride[s];
-    for (int s = 0; s < c->spatial; s++) {
-      int64_t faster = 1;
-      for (int t = 0; t < c->spatial; t++)
-        if (c->rhs_spatial[t] > c->rhs_spatial[s]) faster *= c->window[t].size;
-      tap_stride[s] = input * faster;
-      taps *= c->window[s].size;
-    }
-  }
-  for (int s = 0; s < c->spatial; s++) {
-    bool flip = c->window[s].reversal;
-    a->at.coef[d->k[s]] = flip ? -tap_stride[s] : tap_stride[s];
-    if (flip) a->at.offset += (c->window[s].size - 1) * tap_stride[s];
-  }
-  a->at.coef[d->ic] = input * taps;
-  a->at.coef[d->oc] = feature;
-  a->at.coef[d->g] = feature * nest->dims[d->oc].extent;
+  return a;
 }
 
 static atr_dtype dtype_of(const lowering *l, uint32_t id) { return atr_inst_at(l->module, id)->shape.dtype; }
 
 static void conv_nest(lowering *l, atr_nest *nest, const atr_inst *inst, atr_affine *coords) {
-  atr_conv c;
-  conv_source(l, inst, 0, &c);
-  conv_dims d = add_conv_dims(l, nest, inst, inst->u.conv);
+  atr_conv_dims d = atr_conv_add_dims(l->work->arena, nest, l->module, inst);
   nest->has_acc = true;
   nest->lhs_dtype = dtype_of(l, inst->operands[0]);
   nest->rhs_dtype = dtype_of(l, inst->operands[1]);
   nest->acc_dtype = atr_dtype_accumulator(nest->lhs_dtype, nest->rhs_dtype, inst->shape.dtype);
-  access_lhs(l, nest, inst, inst->u.conv, &d);
-  access_rhs(l, nest, inst, &d);
-  coords[c.out_batch].coef[d.n] = 1;
-  coords[c.out_feature].coef[d.oc] = 1;
-  coords[c.out_feature].coef[d.g] = nest->dims[d.oc].extent;
-  for (int s = 0; s < c.spatial; s++) coords[c.out_spatial[s]].coef[d.o[s]] = 1;
+  nest->lhs = conv_access(l, nest, inst, 0, &d);
+  nest->rhs = conv_access(l, nest, inst, 1, &d);
+  atr_conv_coords(nest, inst, atr_conv_array_at(inst->op, 2), &d, coords);
 }
 
 /* The step for operand `id` of an elementwise op: inside the group its own step, else a load, or a constant where it is one

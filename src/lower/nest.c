@@ -71,6 +71,11 @@ atr_nest *atr_nest_copy(atr_arena *arena, const atr_nest *nest) {
   return copy;
 }
 
+int atr_nest_add_dim(atr_nest *nest, const char *name, int64_t extent, bool reduced) {
+  nest->dims[nest->dim_count] = (atr_dim){.name = name, .extent = extent, .reduced = reduced};
+  return nest->dim_count++;
+}
+
 int atr_nest_add_expr(atr_arena *arena, atr_nest *nest, const atr_expr *expr) {
   if (nest->expr_capacity == 0) { /* step 0 is reserved for "none" */
     nest->exprs = ATR_NEW_ARRAY(arena, atr_expr, 8);

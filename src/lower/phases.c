@@ -4,7 +4,9 @@
  * absent). Out: P = L / gcd(S, L) nests, one for each residue r of o mod P. There
  *     o = P*o' + r,   k = (L/gcd(D,L))*k' + k0   with k0 the least tap that makes t a multiple of L,
  * and t/L is affine in o' and k' again. A residue that no tap reaches keeps its nest with no taps: the sum is zero and the
- * epilogue still runs. The derivation is in doc/design.md; it follows from t mod L depending on r and k only.
+ * epilogue still runs. The derivation is in doc/design.md; it follows from t mod L depending on r and k only. Where k is
+ * independent as well (weight gradients), its residues are nests too. Weights that a data gradient finds by the same quotient
+ * as the cotangent are divided with it.
  *
  * Every residue is code of its own, so beyond MAX_PHASES nests the remaining divisors stay, to be tested while running. */
 #include <string.h>
@@ -35,26 +37,32 @@ void atr_nest_substitute(atr_nest *nest, int dim, int64_t scale, int64_t offset)
 
 typedef struct divided_index {
   atr_index *index;
-  int load; /* expr step it belongs to; 0: lhs */
-  int o, k; /* dims; -1: none */
+  int load; /* expr step it belongs to; 0: lhs or rhs */
+  int o, k; /* dims on which it depends whether the divisor divides: the first independent one, the reduced one; -1: none */
 } divided_index;
 
 static bool describe(const atr_nest *nest, atr_index *index, int load, divided_index *out) {
   *out = (divided_index){.index = index, .load = load, .o = -1, .k = -1};
   if (index->divisor == 1) return false;
   for (int d = 0; d < nest->dim_count; d++) {
-    if (index->at.coef[d] == 0) continue;
-    int *slot = nest->dims[d].reduced ? &out->k : &out->o;
-    if (*slot >= 0) return false; /* more than one dim of a kind: left to be tested while running */
-    *slot = d;
+    if (index->at.coef[d] % index->divisor == 0) continue;
+    if (!nest->dims[d].reduced) {
+      if (out->o < 0) out->o = d;
+      continue;
+    }
+    if (out->k >= 0) return false; /* more than one reduced dim: left to be tested while running */
+    out->k = d;
   }
   return true;
 }
 
-/* The first index with a divisor that phases can remove. */
+/* The first index with a divisor that phases can remove; one of rhs right after that of lhs which asks the same. */
 static bool find_divided(const atr_nest *nest, divided_index *out) {
-  for (int i = 0; nest->has_acc && i < nest->lhs.index_count; i++)
-    if (describe(nest, &nest->lhs.index[i], 0, out)) return true;
+  int most = nest->has_acc ? (int)atr_max(nest->lhs.index_count, nest->rhs.index_count) : 0;
+  for (int i = 0; i < most; i++) {
+    if (i < nest->lhs.index_count && describe(nest, &nest->lhs.index[i], 0, out)) return true;
+    if (i < nest->rhs.index_count && describe(nest, &nest->rhs.index[i], 0, out)) return true;
+  }
   for (int e = 1; e <= nest->expr_count; e++)
     for (int i = 0; nest->exprs[e].kind == ATR_EXPR_LOAD && i < nest->exprs[e].access.index_count; i++)
       if (describe(nest, &nest->exprs[e].access.index[i], e, out)) return true;
@@ -74,30 +82,42 @@ static void make_absent(atr_nest *nest, const divided_index *d) {
   if (d->load == 0) {
     int k = d->k;
     for (int r = 0; k < 0 && r < nest->dim_count; r++)
+      if (nest->dims[r].reduced && d->index->at.coef[r] != 0) k = r;
+    for (int r = 0; k < 0 && r < nest->dim_count; r++)
       if (nest->dims[r].reduced) k = r;
     if (k >= 0) nest->dims[k].extent = 0;
+    d->index->at = (atr_affine){0}; /* there is nothing left to ask */
     return;
   }
   atr_expr *load = &nest->exprs[d->load], fallback = nest->exprs[load->args[0]];
   *load = fallback;
 }
 
+/* Makes the quotient an affine form, of the taps at which it is exact. */
+static void divide(atr_nest *nest, const divided_index *d) {
+  int64_t L = d->index->divisor, D = d->k >= 0 ? d->index->at.coef[d->k] : L;
+  int64_t k0 = first_tap(D, d->index->at.offset, L, d->k >= 0 ? nest->dims[d->k].extent : 1);
+  if (k0 < 0) {
+    make_absent(nest, d);
+    return;
+  }
+  if (d->k >= 0) atr_nest_substitute(nest, d->k, L / atr_gcd(D, L), k0);
+  for (int i = 0; i < nest->dim_count; i++) d->index->at.coef[i] /= L;
+  d->index->at.offset = atr_floor_div(d->index->at.offset, L);
+  d->index->divisor = 1;
+}
+
+/* The points whose index in dim d->o is r modulo P, or all of them without the divisor where there is no such dim. */
 static atr_nest *residue_nest(atr_arena *arena, const atr_nest *nest, int64_t P, int64_t r) {
   atr_nest *phase = atr_nest_copy(arena, nest);
   divided_index d;
   if (!find_divided(phase, &d)) return phase;
-  int64_t L = d.index->divisor, D = d.k >= 0 ? d.index->at.coef[d.k] : 0;
-  if (d.o >= 0) atr_nest_substitute(phase, d.o, P, r);
-  int64_t rest = d.index->at.offset, k0 = first_tap(d.k >= 0 ? D : L, rest, L, d.k >= 0 ? phase->dims[d.k].extent : 1);
-  if (P > 1) phase->name = atr_arena_printf(arena, "%s.%s%lld", nest->name, d.o >= 0 ? nest->dims[d.o].name : "", (long long)r);
-  if (k0 < 0) {
-    make_absent(phase, &d);
-  } else {
-    if (d.k >= 0) atr_nest_substitute(phase, d.k, L / atr_gcd(D, L), k0);
-    for (int i = 0; i < phase->dim_count; i++) d.index->at.coef[i] /= L;
-    d.index->at.offset = atr_floor_div(d.index->at.offset, L);
-    d.index->divisor = 1;
+  if (d.o < 0) {
+    divide(phase, &d);
+    return phase;
   }
+  atr_nest_substitute(phase, d.o, P, r);
+  phase->name = atr_arena_printf(arena, "%s.%s%lld", nest->name, nest->dims[d.o].name, (long long)r);
   return phase;
 }
 

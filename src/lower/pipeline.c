@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lower/canonical.h"
+#include "lower/nest_bounds.h"
 #include "lower/parts.h"
 #include "lower/simplify.h"
 
@@ -19,8 +20,31 @@ typedef struct state {
   atr_widenings widened; /* of the program that run_schedule makes */
 } state;
 
+typedef struct fit {
+  const atr_nest *nest;
+  bool all;
+} fit;
+
+static void check_fit(void *user, atr_access *access) {
+  fit *f = user;
+  f->all = f->all && atr_access_fits(f->nest, access);
+}
+
+/* Dilations and strides of 2^40 and more are legal, but their addresses are computed without a look at overflow. */
+static atr_status check_sizes(const state *s) {
+  for (int n = 0; n < s->program->nest_count; n++) {
+    fit f = {s->program->nests[n], true};
+    atr_nest_visit_access(s->program->nests[n], check_fit, &f);
+    if (!f.all)
+      return atr_fail(s->work, ATR_NOWHERE, ATR_UNSUPPORTED,
+                      "nest %s: strides or dilations times steps through an array pass 2^55", f.nest->name);
+  }
+  return ATR_OK;
+}
+
 static atr_status run_canonical(state *s) {
-  return atr_lower_canonical(s->work, s->module, !s->options->keep_padding, &s->program);
+  ATR_TRY(atr_lower_canonical(s->work, s->module, !s->options->keep_padding, &s->program));
+  return check_sizes(s);
 }
 
 /* The same program without its nests, to be filled again. */
@@ -158,7 +182,7 @@ static atr_status run_schedule(state *s) {
   atr_program *p = without_nests(s);
   for (int n = 0; n < s->program->nest_count; n++) ATR_TRY(schedule_nest(s, s->program->nests[n], p));
   s->program = p;
-  return ATR_OK;
+  return check_sizes(s); /* tiles may reach beyond the dims */
 }
 
 static atr_status run_regions(state *s) {

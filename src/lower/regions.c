@@ -7,7 +7,10 @@
  *          ranges in which the answer is the same for every iteration (interior), and single iterations elsewhere (edges), in
  *          which each unrolled copy has its own constant answer. Neighbouring iterations with equal answers are one range again.
  *   clip   t depends on looped dims only and the last of them is reduced: the range of that loop is computed while running
- *   run    an edge mode on looped dims only: the index is resolved while running; and divisors that phases left
+ *   run    an edge mode on looped dims only: the index is resolved while running; t on several independent loops only (weight
+ *          gradients, whose taps are loops around the sum): tested in front of the sum; and divisors that phases left
+ *
+ * Where rhs asks what lhs asks, it is asked once.
  *
  * So a 3x3 layer on 28 columns in tiles of 14 gets, for its columns: range [0,1) with taps [0,1) on 13 pixels and [1,3) on
  * 14, range [1,2) with [0,2) on 14 and [2,3) on 13; its rows are clipped. */
@@ -71,6 +74,24 @@ bool atr_index_clips(const atr_nest *nest, const atr_index *index, int dim) {
          nest->dims[dim].reduced && atr_affine_last_loop(nest, &index->at) == dim;
 }
 
+bool atr_index_is_tested(const atr_nest *nest, const atr_index *index) {
+  int loops = 0, last = atr_affine_last_loop(nest, &index->at);
+  for (int d = 0; d < nest->dim_count; d++) loops += index->at.coef[d] != 0;
+  return index->edge == ATR_EDGE_ZERO && index->divisor == 1 && !atr_affine_has_inner(nest, &index->at) && loops > 1 &&
+         !nest->dims[last].reduced;
+}
+
+bool atr_index_is_of_lhs(const atr_nest *nest, const atr_access *access, const atr_index *index) {
+  if (access == &nest->lhs) return true;
+  for (int i = 0; access == &nest->rhs && i < nest->lhs.index_count; i++) {
+    const atr_index *of_lhs = &nest->lhs.index[i];
+    if (of_lhs->bound == index->bound && of_lhs->divisor == index->divisor && of_lhs->edge == ATR_EDGE_ZERO &&
+        index->edge == ATR_EDGE_ZERO && memcmp(&of_lhs->at, &index->at, sizeof index->at) == 0)
+      return true;
+  }
+  return false;
+}
+
 /* ---- questions */
 
 static atr_status add_question(builder *b, const atr_affine *at, int64_t bound, bool edge, bool lhs) {
@@ -82,19 +103,25 @@ static atr_status add_question(builder *b, const atr_affine *at, int64_t bound, 
   return ATR_OK;
 }
 
-static atr_status add_access_questions(builder *b, const atr_access *access, bool lhs) {
+/* Is an lhs index without inner dims settled while running, by a clipped range, a test or a resolved edge? */
+static bool settled_running(const atr_nest *nest, const atr_index *index) {
+  int last = atr_affine_last_loop(nest, &index->at);
+  if (last < 0 || atr_affine_has_inner(nest, &index->at)) return false;
+  return index->edge != ATR_EDGE_ZERO || atr_index_clips(nest, index, last) || atr_index_is_tested(nest, index);
+}
+
+static atr_status add_access_questions(builder *b, const atr_access *access) {
   for (int i = 0; i < access->index_count; i++) {
     const atr_index *index = &access->index[i];
-    bool inner = atr_affine_has_inner(b->nest, &index->at);
-    int last = atr_affine_last_loop(b->nest, &index->at);
+    bool lhs = access == &b->nest->lhs;
     if (index->divisor != 1) {
-      if (inner)
+      if (atr_affine_has_inner(b->nest, &index->at))
         return atr_fail(b->work, ATR_NOWHERE, ATR_UNSUPPORTED,
                         "nest %s: dims under an lhs_dilation left to run time cannot be unrolled or vector dims",
                         b->nest->name);
       continue;
     }
-    if (!inner && lhs && last >= 0 && (index->edge != ATR_EDGE_ZERO || b->nest->dims[last].reduced)) continue; /* clip or run */
+    if (lhs ? settled_running(b->nest, index) : atr_index_is_of_lhs(b->nest, access, index)) continue;
     ATR_TRY(add_question(b, &index->at, index->bound, index->edge != ATR_EDGE_ZERO, lhs && index->edge == ATR_EDGE_ZERO));
   }
   return ATR_OK;
@@ -103,11 +130,11 @@ static atr_status add_access_questions(builder *b, const atr_access *access, boo
 static atr_status find_questions(builder *b) {
   const atr_nest *nest = b->nest;
   if (nest->has_acc) {
-    ATR_TRY(add_access_questions(b, &nest->lhs, true));
-    ATR_TRY(add_access_questions(b, &nest->rhs, false));
+    ATR_TRY(add_access_questions(b, &nest->lhs));
+    ATR_TRY(add_access_questions(b, &nest->rhs));
   }
   for (int e = 1; e <= nest->expr_count; e++)
-    if (nest->exprs[e].kind == ATR_EXPR_LOAD) ATR_TRY(add_access_questions(b, &nest->exprs[e].access, false));
+    if (nest->exprs[e].kind == ATR_EXPR_LOAD) ATR_TRY(add_access_questions(b, &nest->exprs[e].access));
   for (int g = 0; g < nest->guard_count; g++)
     ATR_TRY(add_question(b, &nest->guards[g].at, nest->guards[g].bound, false, false));
   return ATR_OK;

@@ -27,4 +27,10 @@ int atr_affine_last_loop(const atr_nest *nest, const atr_affine *at);
 /* True when lhs index `index` is dealt with by clipping the range of the reduced dim `dim` while running. */
 bool atr_index_clips(const atr_nest *nest, const atr_index *index, int dim);
 
+/* True when lhs index `index` is tested while running, in front of the sum: it depends on several independent loops alone. */
+bool atr_index_is_tested(const atr_nest *nest, const atr_index *index);
+
+/* Is the index of the access one of lhs's, or one of rhs's that asks the same question, so that lhs's answer is its own? */
+bool atr_index_is_of_lhs(const atr_nest *nest, const atr_access *access, const atr_index *index);
+
 #endif

@@ -96,6 +96,45 @@ expect 0 atrousc explain holes.hlo
 has out 'index (ox + kx - 9) / 9 of 7 by 3 else reflect'
 expect 0 atrousc run holes.hlo --random-int=1 --exact --check
 
+# Gradients of unshared weights: taps clipped (the first pixel has no first tap), cut and unrolled, pixels in lanes; taps around
+# the sum, tested and cut.
+cat >data.hlo <<'EOF'
+HloModule data
+ENTRY e {
+  g = f32[2,12,4] parameter(0)
+  w = f32[12,24,4] parameter(1)
+  ROOT y = f32[2,12,8] custom-call(g, w), custom_call_target="atrous.local_convolution_data_gradient", window={size=3 pad=-1_3}, dim_labels=b0f_0io->b0f
+}
+EOF
+for schedule in 'loop n ix ic; reduce kx oc' 'loop n ic; reduce oc kx; unroll ix:5' 'loop n ix; reduce oc; unroll kx:3; vector ic:8' \
+  'parallel n; loop ic; reduce kx oc; vector ix:4' 'loop ix; reduce kx oc; vector ic:4 n:2'; do
+  expect 0 atrousc run data.hlo --random-int=1 --exact --check --schedule="$schedule"
+done
+cat >weights.hlo <<'EOF'
+HloModule weights
+ENTRY e {
+  x = f32[4,12,3] parameter(0)
+  g = f32[4,12,8] parameter(1)
+  ROOT y = f32[12,9,8] custom-call(x, g), custom_call_target="atrous.local_convolution_weight_gradient", window={size=3 pad=1_1}, dim_labels=b0f_0io->b0f
+}
+EOF
+for schedule in 'loop ox kx ic; reduce n; vector oc:8' 'loop kx ox oc; reduce n; unroll ic:3' 'loop ic kx; reduce n; unroll oc:8; vector ox:8' \
+  'parallel ox; loop oc ic; unroll kx:3 n:4' 'loop kx ox ox:4; reduce n; unroll ic:3; vector oc:8'; do
+  expect 0 atrousc run weights.hlo --random-int=1 --exact --check --schedule="$schedule"
+done
+# Addresses are computed without a look at overflow, so what would pass the limit is not compiled.
+cat >far.hlo <<'EOF'
+HloModule far
+ENTRY e {
+  x = f32[1,4,4096] parameter(0)
+  w = f32[2,4096,8] parameter(1)
+  ROOT y = f32[1,4,8] convolution(x, w), window={size=2 pad=0_4503599627370496 rhs_dilate=4503599627370496}, dim_labels=b0f_0io->b0f
+}
+EOF
+expect 0 atrousc explain far.hlo
+has out 'nest y: strides or dilations times steps through an array pass 2^55'
+expect 0 atrousc run far.hlo --random-int=1 --exact --check
+
 expect 0 atrousc targets
 [ -s out ] || fail "targets prints nothing"
 

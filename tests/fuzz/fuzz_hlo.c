@@ -76,6 +76,11 @@ static const char *const seeds[] = {
     "HloModule l\nENTRY e {\n  x = f32[1,5,5,2] parameter(0)\n  w = f32[5,5,18,4] parameter(1)\n"
     "  ROOT y = f32[1,5,5,4] custom-call(x, w), custom_call_target=\"atrous.local_convolution\", "
     "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f, edge_mode=reflectxzero\n}\n",
+    "HloModule d\nENTRY e {\n  g = f32[1,5,4] parameter(0)\n  w = f32[5,6,4] parameter(1)\n"
+    "  x = f32[1,9,2] custom-call(g, w), custom_call_target=\"atrous.local_convolution_data_gradient\", "
+    "window={size=3 stride=2 pad=1_1}, dim_labels=b0f_0io->b0f\n"
+    "  ROOT v = f32[5,6,4] custom-call(x, g), custom_call_target=\"atrous.local_convolution_weight_gradient\", "
+    "window={size=3 stride=2 pad=1_1}, dim_labels=b0f_0io->b0f, edge_mode=circular\n}\n",
 };
 
 /* clang-format off */

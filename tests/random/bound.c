@@ -76,8 +76,13 @@ static const bound EXACT = {.known = true}, UNKNOWN = {.known = false};
 
 static bound within(double absolute, double relative) { return (bound){true, absolute, relative, 0}; }
 
-static double terms_of(const atr_conv *conv, const atr_shape *lhs) {
-  double n = (double)lhs->dims[conv->lhs_feature] / (double)conv->feature_group_count;
+/* Products in a sum. */
+static double terms_of(const step *s) {
+  const atr_conv *conv = s->inst->u.conv;
+  const atr_shape *first = &s->operand[0]->shape;
+  if (s->inst->op == ATR_OP_LOCAL_WEIGHT_GRADIENT) return (double)first->dims[conv->lhs_batch];
+  int feature = s->inst->op == ATR_OP_LOCAL_DATA_GRADIENT ? conv->out_feature : conv->lhs_feature;
+  double n = (double)first->dims[feature] / (double)conv->feature_group_count;
   for (int d = 0; d < conv->spatial; d++) n *= (double)conv->window[d].size;
   return n;
 }
@@ -95,7 +100,7 @@ static bound of_conv(const step *s) {
   if (s->operand[0]->op == ATR_OP_PAD && !s->in[1].finite) return UNKNOWN; /* its zeros may be taken as padding (doc/ir.md) */
   if (!is_floating(result)) return s->exact ? EXACT : UNKNOWN;
   atr_dtype sum = atr_dtype_accumulator(lhs->dtype, rhs->dtype, result);
-  double n = terms_of(s->inst->u.conv, lhs) * (is_complex(sum) ? 2 : 1), total = n * s->in[0].largest * s->in[1].largest;
+  double n = terms_of(s) * (is_complex(sum) ? 2 : 1), total = n * s->in[0].largest * s->in[1].largest;
   bool integral = s->in[0].integral && s->in[1].integral;
   if (s->exact && integral && total * epsilon(sum) < 1) return EXACT;
   double passed = n * (s->in[0].largest * s->error[1] + s->error[0] * s->in[1].largest + s->error[0] * s->error[1]);
@@ -187,8 +192,7 @@ static bool near_overflow(const step *s, const bound *b) {
   atr_dtype dtype = s->inst->shape.dtype;
   if (!is_floating(dtype) || (b->absolute == 0 && b->relative == 0) || passes_on(s->inst->op) || b->ceiling > 0) return false;
   if (atr_op_kind_of(s->inst->op) == ATR_KIND_CONV)
-    if (terms_of(s->inst->u.conv, &s->operand[0]->shape) * s->in[0].largest * s->in[1].largest > greatest(ATR_F32) / 4)
-      return true;
+    if (terms_of(s) * s->in[0].largest * s->in[1].largest > greatest(ATR_F32) / 4) return true;
   return s->out.largest + b->absolute > greatest(dtype) * NEAR || !s->out.finite;
 }
 

@@ -1,8 +1,11 @@
 /* convs.c - random convolutions with every attribute (generate.h).
  *
- * In: a value to convolve, or none. Out: a convolution or local convolution of it. Extents are drawn, looked at, and drawn again
- * while they give too much work or nothing that the operation allows; after a few dozen tries the problem becomes a tiny one. */
+ * In: a value to convolve, or none. Out: a convolution or local convolution of it, or a gradient of the latter. Extents are
+ * drawn, looked at, and drawn again while they give too much work or nothing that the operation allows; after a few dozen tries
+ * the problem becomes a tiny one. */
 #include "generate.h"
+
+#include <string.h>
 
 #include "base/checked.h"
 #include "base/dtype.h"
@@ -15,9 +18,10 @@ typedef struct plan {
   int64_t groups, batch_groups;
   int64_t input[ATR_MAX_SPATIAL], output[ATR_MAX_SPATIAL];
   atr_window_dim window[ATR_MAX_SPATIAL];
+  atr_op op;
   bool local, has_edge;
-  int lhs[ATR_MAX_RANK], rhs[ATR_MAX_RANK], out[ATR_MAX_RANK]; /* batch (rhs: output feature), feature, spatial */
-  atr_dtype lhs_dtype, rhs_dtype, result_dtype;
+  int roles[3][ATR_MAX_RANK]; /* by atr_conv_array: batch (rhs: output feature), feature, spatial */
+  atr_dtype dtypes[3];        /* of operands 0 and 1 and the result, which may be left to them */
 } plan;
 
 static int64_t channels(gen *g) {
@@ -88,7 +92,7 @@ static void draw_window(gen *g, const plan *p, int64_t input, atr_window_dim *w)
     draw_huge(g, input, w);
     return;
   }
-  if (input > 0 && rng_chance(r, 1, 7)) {
+  if (input > 0 && p->op != ATR_OP_LOCAL_DATA_GRADIENT && rng_chance(r, 1, 7)) {
     w->edge = (atr_edge_mode)rng_range(r, ATR_EDGE_REFLECT, ATR_EDGE_CIRCULAR);
     if (rng_chance(r, 3, 4)) w->pad_lo += rng_range(r, 0, 4);
     if (rng_chance(r, 3, 4)) w->pad_hi += rng_range(r, 0, 4);
@@ -143,10 +147,17 @@ static int64_t largest_array(const plan *p) {
   return atr_max(lhs, atr_max(out, rhs));
 }
 
+/* A value that is there already can be an lhs, but hardly a cotangent. */
+static atr_op draw_op(gen *g, bool have_lhs) {
+  static const atr_op ops[] = {ATR_OP_LOCAL_CONVOLUTION, ATR_OP_LOCAL_WEIGHT_GRADIENT, ATR_OP_LOCAL_DATA_GRADIENT};
+  return rng_chance(&g->r, 1, 6) ? ops[rng_below(&g->r, have_lhs ? 2 : 3)] : ATR_OP_CONVOLUTION;
+}
+
 /* True when the drawn problem is small enough and its extents can be had. */
 static bool draw(gen *g, plan *p, bool have_lhs, bool tiny) {
   static const int64_t limits[] = {3000, 20000, 100000, 400000, 400000, 3000000};
-  p->local = !tiny && rng_chance(&g->r, 1, 10);
+  p->op = tiny ? ATR_OP_CONVOLUTION : draw_op(g, have_lhs);
+  p->local = p->op != ATR_OP_CONVOLUTION;
   draw_features(g, p, have_lhs);
   if (tiny) p->outputs = p->groups * p->batch_groups;
   int64_t largest = p->spatial > 4 ? 3 : p->spatial > 2 ? 6 : p->spatial == 2 ? 14 : 40;
@@ -163,20 +174,20 @@ static bool draw(gen *g, plan *p, bool have_lhs, bool tiny) {
   return tiny || (work_of(p) <= RNG_PICK(&g->r, limits) && largest_array(p) <= 200000);
 }
 
-static void draw_dtypes(gen *g, plan *p, atr_dtype lhs) {
+static void draw_dtypes(gen *g, plan *p, atr_dtype first) {
   rng *r = &g->r;
-  p->lhs_dtype = lhs != ATR_DTYPE_NONE ? lhs : g->only_dtype != 0 ? (atr_dtype)g->only_dtype : gen_dtype(g);
-  p->rhs_dtype = rng_chance(r, 1, 5) ? gen_dtype_like(g, p->lhs_dtype) : p->lhs_dtype;
-  p->result_dtype = ATR_DTYPE_NONE;
-  atr_dtype_class class = atr_dtype_class_of(p->lhs_dtype);
-  if (atr_dtype_is_integer(p->lhs_dtype) && atr_dtype_size(p->lhs_dtype) <= 2 && rng_chance(r, 1, 2)) {
-    p->result_dtype = rng_chance(r, 1, 5) ? ATR_U32 : ATR_S32; /* what quantized layers want */
+  p->dtypes[0] = first != ATR_DTYPE_NONE ? first : g->only_dtype != 0 ? (atr_dtype)g->only_dtype : gen_dtype(g);
+  p->dtypes[1] = rng_chance(r, 1, 5) ? gen_dtype_like(g, p->dtypes[0]) : p->dtypes[0];
+  p->dtypes[2] = ATR_DTYPE_NONE;
+  atr_dtype_class class = atr_dtype_class_of(p->dtypes[0]);
+  if (atr_dtype_is_integer(p->dtypes[0]) && atr_dtype_size(p->dtypes[0]) <= 2 && rng_chance(r, 1, 2)) {
+    p->dtypes[2] = rng_chance(r, 1, 5) ? ATR_U32 : ATR_S32; /* what quantized layers want */
     return;
   }
   if (!rng_chance(r, 1, 3)) return;
-  p->result_dtype = gen_dtype_like(g, p->lhs_dtype);
-  if (class <= ATR_CLASS_UINT && rng_chance(r, 1, 3)) p->result_dtype = gen_dtype_like(g, ATR_F32);
-  if (class == ATR_CLASS_PRED && rng_chance(r, 1, 2)) p->result_dtype = gen_dtype_like(g, ATR_S32);
+  p->dtypes[2] = gen_dtype_like(g, p->dtypes[0]);
+  if (class <= ATR_CLASS_UINT && rng_chance(r, 1, 3)) p->dtypes[2] = gen_dtype_like(g, ATR_F32);
+  if (class == ATR_CLASS_PRED && rng_chance(r, 1, 2)) p->dtypes[2] = gen_dtype_like(g, ATR_S32);
 }
 
 /* Common orders (NHWC, NCHW, OIHW, HWIO) in half of all cases, any order in the rest. */
@@ -190,25 +201,29 @@ static void draw_roles(gen *g, int spatial, int *roles) {
   for (int d = 0; d < spatial; d++) roles[2 + d] = last ? 1 + d : 2 + d;
 }
 
-static atr_shape shape_from(atr_dtype dtype, const plan *p, const int *roles, int64_t first, int64_t second,
-                            const int64_t *spatial) {
-  int64_t dims[ATR_MAX_RANK];
-  dims[roles[0]] = first;
-  dims[roles[1]] = second;
-  for (int d = 0; d < p->spatial; d++) dims[roles[2 + d]] = spatial[d];
+static atr_shape array_shape(const plan *p, atr_conv_array array, atr_dtype dtype) {
+  int64_t dims[ATR_MAX_RANK], inputs = p->features / p->groups;
+  const int *roles = p->roles[array];
+  for (int d = 0; d < p->spatial; d++) {
+    bool window = array == ATR_CONV_RHS && !p->local;
+    dims[roles[2 + d]] = window ? p->window[d].size : array == ATR_CONV_LHS ? p->input[d] : p->output[d];
+    if (p->local) inputs *= p->window[d].size;
+  }
+  int64_t batch = array == ATR_CONV_LHS ? p->batch : p->batch / p->batch_groups;
+  dims[roles[0]] = array == ATR_CONV_RHS ? p->outputs : batch;
+  dims[roles[1]] = array == ATR_CONV_RHS ? inputs : array == ATR_CONV_LHS ? p->features : p->outputs;
   return atr_shape_make(dtype, p->spatial + 2, dims);
 }
 
-static atr_shape rhs_shape(const plan *p) {
-  int64_t extents[ATR_MAX_SPATIAL], inputs = p->features / p->groups;
-  for (int d = 0; d < p->spatial; d++) {
-    extents[d] = p->local ? p->output[d] : p->window[d].size;
-    if (p->local) inputs *= p->window[d].size;
-  }
-  return shape_from(p->rhs_dtype, p, p->rhs, p->outputs, inputs, extents);
+static atr_value build_op(gen *g, const plan *p, atr_value a, atr_value b, const atr_conv_options *options) {
+  atr_shape result = array_shape(p, atr_conv_array_at(p->op, 2), p->dtypes[2] != 0 ? p->dtypes[2] : p->dtypes[0]);
+  gen_layout(g, &result, 1, 6);
+  if (p->op == ATR_OP_LOCAL_DATA_GRADIENT) return atr_build_conv_local_data_gradient(g->b, a, b, &result, options);
+  if (p->op == ATR_OP_LOCAL_WEIGHT_GRADIENT) return atr_build_conv_local_weight_gradient(g->b, a, b, &result, options);
+  return p->local ? atr_build_conv_local(g->b, a, b, options) : atr_build_conv(g->b, a, b, options);
 }
 
-static atr_value build(gen *g, const plan *p, atr_value lhs, atr_value rhs) {
+static atr_value build(gen *g, const plan *p, atr_value a, atr_value b) {
   int64_t strides[ATR_MAX_SPATIAL], pads[ATR_MAX_SPATIAL][2], lhs_dilation[ATR_MAX_SPATIAL], rhs_dilation[ATR_MAX_SPATIAL],
       filter[ATR_MAX_SPATIAL];
   int64_t lhs_dims[ATR_MAX_RANK], rhs_dims[ATR_MAX_RANK], out_dims[ATR_MAX_RANK];
@@ -226,9 +241,9 @@ static atr_value build(gen *g, const plan *p, atr_value lhs, atr_value rhs) {
     edges[d] = w->edge;
   }
   for (int i = 0; i < p->spatial + 2; i++) {
-    lhs_dims[i] = p->lhs[i];
-    rhs_dims[i] = p->rhs[i];
-    out_dims[i] = p->out[i];
+    lhs_dims[i] = p->roles[ATR_CONV_LHS][i];
+    rhs_dims[i] = p->roles[ATR_CONV_RHS][i];
+    out_dims[i] = p->roles[ATR_CONV_OUT][i];
   }
   atr_conv_options options = {.size = sizeof options,
                               .lhs_dims = lhs_dims,
@@ -241,10 +256,16 @@ static atr_value build(gen *g, const plan *p, atr_value lhs, atr_value rhs) {
                               .window_reversal = reversal,
                               .feature_group_count = p->groups,
                               .batch_group_count = p->batch_groups,
-                              .preferred_element_type = p->result_dtype,
+                              .preferred_element_type = p->dtypes[2],
                               .edge_mode = p->has_edge ? edges : NULL,
                               .filter_shape = p->local ? filter : NULL};
-  return p->local ? atr_build_conv_local(g->b, lhs, rhs, &options) : atr_build_conv(g->b, lhs, rhs, &options);
+  return build_op(g, p, a, b, &options);
+}
+
+/* Operand i of the drawn operation, unless there is one. */
+static atr_value operand(gen *g, const plan *p, int i, atr_value have) {
+  atr_shape shape = array_shape(p, atr_conv_array_at(p->op, i), p->dtypes[i]);
+  return have != 0 ? have : gen_value(g, &shape, 2);
 }
 
 atr_value gen_conv(gen *g, atr_value lhs, int roles[ATR_MAX_RANK]) {
@@ -252,14 +273,12 @@ atr_value gen_conv(gen *g, atr_value lhs, int roles[ATR_MAX_RANK]) {
   atr_shape have = {.dtype = ATR_DTYPE_NONE};
   if (lhs != 0) have = gen_shape(g, lhs);
   p.spatial = lhs != 0 ? have.rank - 2 : spatial_rank(g);
-  for (int i = 0; lhs != 0 && i < p.spatial + 2; i++) p.lhs[i] = roles[i];
-  if (lhs == 0) draw_roles(g, p.spatial, p.lhs);
-  draw_roles(g, p.spatial, p.rhs);
-  draw_roles(g, p.spatial, p.out);
+  for (int array = lhs != 0; array < 3; array++) draw_roles(g, p.spatial, p.roles[array]);
   if (lhs != 0) {
-    p.batch = have.dims[p.lhs[0]];
-    p.features = have.dims[p.lhs[1]];
-    for (int d = 0; d < p.spatial; d++) p.input[d] = have.dims[p.lhs[2 + d]];
+    memcpy(p.roles[ATR_CONV_LHS], roles, sizeof p.roles[ATR_CONV_LHS]);
+    p.batch = have.dims[roles[0]];
+    p.features = have.dims[roles[1]];
+    for (int d = 0; d < p.spatial; d++) p.input[d] = have.dims[roles[2 + d]];
   }
   plan drawn = p;
   for (int tries = 0; tries <= 60; tries++) {
@@ -268,13 +287,10 @@ atr_value gen_conv(gen *g, atr_value lhs, int roles[ATR_MAX_RANK]) {
   }
   draw_dtypes(g, &drawn, have.dtype);
   if (lhs == 0) {
-    g->dtype = drawn.lhs_dtype;
+    g->dtype = drawn.dtypes[0];
     g->rank = drawn.spatial;
-    have = shape_from(drawn.lhs_dtype, &drawn, drawn.lhs, drawn.batch, drawn.features, drawn.input);
-    lhs = gen_value(g, &have, 2);
   }
-  atr_shape weights = rhs_shape(&drawn);
-  atr_value rhs = gen_value(g, &weights, 2), v = build(g, &drawn, lhs, rhs);
-  for (int i = 0; i < drawn.spatial + 2; i++) roles[i] = drawn.out[i];
+  atr_value a = operand(g, &drawn, 0, lhs), b = operand(g, &drawn, 1, 0), v = build(g, &drawn, a, b);
+  memcpy(roles, drawn.roles[atr_conv_array_at(drawn.op, 2)], sizeof p.roles[0]);
   return gen_keep(g, v);
 }

@@ -613,6 +613,13 @@ START_TEST(op_table) {
   ck_assert_int_eq(atr_op_operand_count(ATR_OP_SELECT), 3);
   ck_assert_int_eq(atr_op_operand_count(ATR_OP_CONCATENATE), -1);
   ck_assert_int_eq(atr_op_kind_of(ATR_OP_LOCAL_CONVOLUTION), ATR_KIND_CONV);
+  for (int i = 0; i < ATR_OP_COUNT; i++) {
+    const char *target = atr_op_target((atr_op)i);
+    ck_assert_int_eq(target != NULL, atr_conv_is_local((atr_op)i));
+    if (target != NULL) ck_assert_int_eq(atr_op_from_target(target, strlen(target)), i);
+    if (target != NULL) ck_assert_int_eq(atr_op_from_target(target, strlen(target) - 1), ATR_OP_NONE);
+  }
+  ck_assert(atr_conv_is_local(ATR_OP_LOCAL_DATA_GRADIENT) && !atr_conv_is_local(ATR_OP_CONVOLUTION));
   ck_assert_int_eq(atr_op_kind_of(ATR_OP_TANH), ATR_KIND_UNARY);
   ck_assert(atr_op_is_elementwise(ATR_OP_TANH) && atr_op_is_elementwise(ATR_OP_SELECT) && !atr_op_is_elementwise(ATR_OP_COPY));
   ck_assert(atr_op_takes(ATR_OP_COPY, ATR_F8E5M2) && !atr_op_takes(ATR_OP_ADD, ATR_F8E5M2) && atr_op_takes(ATR_OP_ADD, ATR_U8));

@@ -388,6 +388,44 @@ START_TEST(test_local) {
 }
 END_TEST
 
+/* The gradients' types are the caller's, with his layout; SAME padding is that of the lhs that they say. */
+START_TEST(test_local_gradients) {
+  atr_shape lhs = atr_shape_make(ATR_F32, 4, DIMS(2, 9, 9, 4)), rhs = atr_shape_make(ATR_F64, 4, DIMS(5, 9, 24, 5));
+  for (int i = 0; i < 4; i++) lhs.minor_to_major[i] = (int8_t)i;
+  atr_value x = PARAMETER(ATR_F32, 2, 9, 9, 4), w = PARAMETER(ATR_F32, 5, 9, 24, 5), g = PARAMETER(ATR_F32, 2, 5, 9, 5);
+  atr_conv_options o = {.size = sizeof o,
+                        .lhs_spec = "NHWC",
+                        .rhs_spec = "HWIO",
+                        .out_spec = "NHWC",
+                        .filter_shape = DIMS(3, 2),
+                        .window_strides = DIMS(2, 1),
+                        .padding_kind = ATR_PADDING_SAME,
+                        .preferred_element_type = ATR_BF16};
+  atr_value d = atr_build_conv_local_data_gradient(b, g, w, &lhs, &o);
+  EXPECT_TYPE(d, ATR_F32, 2, 9, 9, 4);
+  EXPECT_TYPE(atr_build_conv_local_weight_gradient(b, x, g, &rhs, &o), ATR_F64, 5, 9, 24, 5);
+  ck_assert_int_eq(atr_builder_shape(b, d)->minor_to_major[0], 0);
+  expect_error(atr_build_conv_local_weight_gradient(b, x, w, &rhs, &o), ATR_VERIFY_ERROR, "cotangent must have the extents");
+  restart();
+  expect_error(atr_build_conv_local_data_gradient(b, PARAMETER(ATR_F32, 2, 5, 9, 5), PARAMETER(ATR_F32, 5, 9, 24, 5), NULL, &o),
+               ATR_INVALID_ARGUMENT, "local-convolution-data-gradient: shape is NULL");
+  restart();
+  lhs.rank = 77;
+  expect_error(atr_build_conv_local_data_gradient(b, PARAMETER(ATR_F32, 2, 5, 9, 5), PARAMETER(ATR_F32, 5, 9, 24, 5), &lhs, &o),
+               ATR_VERIFY_ERROR, "has rank 77");
+  restart();
+  o.filter_shape = NULL;
+  expect_error(
+      atr_build_conv_local_weight_gradient(b, PARAMETER(ATR_F32, 2, 9, 9, 4), PARAMETER(ATR_F32, 2, 5, 9, 5), &rhs, &o),
+      ATR_INVALID_ARGUMENT, "needs filter_shape");
+  restart();
+  o.size = 3;
+  expect_error(
+      atr_build_conv_local_weight_gradient(b, PARAMETER(ATR_F32, 2, 9, 9, 4), PARAMETER(ATR_F32, 2, 5, 9, 5), &rhs, &o),
+      ATR_INVALID_ARGUMENT, "atr_conv_options has a size");
+}
+END_TEST
+
 /* ---- moving elements --------------------------------------------------------------------------- */
 
 START_TEST(test_pad) {
@@ -743,6 +781,7 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_padding, 0, COUNT(padding_rows));
   tcase_add_test(tc, test_explicit_padding);
   tcase_add_test(tc, test_local);
+  tcase_add_test(tc, test_local_gradients);
   tcase_add_test(tc, test_pad);
   tcase_add_test(tc, test_bad_pad);
   tcase_add_test(tc, test_moves);

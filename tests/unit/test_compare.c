@@ -121,6 +121,11 @@ static const struct { const char *text; int convolutions, steps; double reductio
     /* but for holes, and in their own dimension only: half of 16 x 3 pairs of columns and taps, and 22 of 8 x 3 of rows */
     {"  y = f32[1,8,16,4] convolution(x, w), window={size=3x3 pad=1_1x2_1 lhs_dilate=1x2}, dim_labels=b01f_01io->b01f, "
      "edge_mode=zeroxcircular\n", 1, 1, 18, 2.0 * 512 * 18, 2.0 * 22 * 24 * 2 * 4},
+    /* gradients of unshared weights: a sum over 2 batch rows, and over 3x2 taps of the 2 / 2 features of a group */
+    {"  y = f32[6,7,9,4] custom-call(x, w), custom_call_target=\"atrous.local_convolution_weight_gradient\", window={size=3x3}, "
+     "dim_labels=1f0b_01io->b01f\n", 1, 1, 2, 2.0 * 1512 * 2, 2.0 * 1512 * 2},
+    {"  y = f32[1,10,9,6] custom-call(x, w), custom_call_target=\"atrous.local_convolution_data_gradient\", "
+     "window={size=3x2}, dim_labels=b01f_01io->b01f, feature_group_count=2\n", 1, 1, 6, 2.0 * 540 * 6, 2.0 * 540 * 6},
     {"  y = c64[1,8,8,4] convolution(x, w), window={size=1x1}, dim_labels=b01f_01io->b01f\n  z = c64[4] negate(y)\n", 1, 2, 2,
      8.0 * 256 * 2, 8.0 * 256 * 2},
     {"  t = (f32[2], f32[2]) tuple(a, b)\n  y = f32[1,8,8,4] convolution(unknown, w)\n", 0, 1, 0, 0, 0},

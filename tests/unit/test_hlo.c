@@ -60,6 +60,10 @@ static const char *const same_rows[] = {
         "operand_precision={default,high}, edge_mode=replicatexzero\n",
     X W "  ROOT y = f32[2,3,9,8] custom-call(x, w), custom_call_target=\"atrous.local_convolution\", window={size=3x2}, "
         "dim_labels=b01f_01io->b01f, feature_group_count=2\n",
+    X W "  ROOT y = f32[5,4,3,6] custom-call(x, w), custom_call_target=\"atrous.local_convolution_data_gradient\", "
+        "window={size=3x2 stride=2x1}, dim_labels=b01f_01io->b01f\n",
+    X W "  ROOT y = f32[9,9,3,6] custom-call(x, w), custom_call_target=\"atrous.local_convolution_weight_gradient\", "
+        "window={size=3x2}, dim_labels=b01f_01io->b01f, edge_mode=zeroxcircular\n",
     "  a = f64[5,3] parameter(0)\n  b = f64[3,7] parameter(1)\n  ROOT y = f64[5,7] convolution(a, b), dim_labels=bf_io->bf\n",
     V "  z = f32[] constant(-1.5)\n  ROOT p = f32[6,11] pad(v, z), padding=1_1_0x0_-1_1\n",
     V "  z = f32[] constant(-1.5)\n  ROOT p = f32[6,5] pad(v, z), padding=1_1x0_-1\n",
@@ -268,6 +272,14 @@ static const error_row error_rows[] = {
     /* operations and operands */
     {M "a = f32[8] rng(), distribution=rng_uniform }", UNSUPPORTED, "rng(", "the operation 'rng' is not supported"},
     {M V "a = f32[4,6] local-convolution(v, v) }", UNSUPPORTED, "local", "the operation 'local-convolution' is not supported"},
+    {M V "a = f32[4,6] local-convolution-data-gradient(v, v) }", UNSUPPORTED, "local",
+     "the operation 'local-convolution-data-gradient' is not supported"},
+    {M V "a = custom-call(v, v), custom_call_target=\"atrous.local_convolution_data_gradient\", dim_labels=bf_io->bf }", PARSE,
+     "custom", "the result type of custom-call must be stated"},
+    {M V "a = custom-call(v, v), custom_call_target=\"atrous.local_convolution_weight_gradient\", dim_labels=bf_io->bf }", PARSE,
+     "custom", "the result type of custom-call must be stated"},
+    {M V "a = f32[4,6] custom-call(v, v), custom_call_target=\"atrous.local_convolution_gradient\", dim_labels=bf_io->bf }",
+     UNSUPPORTED, "\"atrous", "custom-call to 'atrous.local_convolution_gradient' is not supported"},
     {M V "a = f32[4,6] custom-call(v), custom_call_target=\"foo\", bar=1 }", UNSUPPORTED, "\"foo",
      "custom-call to 'foo' is not supported"},
     {M V "a = f32[4,6] custom-call(v) }", PARSE, "custom", "custom-call needs the attribute 'custom_call_target'"},

@@ -16,6 +16,9 @@
 #define CONV(lhs, rhs, result, attributes) X lhs W rhs Y result "convolution(x, w), " attributes
 #define CONV1(lhs, rhs, window) CONV(lhs, rhs, "", "window={" window "}, dim_labels=b0f_0io->b0f")
 #define CONV2(lhs, rhs, window) CONV(lhs, rhs, "", "window={" window "}, dim_labels=b01f_01io->b01f")
+#define GRADIENT(kind, first, second, result, attributes)                                                                      \
+  X first W second Y result " custom-call(x, w), custom_call_target=\"atrous.local_convolution_" kind "_gradient\","           \
+                                                                                                      " " attributes
 #define LOCAL(lhs, rhs, attributes)                                                                                            \
   X lhs W rhs Y "custom-call(x, w), custom_call_target=\"atrous.local_convolution\", " attributes
 
@@ -102,6 +105,37 @@ static const row rows[] = {
      LOCAL("f32[1,5,6,4]", "f32[6,5,12,6]",
            "window={size=2x3 stride=1x1 pad=1_0x2_2 rhs_dilate=1x2 rhs_reversal=1x0}, dim_labels=b01f_10io->b01f, "
            "feature_group_count=2, edge_mode=zeroxreflect")},
+    /* gradients of unshared weights */
+    {"data gradient",
+     GRADIENT("data", "f32[2,5,4]", "f32[5,9,4]", "f32[2,5,3]", "window={size=3 pad=1_1}, dim_labels=b0f_0io->b0f")},
+    {"data gradient with everything",
+     GRADIENT("data", "f32[1,3,5,6]", "f32[5,3,12,6]", "f32[1,6,7,4]",
+              "window={size=2x3 stride=2x2 pad=1_0x3_2 lhs_dilate=1x1 rhs_dilate=2x1 rhs_reversal=1x0}, "
+              "dim_labels=b01f_10io->b01f, feature_group_count=2")},
+    {"data gradient of a dilated input",
+     GRADIENT("data", "s32[2,7,3]", "s32[7,3,12]", "s32[2,4,4]",
+              "window={size=3 stride=2 pad=2_5 lhs_dilate=3 rhs_dilate=2}, dim_labels=b0f_0oi->b0f")},
+    {"data gradient of 65 residues",
+     GRADIENT("data", "f32[2,2,3]", "f32[2,3,6]", "f32[2,70,2]", "window={size=3 stride=65}, dim_labels=b0f_0oi->b0f")},
+    {"data gradient where nothing was met",
+     GRADIENT("data", "f32[1,2,3]", "f32[2,2,3]", "f32[1,9,2]", "window={size=1 stride=7}, dim_labels=b0f_0io->b0f")},
+    {"weight gradient",
+     GRADIENT("weight", "f32[3,5,3]", "f32[3,5,4]", "f32[5,9,4]", "window={size=3 pad=1_1}, dim_labels=b0f_0io->b0f")},
+    {"weight gradient with everything",
+     GRADIENT("weight", "f32[2,5,6,4]", "f32[2,6,6,6]", "f32[6,6,12,6]",
+              "window={size=2x3 pad=1_0x2_2 lhs_dilate=2x1 rhs_dilate=4x2 rhs_reversal=1x0}, dim_labels=b01f_01io->b01f, "
+              "feature_group_count=2, edge_mode=zeroxreflect")},
+    {"weight gradient under many residues", GRADIENT("weight", "f32[2,4,1]", "f32[2,19,2]", "f32[19,2,4]",
+                                                     "window={size=4 pad=3_3 lhs_dilate=5}, dim_labels=b0f_0oi->b0f")},
+    {"gradients with padding in front and steps behind",
+     "x = f32[2,4,2] parameter(0) c = f32[2,5,3] parameter(1) w = f32[5,4,3] parameter(2) zero = f32[] constant(0) "
+     "p = f32[2,6,2] pad(x, zero), padding=0_0x1_1x0_0 q = f32[2,5,3] pad(c, zero), padding=0_0x0_0x0_0 "
+     "d = f32[5,4,3] custom-call(p, q), custom_call_target=\"atrous.local_convolution_weight_gradient\", window={size=2}, "
+     "dim_labels=b0f_0io->b0f e = f32[2,6,2] custom-call(q, w), "
+     "custom_call_target=\"atrous.local_convolution_data_gradient\", window={size=2}, dim_labels=b0f_0io->b0f "
+     "s = add(d, w) t = f32[2,6,2] negate(e) ROOT y = (f32[5,4,3], f32[2,6,2]) tuple(s, t)"},
+    {"no batch of gradients",
+     GRADIENT("weight", "f32[0,5,3]", "f32[0,5,4]", "f32[5,9,4]", "window={size=3 pad=1_1}, dim_labels=b0f_0io->b0f")},
     /* nothing to do */
     {"no batch", CONV1("f32[0,9,3]", "f32[3,3,4]", "size=3 pad=1_1")},
     {"no input features", CONV1("f32[2,9,0]", "f32[3,0,4]", "size=3 pad=1_1")},

@@ -44,6 +44,12 @@ typedef struct tree_row {
 #define COLUMNS(window) CONV1("f32[1,28,4]", "f32[3,4,8]", window)
 #define IC "{ reduce ic 0..4 { mac } } "
 
+#define UNSHARED(kind, first, second, result)                                                                                  \
+  "x = " first " parameter(0) w = " second " parameter(1) ROOT y = " result " custom-call(x, w), window={size=3 pad=1_1}, "    \
+  "custom_call_target=\"atrous.local_convolution_" kind "_gradient\", dim_labels=b0f_0io->b0f"
+#define WEIGHTS UNSHARED("weight", "f32[4,12,3]", "f32[4,12,8]", "f32[12,9,8]")
+#define DATA UNSHARED("data", "f32[1,12,4]", "f32[12,24,4]", "f32[1,12,8]")
+
 static const tree_row tree_rows[] = {
     /* the example of regions.c, and its rows: looped, so they are clipped */
     {COLUMNS("window={size=3 pad=1_1}"), "loop ox; reduce kx ic; unroll ox:14; vector oc:8",
@@ -99,6 +105,19 @@ static const tree_row tree_rows[] = {
      "reduce kx 1..2 " IC "} } "
      "loop ox.1 2..3 { tile { reduce kx 0..1 " IC "reduce kx 1..2 " IC "} } loop ox.1 3..5 { tile { reduce kx 0..2 " IC "} } "
      "loop ox.1 5..6 { tile { reduce kx 0..1 " IC "reduce kx 1..2 " IC "} }"}, /* 11 outputs: the last tile's second is none */
+    /* taps of a weight gradient are loops around the sum: in loops alone they are tested there, and nothing is cut */
+    {WEIGHTS, "loop ox kx ic; reduce n; vector oc:8",
+     "loop ox 0..12 { loop kx 0..3 { loop ic 0..3 { tile { reduce n 0..4 { mac } } } } }"},
+    {WEIGHTS, "loop kx ic; reduce n; unroll ox:12; vector oc:8",
+     "loop kx 0..1 { loop ic 0..3 { tile { reduce n 0..4 { mac } } } } loop kx 1..2 { loop ic 0..3 { tile { reduce n 0..4 { "
+     "mac } "
+     "} } } loop kx 2..3 { loop ic 0..3 { tile { reduce n 0..4 { mac } } } }"},
+    /* the weights of a data gradient are there when the cotangent is: their question is not asked again */
+    {DATA, "loop ix; reduce kx oc; vector ic:8", "loop ix 0..12 { tile { reduce kx 0..3 clip { reduce oc 0..4 { mac } } } }"},
+    {DATA, "loop ic; reduce kx oc; unroll ix:6",
+     "loop ic 0..8 { loop ix.1 0..1 { tile { reduce kx 0..2 { reduce oc 0..4 { mac } } reduce kx 2..3 { reduce oc 0..4 { mac } "
+     "} "
+     "} } loop ix.1 1..2 { tile { reduce kx 0..1 { reduce oc 0..4 { mac } } reduce kx 1..3 { reduce oc 0..4 { mac } } } } }"},
     /* a load's question is answered outside of its loop as well */
     {"x = f32[20] parameter(0) v = f32[] parameter(1) ROOT y = f32[28] pad(x, v), padding=3_5", "loop d0; vector d0:4",
      "loop d0.1 0..1 { tile {} } loop d0.1 1..5 { tile {} } loop d0.1 5..6 { tile {} } loop d0.1 6..7 { tile {} }"},
@@ -106,6 +125,26 @@ static const tree_row tree_rows[] = {
     {"x = f32[20,8] parameter(0) v = f32[] parameter(1) ROOT y = f32[28,8] pad(x, v), padding=3_5x0_0", "loop d0; vector d1:8",
      "loop d0 0..3 { tile {} } loop d0 3..23 { tile {} } loop d0 23..28 { tile {} }"},
 };
+
+START_TEST(test_questions_of_lhs) {
+  const atr_nest *nest = collapsed_of(DATA)->nests[0];
+  atr_nest other = *nest;
+  ck_assert(atr_index_is_of_lhs(nest, &nest->lhs, &nest->lhs.index[0]) && nest->rhs.index_count == 1);
+  ck_assert(atr_index_is_of_lhs(nest, &nest->rhs, &nest->rhs.index[0]));
+  ck_assert(!atr_index_is_of_lhs(nest, &nest->out, &nest->rhs.index[0])); /* a load or store runs without terms too */
+  const atr_index same = nest->rhs.index[0];
+  for (int change = 0; change < 5; change++) {
+    atr_index index = same;
+    if (change == 0) index.bound++;
+    if (change == 1) index.divisor++;
+    if (change == 2) index.edge = ATR_EDGE_CIRCULAR;
+    if (change == 3) index.at.offset++;
+    if (change == 4) index.at.coef[0]++;
+    other.rhs.index = &index;
+    ck_assert_msg(!atr_index_is_of_lhs(&other, &other.rhs, &index), "change %d", change);
+  }
+}
+END_TEST
 
 START_TEST(test_trees) {
   const tree_row *r = &tree_rows[_i];
@@ -326,6 +365,7 @@ static Suite *suite(void) {
   Suite *s = suite_create("regions");
   TCase *tc = tcase_create("regions");
   tcase_add_checked_fixture(tc, setup, teardown);
+  tcase_add_test(tc, test_questions_of_lhs);
   tcase_add_loop_test(tc, test_trees, 0, COUNT(tree_rows));
   tcase_add_loop_test(tc, test_no_question_left, 0, COUNT(windows) * COUNT(edges));
   tcase_add_loop_test(tc, test_limits, 0, COUNT(limit_rows));

@@ -261,6 +261,33 @@ static const conv_row local_rows[] = {
     {"edge=1 lo=8", X, "f32[6,14,54,4]", "f32[2,6,14,4]", "edge_mode reflect needs"},
 };
 
+/* R35 and R14, with the convolution's own rules: lhs is the first operand, or the result. */
+static const conv_row data_rows[] = {
+    {"", Y, "f32[6,6,54,4]", X, NULL},
+    {"stride=2 edge=0", "f32[2,6,3,4]", "f32[6,3,54,4]", X, NULL},
+    {"", "s8[2,6,6,4]", "u8[6,6,54,4]", "s32[2,8,8,6]", NULL},
+    {"", Y, "f32[6,6,54,4]", "s32[2,8,8,6]", "s32 (integer) cannot be the result of a convolution of f32 with f32"},
+    {"", "f8e5m2[2,6,6,4]", "f32[6,6,54,4]", X, "convolution has no f8e5m2 form (cotangent)"},
+    {"", Y, "f8e5m2[6,6,54,4]", X, "convolution has no f8e5m2 form (rhs)"},
+    {"", "f32[2,6,6,5]", "f32[6,6,54,4]", X, "cotangent must have the extents of the result of a local convolution"},
+    {"", "f32[2,6,6]", "f32[6,6,54,4]", X, "with f32[6,6,54,4], f32[2,6,6,4], got f32[2,6,6]"},
+    {"", Y, "f32[6,6,54,4]", "f32[2,8,6]", "lhs and rhs must have the same rank"},
+    {"", Y, "f32[6,6,54,4]", "f32[2,8,8,5]", "window taps = 5 / 1 * 9, got 54"},
+    {"", Y, "f32[6,6,54,4]", "f32[2,8,9,6]", "rhs of a local convolution must have the output's extent 7"},
+    {"batch_groups=2", Y, "f32[6,6,54,4]", X, "batch_group_count of a local convolution must be 1, got 2"},
+    {"edge=3 lo=1 hi=1", "f32[2,6,8,4]", "f32[6,8,54,4]", X,
+     "edge_mode of a data gradient must be zero, got circular in spatial dimension 1"},
+};
+static const conv_row weight_rows[] = {
+    {"", X, Y, "f32[6,6,54,4]", NULL},
+    {"edge=3 lo=1 hi=1", X, "f32[2,6,8,4]", "f32[6,8,54,4]", NULL},
+    {"edge=1 lo=8", X, "f32[2,6,14,4]", "f32[6,14,54,4]", "edge_mode reflect needs"},
+    {"", X, "f32[2,6,5,4]", "f32[6,6,54,4]", "f32[2,6,6,4], got f32[2,6,5,4]"},
+    {"", X, Y, "f32[6,6,54,5]", "f32[2,6,6,5], got f32[2,6,6,4]"},
+    {"", X, "f8e5m2[2,6,6,4]", "f32[6,6,54,4]", "convolution has no f8e5m2 form (cotangent)"},
+    {"", X, Y, "f32[6,6,6,4]", "window taps = 6 / 1 * 9, got 6"},
+};
+
 static void check_conv(atr_op op, const conv_row *row) {
   atr_module *module = atr_module_new(&arena, "m");
   atr_id operands[] = {add_parameter(module, row->lhs), add_parameter(module, row->rhs)};
@@ -277,6 +304,12 @@ START_TEST(test_convolution) { check_conv(ATR_OP_CONVOLUTION, &conv_rows[_i]); }
 END_TEST
 
 START_TEST(test_local_convolution) { check_conv(ATR_OP_LOCAL_CONVOLUTION, &local_rows[_i]); }
+END_TEST
+
+START_TEST(test_data_gradient) { check_conv(ATR_OP_LOCAL_DATA_GRADIENT, &data_rows[_i]); }
+END_TEST
+
+START_TEST(test_weight_gradient) { check_conv(ATR_OP_LOCAL_WEIGHT_GRADIENT, &weight_rows[_i]); }
 END_TEST
 
 /* Without a request the result has lhs's dtype, or rhs's where that is wider. */
@@ -535,6 +568,8 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_extents);
   tcase_add_loop_test(tc, test_convolution, 0, COUNT(conv_rows));
   tcase_add_loop_test(tc, test_local_convolution, 0, COUNT(local_rows));
+  tcase_add_loop_test(tc, test_data_gradient, 0, COUNT(data_rows));
+  tcase_add_loop_test(tc, test_weight_gradient, 0, COUNT(weight_rows));
   tcase_add_test(tc, test_inferred_dtype);
   tcase_add_test(tc, test_shapes);
   tcase_add_test(tc, test_operands);
