@@ -159,6 +159,10 @@ atr_value atr_build_reverse(atr_builder *builder, atr_value operand, const int64
   ATR_BUILD(builder, atr_reverse_build(&builder->work, builder->module, operand, dims, count));
 }
 
+atr_value atr_build_reduce(atr_builder *builder, atr_value operand, const int64_t *dims, int32_t count) {
+  ATR_BUILD(builder, atr_reduce_build(&builder->work, builder->module, operand, dims, count));
+}
+
 atr_value atr_build_broadcast(atr_builder *builder, atr_value operand, const atr_shape *shape, const int64_t *dims,
                               int32_t count) {
   ATR_BUILD(builder, atr_broadcast_build(&builder->work, builder->module, operand, shape, dims, count));

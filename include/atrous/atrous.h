@@ -276,6 +276,8 @@ ATR_API atr_value atr_build_convert(atr_builder *builder, atr_value operand, atr
 /* low_high_interior: three numbers per dimension */
 ATR_API atr_value atr_build_pad(atr_builder *builder, atr_value operand, atr_value padding_value, const int64_t (*low_high_interior)[3]);
 ATR_API atr_value atr_build_reverse(atr_builder *builder, atr_value operand, const int64_t *dims, int32_t count);
+/* The sum over these dimensions, which the result does not have. */
+ATR_API atr_value atr_build_reduce(atr_builder *builder, atr_value operand, const int64_t *dims, int32_t count);
 /* dims[i]: the output dimension that operand dimension i becomes */
 ATR_API atr_value atr_build_broadcast(atr_builder *builder, atr_value operand, const atr_shape *shape, const int64_t *dims, int32_t count);
 ATR_API atr_value atr_build_reshape(atr_builder *builder, atr_value operand, const atr_shape *shape);

@@ -91,7 +91,7 @@ atr_vec atr_llvm_convert(atr_emitter *e, atr_dtype from, atr_dtype to, atr_vec v
 atr_vec atr_llvm_dot_add(atr_emitter *e, atr_pair a, atr_pair b, atr_vec acc);
 /* Has the target an instruction for pairs of bf16 in vectors of this nest's lanes? */
 bool atr_llvm_has_bf16_dot(const atr_emitter *e);
-/* acc + a * b in dtype: fused where the target has it, OR of AND for pred, complex without conjugation. */
+/* acc + a * b in dtype: fused where the target has it, OR of AND for pred, complex without conjugation (b may be real). */
 atr_vec atr_llvm_multiply_add(atr_emitter *e, atr_dtype dtype, atr_vec a, atr_vec b, atr_vec acc);
 /* An elementwise op of ops.def on operands of `operand_type`, rounded to `dtype` (compare: pred). */
 atr_vec atr_llvm_elementwise(atr_emitter *e, const atr_expr *expr, atr_dtype operand_type, const atr_vec *args);

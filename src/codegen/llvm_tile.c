@@ -110,7 +110,8 @@ static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *st
   } else {
     atr_llvm_lanes(e, &nest->rhs, point, &r);
     atr_vec a = atr_llvm_load(e, ATR_ACCESS_LHS, &nest->lhs, bases->lhs, &l, point, nest->lhs_dtype, nest->acc_dtype);
-    atr_vec b = atr_llvm_load(e, ATR_ACCESS_RHS, &nest->rhs, bases->rhs, &r, point, nest->rhs_dtype, nest->acc_dtype);
+    atr_dtype factor = is_complex(nest->rhs_dtype) ? nest->acc_dtype : atr_dtype_real(nest->acc_dtype);
+    atr_vec b = atr_llvm_load(e, ATR_ACCESS_RHS, &nest->rhs, bases->rhs, &r, point, nest->rhs_dtype, factor);
     after = atr_llvm_multiply_add(e, nest->acc_dtype, a, b, before);
   }
   /* An absent term contributes nothing, also where the other factor is not finite. Lanes that are never stored may hold

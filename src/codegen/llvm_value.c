@@ -327,6 +327,7 @@ static LLVMValueRef fused(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, LLVMVa
 }
 
 atr_vec atr_llvm_multiply_add(atr_emitter *e, atr_dtype dtype, atr_vec a, atr_vec b, atr_vec acc) {
+  if (is_complex(dtype) && b.im == NULL) return (atr_vec){fused(e, a.re, b.re, acc.re), fused(e, a.im, b.re, acc.im)};
   if (is_complex(dtype)) {
     LLVMValueRef re = fused(e, a.re, b.re, acc.re), im = fused(e, a.re, b.im, acc.im);
     return (atr_vec){fused(e, LLVMBuildFNeg(e->b, a.im, ""), b.im, re), fused(e, a.im, b.re, im)};
@@ -542,6 +543,7 @@ static atr_vec unrounded(atr_emitter *e, const atr_expr *x, atr_dtype t, const a
   case ATR_OP_LOCAL_CONVOLUTION:
   case ATR_OP_LOCAL_DATA_GRADIENT:
   case ATR_OP_LOCAL_WEIGHT_GRADIENT:
+  case ATR_OP_REDUCE:
   case ATR_OP_PAD:
   case ATR_OP_REVERSE:
   case ATR_OP_BROADCAST:

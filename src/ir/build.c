@@ -374,6 +374,15 @@ atr_id atr_reverse_build(atr_work *work, atr_module *module, atr_id operand, con
   return build_with_dims(work, module, &inst, dims, count);
 }
 
+atr_id atr_reduce_build(atr_work *work, atr_module *module, atr_id operand, const int64_t *dims, int count) {
+  static const char zeros[16];
+  if (work->status != ATR_OK || check_values(work, module, ATR_OP_REDUCE, &operand, 1) != ATR_OK) return 0;
+  atr_shape scalar = atr_shape_make(atr_inst_at(module, operand)->shape.dtype, 0, NULL);
+  atr_id operands[] = {operand, atr_constant_build(work, module, &scalar, zeros)};
+  atr_inst inst = {.op = ATR_OP_REDUCE, .operand_count = 2, .operands = operands};
+  return build_with_dims(work, module, &inst, dims, count);
+}
+
 atr_id atr_transpose_build(atr_work *work, atr_module *module, atr_id operand, const int64_t *permutation, int count) {
   atr_inst inst = {.op = ATR_OP_TRANSPOSE, .operand_count = 1, .operands = &operand};
   return build_with_dims(work, module, &inst, permutation, count);

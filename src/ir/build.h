@@ -23,6 +23,8 @@ atr_id atr_compare_build(atr_work *work, atr_module *module, const char *directi
 atr_id atr_convert_build(atr_work *work, atr_module *module, atr_id operand, atr_dtype dtype);
 atr_id atr_pad_build(atr_work *work, atr_module *module, atr_id operand, atr_id value, const int64_t (*low_high_interior)[3]);
 atr_id atr_reverse_build(atr_work *work, atr_module *module, atr_id operand, const int64_t *dims, int count);
+/* The sum over these dimensions; makes the zero that it starts at. */
+atr_id atr_reduce_build(atr_work *work, atr_module *module, atr_id operand, const int64_t *dims, int count);
 atr_id atr_broadcast_build(atr_work *work, atr_module *module, atr_id operand, const atr_shape *shape, const int64_t *dims,
                            int count);
 atr_id atr_reshape_build(atr_work *work, atr_module *module, atr_id operand, const atr_shape *shape);

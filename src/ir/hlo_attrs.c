@@ -393,7 +393,7 @@ static atr_status read_target(atr_hlo_reader *r, atr_hlo_node *node) {
 
 enum {
   ON_CONVOLUTION = 1, ON_CUSTOM_CALL = 2, ON_PAD = 4, ON_BROADCAST = 8, ON_DIMENSIONS = 16, ON_SLICE = 32, ON_COMPARE = 64,
-  ON_ELEMENT = 128, ON_CALL = 256, ON_FUSION = 512, ON_ACCURACY = 1024, ON_IOTA = 2048, ON_ANY = 4096
+  ON_ELEMENT = 128, ON_CALL = 256, ON_FUSION = 512, ON_ACCURACY = 1024, ON_IOTA = 2048, ON_REDUCE = 4096, ON_ANY = 8192
 };
 
 typedef struct attr_row {
@@ -416,13 +416,13 @@ static const attr_row rows[] = {
   {"custom_call_has_side_effect", ON_CUSTOM_CALL, 0, NULL},
   {"operand_layout_constraints", ON_CUSTOM_CALL, 0, NULL},
   {"padding", ON_PAD, 0, read_padding},
-  {"dimensions", ON_DIMENSIONS | ON_BROADCAST, ON_DIMENSIONS, read_dimensions},
+  {"dimensions", ON_DIMENSIONS | ON_BROADCAST | ON_REDUCE, ON_DIMENSIONS | ON_REDUCE, read_dimensions},
   {"iota_dimension", ON_IOTA, ON_IOTA, read_iota_dimension},
   {"slice", ON_SLICE, ON_SLICE, read_slice},
   {"direction", ON_COMPARE, ON_COMPARE, read_direction},
   {"type", ON_COMPARE, 0, read_compare_type},
   {"index", ON_ELEMENT, ON_ELEMENT, read_index},
-  {"to_apply", ON_CALL, ON_CALL, read_callee},
+  {"to_apply", ON_CALL | ON_REDUCE, ON_CALL | ON_REDUCE, read_callee},
   {"is_composite", ON_CALL, 0, NULL},
   {"calls", ON_FUSION, ON_FUSION, read_callee},
   {"kind", ON_FUSION, 0, NULL},
@@ -447,6 +447,7 @@ static int op_uses(atr_op op) {
   if (op == ATR_OP_BROADCAST) return ON_BROADCAST;
   if (op == ATR_OP_REVERSE || op == ATR_OP_TRANSPOSE || op == ATR_OP_CONCATENATE) return ON_DIMENSIONS;
   if (op == ATR_OP_IOTA) return ON_IOTA;
+  if (op == ATR_OP_REDUCE) return ON_REDUCE;
   if (op == ATR_OP_SLICE) return ON_SLICE;
   if (op == ATR_OP_COMPARE) return ON_COMPARE;
   if (op == ATR_OP_EXPONENTIAL || op == ATR_OP_TANH || op == ATR_OP_LOGISTIC) return ON_ACCURACY;

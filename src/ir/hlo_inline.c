@@ -102,6 +102,20 @@ static atr_status check_entries(inliner *in, const atr_hlo_node *node, const atr
                   node->attr_count, rank);
 }
 
+/* The computation that reduce applies takes scalars of the operand's dtype. */
+static atr_status check_reducer(inliner *in, const atr_hlo_node *node, const atr_inst *inst) {
+  if (inst->op != ATR_OP_REDUCE) return ATR_OK;
+  const atr_hlo_comp *comp = &in->r->comps[node->callee];
+  atr_shape scalar = atr_shape_make(shape_of(in, inst->operands[0])->dtype, 0, NULL);
+  for (uint32_t i = 0; i < comp->parameter_count; i++) {
+    const atr_hlo_type *type = &comp->nodes[comp->parameters[i]].type;
+    if (!type->is_tuple && atr_shape_equal(&type->elements[0].shape, &scalar)) continue;
+    return atr_fail(in->work, node->target.span, ATR_VERIFY_ERROR, "parameter %u of the computation '%.60s' must be %s", i,
+                    comp->name, type_text(in, &scalar));
+  }
+  return ATR_OK;
+}
+
 /* The stated type, or what the operands say. */
 static atr_status set_shape(inliner *in, const atr_hlo_node *node, atr_inst *inst) {
   if (node->type.stated) {
@@ -126,6 +140,7 @@ static atr_status add_op(inliner *in, const frame *f, const atr_hlo_node *node, 
   inst.operands = ATR_NEW_ARRAY(in->arena, atr_id, node->operand_count);
   ATR_TRY(operand_ids(in, f, node, inst.operands));
   ATR_TRY(check_entries(in, node, &inst));
+  ATR_TRY(check_reducer(in, node, &inst));
   ATR_TRY(set_shape(in, node, &inst));
   *out = single(in, atr_module_add(in->module, &inst));
   return ATR_OK;

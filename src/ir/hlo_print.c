@@ -177,6 +177,10 @@ static void print_attributes(atr_text *text, const atr_module *module, const atr
   case ATR_OP_CONVOLUTION: print_conv(text, inst->u.conv); break;
   case ATR_OP_PAD: print_padding(text, inst, atr_operand(module, inst, 0)->shape.rank); break;
   case ATR_OP_SLICE: print_slice(text, inst, atr_operand(module, inst, 0)->shape.rank); break;
+  case ATR_OP_REDUCE:
+    print_dimensions(text, inst);
+    atr_text_printf(text, ", to_apply=add_%s", atr_dtype_name(inst->shape.dtype));
+    break;
   case ATR_OP_REVERSE:
   case ATR_OP_BROADCAST:
   case ATR_OP_TRANSPOSE:
@@ -267,10 +271,26 @@ static void print_tuple(atr_text *text, const atr_module *module) {
   atr_text_puts(text, ")\n");
 }
 
+/* The computations that reductions apply, one for each dtype. */
+static void print_reducers(atr_text *text, const atr_module *module) {
+  bool printed[ATR_DTYPE_COUNT] = {false};
+  for (atr_id id = 1; id <= module->count; id++) {
+    const atr_inst *inst = atr_inst_at(module, id);
+    atr_dtype dtype = inst->shape.dtype;
+    if (inst->op != ATR_OP_REDUCE || printed[dtype]) continue;
+    const char *name = atr_dtype_name(dtype);
+    printed[dtype] = true;
+    atr_text_printf(text, "add_%s {\n  a = %s[] parameter(0)\n  b = %s[] parameter(1)\n  ROOT sum = %s[] add(a, b)\n}\n\n",
+                    name, name, name, name);
+  }
+}
+
 void atr_hlo_print(atr_text *text, const atr_module *module) {
   atr_text_puts(text, "HloModule ");
   print_name(text, module->name);
-  atr_text_puts(text, "\n\nENTRY main {\n");
+  atr_text_puts(text, "\n\n");
+  print_reducers(text, module);
+  atr_text_puts(text, "ENTRY main {\n");
   for (atr_id id = 1; id <= module->count; id++) {
     bool root = !module->returns_tuple && module->result_count == 1 && module->results[0] == id;
     atr_text_puts(text, root ? "  ROOT " : "  ");

@@ -503,17 +503,40 @@ static atr_status read_computation(atr_hlo_reader *r) {
   return ATR_OK;
 }
 
+/* reduce applies "{ a = parameter(0)  b = parameter(1)  ROOT sum = add(a, b) }"; any other computation is refused. */
+static atr_status check_reducer(atr_hlo_reader *r, const atr_hlo_node *node) {
+  const atr_hlo_comp *comp = &r->comps[node->callee];
+  const atr_hlo_node *root = &comp->nodes[comp->root];
+  if (root->kind != ATR_HLO_OP || root->inst.op != ATR_OP_ADD) {
+    return atr_fail(r->work, node->target.span, ATR_UNSUPPORTED,
+                    "reduce by '%s' is not supported: '%.60s' must add its parameters", root->opcode, comp->name);
+  }
+  bool sums_both = comp->parameter_count == 2;
+  for (int i = 0; i < 2 && sums_both; i++) {
+    uint32_t wanted = comp->parameters[i];
+    sums_both = root->operands[0].node == wanted || root->operands[1].node == wanted;
+  }
+  if (sums_both) return ATR_OK;
+  return atr_fail(r->work, node->target.span, ATR_UNSUPPORTED,
+                  "reduce by '%.60s' is not supported: it must add its two parameters", comp->name);
+}
+
+static bool has_callee(const atr_hlo_node *node) {
+  return node->kind == ATR_HLO_CALL || (node->kind == ATR_HLO_OP && node->inst.op == ATR_OP_REDUCE);
+}
+
 static atr_status resolve_callees(atr_hlo_reader *r) {
   for (uint32_t c = 0; c < r->comp_count; c++) {
     for (uint32_t i = 0; i < r->comps[c].count; i++) {
       atr_hlo_node *node = &r->comps[c].nodes[i];
-      if (node->kind != ATR_HLO_CALL) continue;
+      if (!has_callee(node)) continue;
       const uint32_t *callee = atr_hlo_names_find(&r->comp_names, node->target.text, node->target.len);
       if (callee == NULL) {
         return atr_fail(r->work, node->target.span, ATR_PARSE_ERROR, "there is no computation '%.*s'",
                         ATR_CLIP(node->target.text, node->target.len));
       }
       node->callee = *callee;
+      if (node->kind == ATR_HLO_OP) ATR_TRY(check_reducer(r, node));
     }
   }
   return ATR_OK;

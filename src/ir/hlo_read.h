@@ -57,8 +57,8 @@ typedef struct atr_hlo_node {
   atr_span window_size;   /* of the value of size= */
   int edge_count;
   uint32_t index;         /* get-tuple-element */
-  atr_token target;       /* call, fusion: name of the computation; custom-call: its target */
-  uint32_t callee;        /* call, fusion: index of the computation */
+  atr_token target;       /* call, fusion, reduce: name of the computation; custom-call: its target */
+  uint32_t callee;        /* call, fusion, reduce: index of the computation */
 } atr_hlo_node;
 
 /* Names of one scope, by hashing. */

@@ -251,12 +251,32 @@ static atr_status infer_pad(atr_work *work, const atr_module *module, const atr_
   return ATR_OK;
 }
 
+/* u.dims: some of the dimensions of the operand. */
+static atr_status check_dims_subset(atr_work *work, const atr_inst *inst, const atr_shape *in) {
+  ATR_RULE(work, inst, ATR_ATTR_DIMENSIONS, inst->u.dims.count <= in->rank, "%s names %d dimensions, but %s has %d",
+           atr_op_name(inst->op), inst->u.dims.count, atr_shape_text(work, in), in->rank);
+  return check_dims_list(work, inst, inst->u.dims.count, in->rank);
+}
+
 static atr_status infer_reverse(atr_work *work, const atr_module *module, const atr_inst *inst, atr_shape *out) {
   const atr_shape *in = operand_shape(module, inst, 0);
-  ATR_RULE(work, inst, ATR_ATTR_DIMENSIONS, inst->u.dims.count <= in->rank, "reverse names %d dimensions, but %s has %d",
-           inst->u.dims.count, atr_shape_text(work, in), in->rank);
   *out = shape_of(in->dtype, in);
-  return check_dims_list(work, inst, inst->u.dims.count, in->rank);
+  return check_dims_subset(work, inst, in);
+}
+
+/* Extents of the dimensions that are not summed over, in their order. */
+static atr_status infer_reduce(atr_work *work, const atr_module *module, const atr_inst *inst, atr_shape *out) {
+  const atr_shape *in = operand_shape(module, inst, 0), *init = operand_shape(module, inst, 1);
+  int64_t dims[ATR_MAX_RANK];
+  int rank = 0;
+  ATR_RULE(work, inst, ATR_ATTR_OPCODE, init->rank == 0 && init->dtype == in->dtype,
+           "initial value of reduce must be a scalar of the operand's dtype %s, got %s", atr_dtype_name(in->dtype),
+           atr_shape_text(work, init));
+  ATR_TRY(check_dims_subset(work, inst, in));
+  for (int d = 0; d < in->rank; d++)
+    if (!atr_inst_names_dim(inst, d)) dims[rank++] = in->dims[d];
+  *out = atr_shape_make(in->dtype, rank, dims);
+  return ATR_OK;
 }
 
 static atr_status infer_broadcast(atr_work *work, const atr_module *module, const atr_inst *inst, atr_shape *out) {
@@ -399,6 +419,7 @@ atr_status atr_infer_shape(atr_work *work, const atr_module *module, const atr_i
   case ATR_OP_LOCAL_CONVOLUTION: return infer_conv(work, module, inst, out);
   case ATR_OP_LOCAL_DATA_GRADIENT:
   case ATR_OP_LOCAL_WEIGHT_GRADIENT: return infer_gradient(work, module, inst, out);
+  case ATR_OP_REDUCE: return infer_reduce(work, module, inst, out);
   case ATR_OP_PAD: return infer_pad(work, module, inst, out);
   case ATR_OP_REVERSE: return infer_reverse(work, module, inst, out);
   case ATR_OP_BROADCAST: return infer_broadcast(work, module, inst, out);

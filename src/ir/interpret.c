@@ -7,7 +7,7 @@
  *     x = f32[2,2]{0,1} parameter(0)      elements arrive column by column, and are laid out row by row here
  *     ROOT t = f32[2,2] transpose(x), dimensions={1,0}
  *
- * This file holds the driver, the operations that only move elements, and iota. Convolutions are in interpret_conv.c,
+ * This file holds the driver, the operations that only move elements, reduce, and iota. Convolutions are in interpret_conv.c,
  * elementwise operations in interpret_elementwise.c. All memory is the work's arena's; nothing is given back before the arena
  * goes. */
 #include "ir/interpret.h"
@@ -175,6 +175,38 @@ static void pad(const atr_interpreter *in, const atr_inst *inst, void *out) {
   atr_box_copy(&box, size, out, atr_interpreter_operand(in, inst, 0));
 }
 
+/* Adds the element to a sum in the wide arithmetic of its class. */
+static void add_element(atr_dtype dtype, const void *element, atr_scalar *sum) {
+  atr_scalar x = atr_scalar_load(dtype, element);
+  sum->re += x.re;
+  sum->im += x.im;
+  sum->i = (int64_t)((uint64_t)sum->i + (uint64_t)x.i);
+}
+
+/* The elements in row-major order, each added to the sum that its other dimensions name; rounded once, at the end. */
+static void reduce(const atr_interpreter *in, const atr_inst *inst, void *out) {
+  const atr_shape *shape = &atr_operand(in->module, inst, 0)->shape;
+  int64_t steps[ATR_MAX_RANK] = {0}, at[ATR_MAX_RANK] = {0}, results[ATR_MAX_RANK], to = 0;
+  int64_t count = atr_shape_elements(shape), sums_count = atr_shape_elements(&inst->shape);
+  size_t size = atr_dtype_size(shape->dtype);
+  const char *element = atr_interpreter_operand(in, inst, 0);
+  if (count == 0) return; /* empty sums are the zeros that are there */
+  atr_scalar *sums = ATR_NEW_ARRAY(in->work->arena, atr_scalar, sums_count);
+  shape_steps(&inst->shape, results);
+  for (int d = 0, kept = 0; d < shape->rank; d++)
+    if (!atr_inst_names_dim(inst, d)) steps[d] = results[kept++];
+  for (int64_t e = 0; e < count; e++, element += size) {
+    add_element(shape->dtype, element, &sums[to]);
+    for (int d = shape->rank - 1; d >= 0; d--) {
+      to += steps[d];
+      if (++at[d] < shape->dims[d]) break;
+      to -= at[d] * steps[d];
+      at[d] = 0;
+    }
+  }
+  for (int64_t i = 0; i < sums_count; i++) atr_scalar_store(shape->dtype, (char *)out + (size_t)i * size, sums[i]);
+}
+
 /* Each element is its index along one dimension, rounded or wrapped as convert does. */
 static void iota(const atr_interpreter *in, const atr_inst *inst, void *out) {
   (void)in;
@@ -211,6 +243,7 @@ static atr_status evaluate(atr_interpreter *in, const atr_inst *inst, const void
   case ATR_OP_CONVOLUTION: case ATR_OP_LOCAL_CONVOLUTION: fill = atr_interpreter_convolve; break;
   case ATR_OP_LOCAL_DATA_GRADIENT: case ATR_OP_LOCAL_WEIGHT_GRADIENT: fill = atr_interpreter_differentiate; break;
   case ATR_OP_IOTA: fill = iota; break;
+  case ATR_OP_REDUCE: fill = reduce; break;
   case ATR_OP_PAD: fill = pad; break;
   case ATR_OP_REVERSE: fill = reverse; break;
   case ATR_OP_BROADCAST: fill = broadcast; break;

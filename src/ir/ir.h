@@ -20,7 +20,9 @@ typedef enum atr_op {
   ATR_OP_COUNT
 } atr_op;
 
-typedef enum atr_op_kind { ATR_KIND_LEAF, ATR_KIND_CONV, ATR_KIND_SHAPE, ATR_KIND_UNARY, ATR_KIND_BINARY, ATR_KIND_TERNARY } atr_op_kind;
+typedef enum atr_op_kind {
+  ATR_KIND_LEAF, ATR_KIND_CONV, ATR_KIND_REDUCE, ATR_KIND_SHAPE, ATR_KIND_UNARY, ATR_KIND_BINARY, ATR_KIND_TERNARY
+} atr_op_kind;
 
 const char *atr_op_name(atr_op op); /* HLO opcode */
 int atr_op_operand_count(atr_op op);
@@ -104,7 +106,7 @@ typedef struct atr_inst {
     atr_conv *conv;           /* CONVOLUTION, LOCAL_... */
     atr_pad_dim *pad;         /* PAD: one per dimension */
     atr_slice_dim *slice;     /* SLICE: one per dimension */
-    struct { int64_t *dims; int count; } dims; /* REVERSE; BROADCAST: output dim of each operand dim; TRANSPOSE: operand dim of each output dim; CONCATENATE, IOTA: one */
+    struct { int64_t *dims; int count; } dims; /* REVERSE; REDUCE: those summed over; BROADCAST: output dim of each operand dim; TRANSPOSE: operand dim of each output dim; CONCATENATE, IOTA: one */
     atr_direction direction;  /* COMPARE */
   } u;
 } atr_inst;
@@ -139,6 +141,8 @@ atr_module *atr_module_new(atr_arena *arena, const char *name);
 atr_id atr_module_add(atr_module *module, const atr_inst *inst);
 static inline const atr_inst *atr_inst_at(const atr_module *module, atr_id id) { return &module->insts[id]; }
 static inline const atr_inst *atr_operand(const atr_module *module, const atr_inst *inst, int i) { return &module->insts[inst->operands[i]]; }
+/* Is dimension d in the list of REVERSE, REDUCE, ...? */
+bool atr_inst_names_dim(const atr_inst *inst, int d);
 atr_span atr_inst_span(const atr_inst *inst, atr_attr attr); /* the attribute's place, else the instruction's */
 /* Of operations of kind CONV: are weights unshared? Which array is operand 0, operand 1, or with i = 2 the result? What type
  * has one of them? */

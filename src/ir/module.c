@@ -169,6 +169,12 @@ atr_span atr_inst_span(const atr_inst *inst, atr_attr attr) {
   return inst->span;
 }
 
+bool atr_inst_names_dim(const atr_inst *inst, int d) {
+  for (int i = 0; i < inst->u.dims.count; i++)
+    if (inst->u.dims.dims[i] == d) return true;
+  return false;
+}
+
 /* ---- shapes */
 
 atr_shape atr_shape_make(atr_dtype dtype, int rank, const int64_t *dims) {

@@ -213,6 +213,7 @@ static const struct pretty_key {
     {ATR_OP_TRANSPOSE, "dims", "permutation"},
     {ATR_OP_BROADCAST, "dims", "broadcast_dimensions"},
     {ATR_OP_CONCATENATE, "dim", "dimension"},
+    {ATR_OP_REDUCE, "dimensions", "dimensions"},
     {ATR_OP_IOTA, "dim", "iota_dimension"},
 };
 
@@ -308,6 +309,108 @@ static atr_status slice_tail(operation *o) {
   return ATR_OK;
 }
 
+static atr_status reducer_refuse(const operation *o, const atr_mlir_word *by) {
+  return atr_fail(o->m->work, by->span, ATR_UNSUPPORTED, "reduce by '%.*s' is not supported, only by stablehlo.add", shown(by),
+                  by->text);
+}
+
+/* "(%a init: %c) applies stablehlo.add across dimensions = [1]" */
+static atr_status reduce_tail(operation *o) {
+  atr_mlir *m = o->m;
+  atr_mlir_word word;
+  ATR_TRY(atr_mlir_expect(m, "("));
+  ATR_TRY(atr_mlir_operand_read(m, o->scope, &o->operands));
+  if (!atr_mlir_accept_word(m, "init")) return atr_mlir_unexpected(m, "init: and the initial value");
+  ATR_TRY(atr_mlir_expect(m, ":"));
+  ATR_TRY(atr_mlir_operand_read(m, o->scope, &o->operands));
+  ATR_TRY(atr_mlir_expect(m, ")"));
+  if (!atr_mlir_accept_word(m, "applies")) {
+    (void)atr_mlir_word_read(m, &word); /* "across": the computation follows behind the type */
+    return atr_fail(m->work, o->name->span, ATR_UNSUPPORTED,
+                    "reduce with a computation of its own is not supported, only 'applies stablehlo.add'");
+  }
+  if (!atr_mlir_word_read(m, &word)) return atr_mlir_unexpected(m, "stablehlo.add");
+  if (!atr_mlir_word_is(&word, "stablehlo.add")) return reducer_refuse(o, &word);
+  if (!atr_mlir_accept_word(m, "across")) return atr_mlir_unexpected(m, "across");
+  if (!atr_mlir_word_read(m, &word)) return atr_mlir_unexpected(m, "dimensions");
+  return keyed_read(o, &word, ":{");
+}
+
+/* The name of an operation: a word, in the generic form a string. */
+static atr_status op_name_read(atr_mlir *m, atr_mlir_word *out, bool *generic) {
+  *generic = atr_mlir_peek(m) == '"';
+  if (*generic) return atr_mlir_string_read(m, out);
+  return atr_mlir_word_read(m, out) ? ATR_OK : atr_mlir_unexpected(m, "an operation");
+}
+
+/* "^bb0(%a: tensor<f32>, %b: tensor<f32>):" */
+static atr_status reducer_arguments(operation *o, atr_mlir_scope *scope) {
+  atr_mlir *m = o->m;
+  atr_mlir_word name;
+  int64_t index;
+  ATR_TRY(atr_mlir_expect(m, "^"));
+  if (!atr_mlir_word_read(m, &name)) return atr_mlir_unexpected(m, "the name of a block");
+  ATR_TRY(atr_mlir_expect(m, "("));
+  for (int i = 0; i < 2; i++) {
+    atr_inst inst = {.op = ATR_OP_PARAMETER};
+    if (i > 0) ATR_TRY(atr_mlir_expect(m, ","));
+    ATR_TRY(atr_mlir_value_read(m, &name, &index));
+    ATR_TRY(atr_mlir_expect(m, ":"));
+    ATR_TRY(atr_mlir_type_read(m, &inst.shape, &inst.span));
+    if (o->operands.count == 2) ATR_TRY(type_compare(m, o->scope, &o->operands, 1, &inst.shape, inst.span));
+    atr_id id = atr_module_add(scope->module, &inst);
+    ATR_TRY(atr_mlir_scope_bind(m->work, scope, &name, &id, 1));
+    ATR_TRY(atr_mlir_skip_location(m));
+  }
+  ATR_TRY(atr_mlir_expect(m, ")"));
+  return atr_mlir_expect(m, ":");
+}
+
+/* "%c = stablehlo.add %a, %b : tensor<f32>", of which it makes instruction 3. */
+static atr_status reducer_sum(operation *o, atr_mlir_scope *scope) {
+  atr_mlir *m = o->m;
+  atr_mlir_word name, op;
+  int64_t index;
+  bool generic;
+  atr_id id;
+  ATR_TRY(atr_mlir_value_read(m, &name, &index));
+  uint32_t start = m->pos;
+  ATR_TRY(atr_mlir_expect(m, "="));
+  ATR_TRY(op_name_read(m, &op, &generic));
+  if (!atr_mlir_word_is(&op, "stablehlo.add")) return reducer_refuse(o, &op);
+  ATR_TRY(atr_mlir_op_read(m, scope, start, &op, generic, NULL, &id));
+  const atr_id *both = atr_inst_at(scope->module, id)->operands;
+  if (both[0] == both[1])
+    return atr_fail(m->work, op.span, ATR_UNSUPPORTED, "reduce must add both arguments of its computation");
+  ATR_TRY(atr_mlir_scope_bind(m->work, scope, &name, &id, 1));
+  return atr_mlir_skip_location(m);
+}
+
+/* The computation of the generic form, "({ ^bb0(...): %c = ...  stablehlo.return %c : tensor<f32> })". */
+static atr_status reducer_read(operation *o) {
+  atr_mlir *m = o->m;
+  atr_mlir_scope scope = {.module = atr_module_new(m->work->arena, NULL)};
+  atr_mlir_operands returned = {0};
+  atr_mlir_word op;
+  bool generic;
+  ATR_TRY(atr_mlir_expect(m, "("));
+  ATR_TRY(atr_mlir_expect(m, "{"));
+  ATR_TRY(reducer_arguments(o, &scope));
+  ATR_TRY(reducer_sum(o, &scope));
+  if (atr_mlir_peek(m) == '%')
+    return atr_fail(m->work, atr_mlir_here(m), ATR_UNSUPPORTED, "reduce by more than stablehlo.add is not supported");
+  ATR_TRY(op_name_read(m, &op, &generic));
+  if (!atr_mlir_word_is(&op, "stablehlo.return")) return reducer_refuse(o, &op);
+  bool list = atr_mlir_accept(m, "(");
+  ATR_TRY(atr_mlir_operand_read(m, &scope, &returned));
+  if (returned.items[0].id != 3)
+    return atr_fail(m->work, returned.items[0].span, ATR_UNSUPPORTED, "reduce must return the sum");
+  if (list) ATR_TRY(atr_mlir_expect(m, ")"));
+  ATR_TRY(atr_mlir_skip(m, "", false)); /* types and locations, to the closing brace */
+  ATR_TRY(atr_mlir_expect(m, "}"));
+  return atr_mlir_expect(m, ")");
+}
+
 static atr_status operand_count_check(const operation *o) {
   int wanted = atr_op_operand_count(o->inst.op), count = o->operands.count;
   if (wanted < 0 && count > 0) return ATR_OK; /* concatenate takes any number but none */
@@ -347,11 +450,14 @@ static atr_status form_read(operation *o, bool generic) {
   if (generic) {
     ATR_TRY(atr_mlir_operand_list_read(o->m, o->scope, &o->operands));
     ATR_TRY(atr_mlir_properties_read(o->m, &o->attrs));
+    if (o->inst.op == ATR_OP_REDUCE) ATR_TRY(reducer_read(o));
+    if (atr_mlir_accept(o->m, "{")) ATR_TRY(atr_mlir_dict_read(o->m, &o->attrs)); /* behind the computation */
     ATR_TRY(operand_count_check(o));
     return type_read(o);
   }
   if (o->inst.op == ATR_OP_CONVOLUTION) ATR_TRY(conv_tail(o));
   else if (o->inst.op == ATR_OP_SLICE) ATR_TRY(slice_tail(o));
+  else if (o->inst.op == ATR_OP_REDUCE) ATR_TRY(reduce_tail(o));
   else if (o->inst.op != ATR_OP_CONSTANT) ATR_TRY(plain_tail(o));
   if (atr_mlir_accept(o->m, "{")) ATR_TRY(atr_mlir_dict_read(o->m, &o->attrs));
   ATR_TRY(operand_count_check(o));
@@ -452,6 +558,7 @@ static atr_status attributes_store(operation *o) {
     return atr_mlir_conv_read(o->m, &o->attrs, operand_shape(o->scope, &o->operands, 1), o->name->span, o->spans,
                               &o->inst.u.conv);
   case ATR_OP_PAD: return pad_store(o);
+  case ATR_OP_REDUCE:
   case ATR_OP_REVERSE: return dims_store(o, "dimensions");
   case ATR_OP_BROADCAST: return dims_store(o, "broadcast_dimensions");
   case ATR_OP_TRANSPOSE: return dims_store(o, "permutation");

@@ -51,7 +51,7 @@
  *   R22       *lists of dimensions: length, range, no repeats entries in dimensions;           dims-count, -range, -twice,
  *                                                             is outside; twice                concatenate-dimension,
  *                                                                                              iota-dimension, iota-rank
- *             *                                               reverse names                    reverse-count
+ *             *                                               reverse names; reduce names      reverse-count, reduce-count
  *   R23       *broadcast keeps extents                        broadcast puts                   broadcast-extent
  *   R24       *reshape keeps the number of elements           reshape must keep                reshape-count
  *   R25       *slice: stride >= 1, 0 <= start <= limit <= dim slice stride; slice of           slice-stride, -range, -crossed,
@@ -65,10 +65,13 @@
  *   R31        operations take certain classes of dtypes      is not defined for               add-pred, exponential-integer,
  *                                                                                              maximum-complex
  *                                                                                              abs-unsigned, clamp-complex,
- *                                                                                              and-float, real-integer, iota-pred
+ *                                                                                              and-float, real-integer, iota-pred,
+ *                                                                                              reduce-pred
  *   R32        complex numbers have no order                  complex numbers have no order    compare-complex
  *   R33        comparison direction is one of six             comparison direction             compare-direction
  *   R34       *complex: parts are f32 or f64                  complex is not defined for       complex-half
+ *   R36       *reduce: initial value a scalar, same dtype     initial value of reduce must be  reduce-init-type
+ *   R37        reduce: the initial value is the constant 0    must be the constant 0           reduce-init, -init-parameter
  *
  * Rules that a reader already refuses (by its own message, where text cannot even spell the fault) are tested here with
  * instructions made by hand: tests/unit/test_verify.c and test_build.c. C27 is R10 to R12, which allow other result types as
@@ -131,6 +134,7 @@ static atr_status verify_dtype(atr_work *work, const atr_inst *inst, atr_dtype d
 /* Convolutions have messages of their own. */
 static atr_status verify_domain(atr_work *work, const atr_module *module, const atr_inst *inst) {
   if (inst->op == ATR_OP_IOTA) return verify_dtype(work, inst, inst->shape.dtype, "one of f32 instead");
+  if (inst->op == ATR_OP_REDUCE) return verify_dtype(work, inst, inst->shape.dtype, "its operand to f32 first");
   for (int i = 0; i < inst->operand_count && atr_op_is_elementwise(inst->op); i++)
     ATR_TRY(verify_dtype(work, inst, atr_operand(module, inst, i)->shape.dtype, "its operands to f32 first"));
   return ATR_OK;
@@ -144,6 +148,17 @@ static atr_status verify_compare(atr_work *work, const atr_module *module, const
   ATR_RULE(work, inst, ATR_ATTR_DIRECTION,
            atr_dtype_class_of(dtype) != ATR_CLASS_COMPLEX || direction == ATR_EQ || direction == ATR_NE,
            "complex numbers have no order: %s can be compared with EQ and NE only", atr_dtype_name(dtype));
+  return ATR_OK;
+}
+
+/* HLO starts a sum anywhere; here it starts at zero, which is what sums are written with. */
+static atr_status verify_reduce(atr_work *work, const atr_module *module, const atr_inst *inst) {
+  const atr_inst *init = atr_operand(module, inst, 1);
+  ATR_RULE(work, inst, ATR_ATTR_OPCODE, init->op == ATR_OP_CONSTANT && init->u.literal != NULL,
+           "initial value of reduce must be the constant 0, got the result of %s", atr_op_name(init->op));
+  atr_scalar start = atr_scalar_load(init->shape.dtype, init->u.literal);
+  ATR_RULE(work, inst, ATR_ATTR_OPCODE, start.re == 0 && start.im == 0 && start.i == 0,
+           "initial value of reduce must be the constant 0, got another constant");
   return ATR_OK;
 }
 
@@ -210,6 +225,7 @@ atr_status atr_verify_inst(atr_work *work, const atr_module *module, const atr_i
   ATR_TRY(atr_infer_shape(work, module, inst, &inferred));
   ATR_TRY(verify_domain(work, module, inst));
   if (atr_op_kind_of(inst->op) == ATR_KIND_CONV) ATR_TRY(verify_conv(work, module, inst));
+  if (inst->op == ATR_OP_REDUCE) ATR_TRY(verify_reduce(work, module, inst));
   if (inst->op == ATR_OP_COMPARE) ATR_TRY(verify_compare(work, module, inst));
   ATR_RULE(work, inst, ATR_ATTR_SHAPE, atr_shape_equal(&inst->shape, &inferred), "%s has type %s, but its operands give %s",
            atr_op_name(inst->op), atr_shape_text(work, &inst->shape), atr_shape_text(work, &inferred));

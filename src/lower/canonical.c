@@ -6,8 +6,8 @@
  * Three decisions, each made once for every value:
  *
  *   view   transpose, reverse, slice, broadcast, most reshapes: strides and an offset into another value's buffer; nothing runs
- *   group  an elementwise value or a convolution all of whose users are elementwise values of one group is computed inside that
- *          group's nest and never stored: bias, residual, activation, clamp and convert end up behind the sum
+ *   group  an elementwise value, a convolution or a reduce all of whose users are elementwise values of one group is computed
+ *          inside that group's nest and never stored: bias, residual, activation, clamp and convert end up behind the sum
  *   root   everything else gets a buffer and a nest; an iota gets a constant list of indices, which its other dimensions repeat
  *
  * and three foldings into the convolution's own accesses: a zero pad in front (rule 4), a convert in front, a transpose or
@@ -34,7 +34,7 @@ typedef struct lowering {
   atr_program *program;
   view *views;     /* by id; base == id: the value has a buffer of its own */
   uint32_t *group; /* by id: root that computes it; 0: not computed (dead, or a view) */
-  bool *has_conv;  /* by root id: its group holds a convolution */
+  bool *has_sum;   /* by root id: its group holds a convolution or a reduce */
   bool *needed;    /* by id: somebody reads its buffer */
   uint32_t *uses;  /* by id: users in the graph, results included */
   int *result_of;  /* by id: 1 + number of the result whose buffer the value is written to; 0: none */
@@ -42,6 +42,7 @@ typedef struct lowering {
 } lowering;
 
 static bool is_conv(atr_op op) { return atr_op_kind_of(op) == ATR_KIND_CONV; }
+static bool is_sum(atr_op op) { return is_conv(op) || op == ATR_OP_REDUCE; }
 
 /* ---- views */
 
@@ -157,7 +158,7 @@ static void forward_result(lowering *l, uint32_t id, int number) {
   if (inst->op != ATR_OP_TRANSPOSE && inst->op != ATR_OP_COPY) return;
   uint32_t source = inst->operands[0];
   const atr_inst *from = atr_inst_at(l->module, source);
-  bool computed = is_conv(from->op) || atr_op_is_elementwise(from->op) || from->op == ATR_OP_PAD ||
+  bool computed = is_sum(from->op) || atr_op_is_elementwise(from->op) || from->op == ATR_OP_PAD ||
                   from->op == ATR_OP_CONCATENATE;
   if (l->uses[source] != 1 || l->uses[id] != 1 || !computed || l->result_of[source] != 0) return;
   view v = own_view(source, &inst->shape, false);
@@ -225,15 +226,18 @@ static bool fold_pad(const lowering *l, const atr_inst *conv, atr_conv *folded) 
   return true;
 }
 
-/* The value that a convolution really reads for operand i: behind a folded pad and one convert. */
-static uint32_t conv_source(const lowering *l, const atr_inst *conv, int i) {
+/* The value that a convolution or reduce really reads for operand i: behind a folded pad and one convert. */
+static uint32_t sum_source(const lowering *l, const atr_inst *sum, int i) {
   atr_conv folded;
-  uint32_t id = conv->operands[i];
-  if (i == 0 && fold_pad(l, conv, &folded)) id = atr_inst_at(l->module, id)->operands[0];
+  uint32_t id = sum->operands[i];
+  if (i == 0 && is_conv(sum->op) && fold_pad(l, sum, &folded)) id = atr_inst_at(l->module, id)->operands[0];
   const atr_inst *inst = atr_inst_at(l->module, id);
   if (inst->op == ATR_OP_CONVERT && l->result_of[id] == 0) id = inst->operands[0];
   return id;
 }
+
+/* Operands that are read: the zero that a reduce starts at is not. */
+static int factors_of(const atr_inst *sum) { return is_conv(sum->op) ? 2 : 1; }
 
 static void need(lowering *l, uint32_t id) { l->needed[l->views[id].base] = true; }
 
@@ -243,7 +247,7 @@ static uint32_t users_group(const lowering *l, uint32_t id, const uint32_t *user
   uint32_t g = user_group[id];
   if (g == 0 || g == UINT32_MAX || l->needed[id]) return 0;
   if (!atr_shape_same_dims(&inst->shape, &atr_inst_at(l->module, g)->shape)) return 0;
-  if (is_conv(inst->op) && l->has_conv[g]) return 0;
+  if (is_sum(inst->op) && l->has_sum[g]) return 0;
   return g;
 }
 
@@ -261,17 +265,17 @@ static void find_groups(lowering *l) {
   }
   for (uint32_t id = m->count; id >= 1; id--) {
     const atr_inst *inst = &m->insts[id];
-    bool fusible = atr_op_is_elementwise(inst->op) || is_conv(inst->op);
+    bool fusible = atr_op_is_elementwise(inst->op) || is_sum(inst->op);
     uint32_t g = fusible ? users_group(l, id, user_group) : 0;
     if (fusible && g == 0 && user_group[id] != 0) l->needed[id] = true;
     if (g == 0 && (l->views[id].base != id || !l->needed[id])) continue;
     if (g == 0) g = id;
     l->group[id] = g;
-    if (is_conv(inst->op)) {
-      l->has_conv[g] = true;
-      for (int i = 0; i < 2; i++) {
-        need(l, conv_source(l, inst, i));
-        note_user(user_group, conv_source(l, inst, i), UINT32_MAX);
+    if (is_sum(inst->op)) {
+      l->has_sum[g] = true;
+      for (int i = 0; i < factors_of(inst); i++) {
+        need(l, sum_source(l, inst, i));
+        note_user(user_group, sum_source(l, inst, i), UINT32_MAX);
       }
       continue;
     }
@@ -279,7 +283,7 @@ static void find_groups(lowering *l) {
       uint32_t operand = inst->operands[i];
       note_user(user_group, operand, atr_op_is_elementwise(inst->op) ? g : UINT32_MAX);
       const atr_inst *from = atr_inst_at(m, operand);
-      bool may_join = atr_op_is_elementwise(inst->op) && (atr_op_is_elementwise(from->op) || is_conv(from->op));
+      bool may_join = atr_op_is_elementwise(inst->op) && (atr_op_is_elementwise(from->op) || is_sum(from->op));
       if (!may_join) need(l, operand);
     }
   }
@@ -348,7 +352,7 @@ static void map_domain(lowering *l, atr_nest *nest, const atr_shape *shape, atr_
 static atr_access conv_access(lowering *l, const atr_nest *nest, const atr_inst *inst, int i, const atr_conv_dims *d) {
   atr_conv folded;
   fold_pad(l, inst, &folded);
-  uint32_t source = conv_source(l, inst, i);
+  uint32_t source = sum_source(l, inst, i);
   atr_conv_array array = atr_conv_array_at(inst->op, i);
   const int *positions = atr_conv_positions(&folded, array);
   atr_affine coords[ATR_MAX_RANK] = {{0}};
@@ -378,6 +382,34 @@ static void conv_nest(lowering *l, atr_nest *nest, const atr_inst *inst, atr_aff
   atr_conv_coords(nest, inst, atr_conv_array_at(inst->op, 2), &d, coords);
 }
 
+/* The number 1 as an array without dimensions. */
+static atr_access access_one(lowering *l, atr_dtype dtype) {
+  void *one = atr_arena_alloc(l->work->arena, atr_dtype_size(dtype));
+  atr_scalar_store(dtype, one, (atr_scalar){.re = 1, .i = 1});
+  atr_buffer b = {.name = "one", .kind = ATR_BUFFER_CONSTANT, .dtype = dtype, .elements = 1, .data = one};
+  return (atr_access){.buffer = atr_program_new_buffer(l->work->arena, l->program, &b)};
+}
+
+/* A reduce is a convolution whose window is the dimensions summed over, with weights of 1. That of complex numbers is real, so
+ * that an infinite part leaves the other alone. */
+static void reduce_nest(lowering *l, atr_nest *nest, const atr_inst *inst, atr_affine *coords) {
+  const atr_shape *shape = &atr_operand(l->module, inst, 0)->shape;
+  atr_affine from[ATR_MAX_RANK] = {{0}};
+  int kept = 0;
+  map_domain(l, nest, &inst->shape, coords);
+  for (int d = 0; d < shape->rank; d++) {
+    bool reduced = atr_inst_names_dim(inst, d);
+    if (!reduced) from[d] = coords[kept++];
+    else from[d].coef[atr_nest_add_dim(nest, atr_arena_printf(l->work->arena, "r%d", d), shape->dims[d], true)] = 1;
+  }
+  nest->has_acc = true;
+  nest->lhs_dtype = inst->shape.dtype;
+  nest->acc_dtype = atr_dtype_accumulator(inst->shape.dtype, inst->shape.dtype, inst->shape.dtype);
+  nest->rhs_dtype = atr_dtype_real(nest->acc_dtype);
+  nest->lhs = access_of(l, sum_source(l, inst, 0), from);
+  nest->rhs = access_one(l, nest->rhs_dtype);
+}
+
 /* The step for operand `id` of an elementwise op: inside the group its own step, else a load, or a constant where it is one
  * scalar. */
 static int operand_step(lowering *l, atr_nest *nest, uint32_t id, const int *steps, const atr_affine *coords) {
@@ -400,7 +432,7 @@ static void group_steps(lowering *l, atr_nest *nest, uint32_t root, const atr_af
     if (l->group[id] != root) continue;
     const atr_inst *inst = atr_inst_at(l->module, id);
     atr_expr e = {.kind = ATR_EXPR_OP, .dtype = inst->shape.dtype, .op = inst->op};
-    if (is_conv(inst->op)) {
+    if (is_sum(inst->op)) {
       e.kind = ATR_EXPR_ACC;
     } else {
       if (inst->op == ATR_OP_COMPARE) e.direction = inst->u.direction;
@@ -422,12 +454,13 @@ static void finish_nest(lowering *l, atr_nest *nest) {
 }
 
 static void lower_group(lowering *l, uint32_t root) {
-  const atr_inst *inst = atr_inst_at(l->module, root), *conv = NULL;
+  const atr_inst *inst = atr_inst_at(l->module, root), *sum = NULL;
   atr_nest *nest = new_nest(l, inst->name);
   atr_affine coords[ATR_MAX_RANK] = {{0}};
-  for (uint32_t id = 1; id <= root && l->has_conv[root]; id++)
-    if (l->group[id] == root && is_conv(atr_inst_at(l->module, id)->op)) conv = atr_inst_at(l->module, id);
-  if (conv != NULL) conv_nest(l, nest, conv, coords);
+  for (uint32_t id = 1; id <= root && l->has_sum[root]; id++)
+    if (l->group[id] == root && is_sum(atr_inst_at(l->module, id)->op)) sum = atr_inst_at(l->module, id);
+  if (sum != NULL && is_conv(sum->op)) conv_nest(l, nest, sum, coords);
+  else if (sum != NULL) reduce_nest(l, nest, sum, coords);
   else map_domain(l, nest, &inst->shape, coords);
   group_steps(l, nest, root, coords);
   nest->out = access_of(l, root, coords);
@@ -520,7 +553,7 @@ static lowering lowering_make(atr_work *work, const atr_module *module) {
                     .program = ATR_NEW(arena, atr_program),
                     .views = ATR_NEW_ARRAY(arena, view, n),
                     .group = ATR_NEW_ARRAY(arena, uint32_t, n),
-                    .has_conv = ATR_NEW_ARRAY(arena, bool, n),
+                    .has_sum = ATR_NEW_ARRAY(arena, bool, n),
                     .needed = ATR_NEW_ARRAY(arena, bool, n),
                     .uses = ATR_NEW_ARRAY(arena, uint32_t, n),
                     .result_of = ATR_NEW_ARRAY(arena, int, n),

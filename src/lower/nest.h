@@ -118,7 +118,8 @@ typedef struct atr_nest {
   bool has_acc;
   atr_access lhs, rhs;
   atr_dtype lhs_dtype,
-      rhs_dtype; /* what the operands are converted to before the product (the convolution's own operand types) */
+      rhs_dtype; /* what the operands are converted to before the product (the convolution's own operand types); a real rhs
+                    may scale a complex lhs */
   atr_dtype acc_dtype;
   atr_expr *exprs; /* [1 .. expr_count] */
   int expr_count, expr_capacity;

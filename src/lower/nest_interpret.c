@@ -79,6 +79,11 @@ static atr_scalar widen(const machine *m, atr_dtype from, atr_scalar value) {
   return to_float ? atr_scalar_convert(from, ATR_F64, value) : value;
 }
 
+static void add_complex_product(atr_scalar *sum, atr_scalar a, atr_scalar b, bool b_is_real) {
+  sum->re += a.re * b.re - (b_is_real ? 0 : a.im * b.im);
+  sum->im += a.im * b.re + (b_is_real ? 0 : a.re * b.im);
+}
+
 static void add_product(machine *m, atr_scalar a, atr_scalar b) {
   atr_scalar *sum = &m->sum;
   switch (m->sum_class) {
@@ -87,10 +92,7 @@ static void add_product(machine *m, atr_scalar a, atr_scalar b) {
   case ATR_CLASS_SINT:
   case ATR_CLASS_UINT: sum->i = (int64_t)((uint64_t)sum->i + (uint64_t)a.i * (uint64_t)b.i); return;
   case ATR_CLASS_FLOAT: sum->re += a.re * b.re; return;
-  case ATR_CLASS_COMPLEX:
-    sum->re += a.re * b.re - a.im * b.im;
-    sum->im += a.re * b.im + a.im * b.re;
-    return;
+  case ATR_CLASS_COMPLEX: add_complex_product(sum, a, b, atr_dtype_class_of(m->nest->rhs_dtype) == ATR_CLASS_FLOAT); return;
   }
 }
 

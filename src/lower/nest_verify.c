@@ -115,7 +115,8 @@ static atr_status check_sum(checker *c) {
   if (!nest->has_acc) return ATR_OK;
   RULE(c, is_dtype(nest->lhs_dtype) && is_dtype(nest->rhs_dtype) && is_dtype(nest->acc_dtype), "%s", "the sum lacks a dtype");
   atr_dtype_class operands = family(nest->lhs_dtype), sum = family(nest->acc_dtype);
-  RULE(c, operands == family(nest->rhs_dtype), "lhs as %s and rhs as %s are of different classes",
+  bool scaled = operands == ATR_CLASS_COMPLEX && family(nest->rhs_dtype) == ATR_CLASS_FLOAT; /* a real factor */
+  RULE(c, operands == family(nest->rhs_dtype) || scaled, "lhs as %s and rhs as %s are of different classes",
        atr_dtype_name(nest->lhs_dtype), atr_dtype_name(nest->rhs_dtype));
   RULE(c, operands == sum || (operands < sum && sum <= ATR_CLASS_FLOAT), "products of %s cannot be summed in %s",
        atr_dtype_name(nest->lhs_dtype), atr_dtype_name(nest->acc_dtype));

@@ -73,6 +73,9 @@ static const char *const seeds[] = {
     "  l = f32[2,5] slice(s), slice={[1:4:2], [0:5:1]}\n  q = f32[4,9] pad(l, z), padding=1_1x0_0_1\n"
     "  v = f32[4,9] reverse(q), dimensions={1}\n  k = f32[8,9] concatenate(v, q), dimensions={0}\n"
     "  w = bf16[72] convert(f32[72] reshape(k))\n  ROOT u = bf16[72] clamp(w, w, w)\n}\n",
+    "HloModule r\nadd {\n  a = f32[] parameter(0)\n  b = f32[] parameter(1)\n  ROOT c = f32[] add(a, b)\n}\n"
+    "ENTRY e {\n  x = f32[4,3] parameter(0)\n  z = f32[] constant(0)\n"
+    "  ROOT y = f32[3] reduce(x, z), dimensions={0}, to_apply=add\n}\n",
     "HloModule l\nENTRY e {\n  x = f32[1,5,5,2] parameter(0)\n  w = f32[5,5,18,4] parameter(1)\n"
     "  ROOT y = f32[1,5,5,4] custom-call(x, w), custom_call_target=\"atrous.local_convolution\", "
     "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f, edge_mode=reflectxzero\n}\n",

@@ -87,6 +87,13 @@ static double terms_of(const step *s) {
   return n;
 }
 
+/* A reduce is a convolution with weights of 1. */
+static double reduce_terms(const atr_inst *inst, const atr_shape *operand) {
+  double n = 1;
+  for (int i = 0; i < inst->u.dims.count; i++) n *= (double)operand->dims[inst->u.dims.dims[i]];
+  return n;
+}
+
 /* Pairs of bf16 may be added by an instruction that takes subnormal numbers as zero (doc/ir.md, section 4): each of n terms then
  * loses less than 2^-126 of either factor, of the product and of the sum. */
 static double flushed(const step *s, double n) {
@@ -106,6 +113,14 @@ static bound of_conv(const step *s) {
   double passed = n * (s->in[0].largest * s->error[1] + s->error[0] * s->in[1].largest + s->error[0] * s->error[1]);
   passed += flushed(s, n);
   return within(2 * (n + 4) * (epsilon(sum) * total + smallest(sum)) + passed + smallest(result), epsilon(result) * 2);
+}
+
+static bound of_reduce(const step *s) {
+  atr_dtype dtype = s->inst->shape.dtype, sum = atr_dtype_accumulator(dtype, dtype, dtype);
+  if (!is_floating(dtype)) return s->exact ? EXACT : UNKNOWN;
+  double n = reduce_terms(s->inst, &s->operand[0]->shape), total = n * s->in[0].largest;
+  if (s->exact && s->in[0].integral && total * epsilon(sum) < 1) return EXACT;
+  return within(2 * n * epsilon(sum) * total + n * s->error[0] + smallest(dtype), epsilon(dtype) * 2);
 }
 
 /* An operation that rounds once: exact of exact operands, else `error` and the rounding. */
@@ -167,6 +182,7 @@ static bound of_op(const step *s) {
   atr_op op = s->inst->op;
   if (atr_op_kind_of(op) == ATR_KIND_LEAF) return EXACT;
   if (atr_op_kind_of(op) == ATR_KIND_CONV) return of_conv(s);
+  if (op == ATR_OP_REDUCE) return of_reduce(s);
   if (passes_on(op)) return s->worst;
   if (!is_floating(s->inst->shape.dtype)) return s->exact ? EXACT : UNKNOWN; /* and what compares or converts to it */
   switch ((int)op) {
@@ -193,6 +209,8 @@ static bool near_overflow(const step *s, const bound *b) {
   if (!is_floating(dtype) || (b->absolute == 0 && b->relative == 0) || passes_on(s->inst->op) || b->ceiling > 0) return false;
   if (atr_op_kind_of(s->inst->op) == ATR_KIND_CONV)
     if (terms_of(s) * s->in[0].largest * s->in[1].largest > greatest(ATR_F32) / 4) return true;
+  if (s->inst->op == ATR_OP_REDUCE && reduce_terms(s->inst, &s->operand[0]->shape) * s->in[0].largest > greatest(ATR_F32) / 4)
+    return true;
   return s->out.largest + b->absolute > greatest(dtype) * NEAR || !s->out.finite;
 }
 

@@ -1,8 +1,8 @@
 /* values.c - random values of a wanted shape (generate.h).
  *
  * In: dtype and extents. Out: a parameter or constant, or an operation of the graph whose result has that shape, with operands
- * made the same way: so a pad, reverse, transpose, convert, broadcast, slice, reshape or concatenate stands in front of
- * convolutions, biases and results alike. */
+ * made the same way: so a pad, reverse, transpose, convert, broadcast, slice, reshape, concatenate or reduce stands in front
+ * of convolutions, biases and results alike. */
 #include "generate.h"
 
 #include <math.h>
@@ -210,6 +210,23 @@ static atr_value broadcast_to(gen *g, const atr_shape *shape, int depth) {
   return atr_build_broadcast(g->b, gen_value(g, &from, depth), &to, map, rank);
 }
 
+/* Up to three dimensions, put in anywhere, are summed over. */
+static atr_value reduce_to(gen *g, const atr_shape *shape, int depth) {
+  int64_t dims[ATR_MAX_RANK], summed[3];
+  int rank = 0, count = 0, room = ATR_MAX_RANK - shape->rank;
+  bool is_number = atr_op_takes(ATR_OP_REDUCE, shape->dtype);
+  for (int i = 0; i <= shape->rank; i++) {
+    while (count < 3 && count < room && rng_chance(&g->r, 1, 3)) {
+      summed[count++] = rank;
+      dims[rank++] = gen_extent(g, 6);
+    }
+    if (i < shape->rank) dims[rank++] = shape->dims[i];
+  }
+  atr_shape from = atr_shape_make(shape->dtype, rank, dims);
+  if (!is_number || atr_shape_elements(&from) > BIG_OPERAND) return gen_leaf(g, shape);
+  return atr_build_reduce(g->b, gen_value(g, &from, depth), summed, count);
+}
+
 static atr_value concatenate_to(gen *g, const atr_shape *shape, int depth) {
   if (shape->rank == 0) return gen_leaf(g, shape);
   atr_value parts[3];
@@ -247,8 +264,8 @@ static atr_value elementwise_to(gen *g, const atr_shape *shape, int depth) {
 
 atr_value gen_value(gen *g, const atr_shape *shape, int depth) {
   typedef atr_value (*maker)(gen * g, const atr_shape *shape, int depth);
-  static const maker makers[] = {transpose_to, reverse_to,   slice_to,       pad_to,     pad_to,
-                                 reshape_to,   broadcast_to, concatenate_to, convert_to, elementwise_to};
+  static const maker makers[] = {transpose_to, reverse_to,     slice_to,   pad_to,         pad_to,   reshape_to,
+                                 broadcast_to, concatenate_to, convert_to, elementwise_to, reduce_to};
   bool plain = depth <= 0 || g->elements > MANY_ELEMENTS || atr_shape_elements(shape) > BIG_OPERAND;
   if (plain || rng_chance(&g->r, 3, 5)) return gen_leaf(g, shape);
   return gen_keep(g, RNG_PICK(&g->r, makers)(g, shape, depth - 1));

@@ -26,9 +26,12 @@ static inline atr_target target_of_row(int row, bool vnni) {
 /* ORDER rows: src/lower/target.c */
 enum { ROW_AVX512, ROW_AVX512_HALF, ROW_AVX2, ROW_SSE2, ROW_NEON, ROW_VECTOR128, ROW_COUNT };
 
+/* What a reduce of f32 applies: to_apply=add. */
+#define ADD "add { a = f32[] parameter(0) b = f32[] parameter(1) ROOT c = f32[] add(a, b) }\n"
+
 /* The module of these instructions, verified. */
 static inline const atr_module *module_of(const char *instructions) {
-  char *text = atr_arena_printf(&arena, "HloModule m\n\nENTRY main {\n  %s\n}\n", instructions);
+  char *text = atr_arena_printf(&arena, "HloModule m\n\n" ADD "ENTRY main {\n  %s\n}\n", instructions);
   atr_work reading = work_on("m", text, strlen(text));
   atr_module *module = NULL;
   ck_assert_msg(atr_hlo_read(&reading, &module) == ATR_OK, "%s\n%s", reading.message, text);

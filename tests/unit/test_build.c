@@ -463,6 +463,10 @@ START_TEST(test_moves) {
   atr_value x = PARAMETER(ATR_F8E5M2, 2, 3, 4); /* moving is all that fp8 can do */
   EXPECT_TYPE(atr_build_reverse(b, x, DIMS(2, 0), 2), ATR_F8E5M2, 2, 3, 4);
   EXPECT_TYPE(atr_build_reverse(b, x, NULL, 0), ATR_F8E5M2, 2, 3, 4);
+  atr_value n = PARAMETER(ATR_BF16, 2, 3, 4);
+  EXPECT_TYPE(atr_build_reduce(b, n, DIMS(2, 0), 2), ATR_BF16, 3);
+  EXPECT_TYPE(atr_build_reduce(b, n, DIMS(0, 1, 2), 3), ATR_BF16);
+  EXPECT_TYPE(atr_build_reduce(b, n, NULL, 0), ATR_BF16, 2, 3, 4);
   EXPECT_TYPE(atr_build_transpose(b, x, DIMS(2, 0, 1), 3), ATR_F8E5M2, 4, 2, 3);
   atr_shape wide = SHAPE(ATR_F8E5M2, 4, 7, 2, 3), flat = SHAPE(ATR_F8E5M2, 6, 4);
   EXPECT_TYPE(atr_build_broadcast(b, x, &wide, DIMS(2, 3, 0), 3), ATR_F8E5M2, 4, 7, 2, 3);
@@ -528,6 +532,11 @@ BAD(reverse_three, atr_build_reverse(b, x, DIMS(0, 1, 0), 3))
 BAD(reverse_many, atr_build_reverse(b, x, many, 20))
 BAD(reverse_null, atr_build_reverse(b, x, NULL, 1))
 BAD(reverse_count, atr_build_reverse(b, x, zero_one, -1))
+BAD(reduce_twice, atr_build_reduce(b, x, zero_zero, 2))
+BAD(reduce_three, atr_build_reduce(b, x, DIMS(0, 1, 0), 3))
+BAD(reduce_null, atr_build_reduce(b, x, NULL, 1))
+BAD(reduce_nothing, atr_build_reduce(b, 0, NULL, 0))
+BAD(reduce_pred, atr_build_reduce(b, PARAMETER(ATR_PRED, 2), DIMS(0), 1))
 BAD(transpose_twice, atr_build_transpose(b, x, zero_zero, 2))
 BAD(transpose_count, atr_build_transpose(b, x, zero_one, 1))
 BAD(broadcast_extent, broadcast(x, ATR_F32, 3, 2, zero_one, 2))
@@ -598,6 +607,11 @@ static const bad_row bad_rows[] = {
     {reverse_many, ATR_INVALID_ARGUMENT, "reverse: its dimensions are NULL, or their number 20 is outside 0..12"},
     {reverse_null, ATR_INVALID_ARGUMENT, "reverse: its dimensions are NULL"},
     {reverse_count, ATR_INVALID_ARGUMENT, "their number -1 is outside 0..12"},
+    {reduce_twice, ATR_VERIFY_ERROR, "reduce names dimension 0 twice"},
+    {reduce_three, ATR_VERIFY_ERROR, "reduce names 3 dimensions, but f32[2,3] has 2"},
+    {reduce_null, ATR_INVALID_ARGUMENT, "reduce: its dimensions are NULL"},
+    {reduce_nothing, ATR_INVALID_ARGUMENT, "operand 0 of reduce is not a value of this builder"},
+    {reduce_pred, ATR_VERIFY_ERROR, "reduce is not defined for pred; it takes integers, floats and complex numbers"},
     {transpose_twice, ATR_VERIFY_ERROR, "transpose names dimension 0 twice"},
     {transpose_count, ATR_VERIFY_ERROR, "transpose needs 2 entries in dimensions, got 1"},
     {broadcast_extent, ATR_VERIFY_ERROR, "broadcast puts operand dimension 0 of extent 2 in result dimension 0 of extent 3"},

@@ -87,6 +87,13 @@ static const decision decisions[] = {
      "x = f32[5] parameter(0) k = f32[2] constant({1,2}) ROOT t = (f32[5], f32[2]) tuple(x, k)", "result.0 result.1 ", ""},
     {"dead values",
      XW "c = convolution(x, w)" SAME "d = negate(c) p = f32[1,12,4] pad(x, k), padding=0_0x1_2x0_0 ROOT y = abs(x)", "y ", ""},
+    {"a reduce with its neighbours behind it and a convert in front",
+     "x = bf16[3,5] parameter(0) f = f32[3,5] convert(x) o = f32[] constant(0) s = f32[3] reduce(f, o), dimensions={1}, "
+     "to_apply=add n = negate(s) ROOT y = bf16[3] convert(n)",
+     "y ", ""},
+    {"a convolution in front of a reduce",
+     XW "c = convolution(x, w)" SAME "o = f32[] constant(0) ROOT y = f32[8] reduce(c, o), dimensions={0,1}, to_apply=add",
+     "c y ", "c "},
     {"an iota is a list", "x = f32[3,5] parameter(0) i = f32[3,5] iota(), iota_dimension=1 ROOT y = add(x, i)", "y ", ""},
     {"no convolution", "x = f32[3,5] parameter(0) a = negate(x) b = abs(a) ROOT y = add(a, b)", "y ", ""},
 };

@@ -226,6 +226,10 @@ typedef struct error_row {
 #define PARSE ATR_PARSE_ERROR
 #define VERIFY ATR_VERIFY_ERROR
 #define UNSUPPORTED ATR_UNSUPPORTED
+/* A module whose first computation is NAME; v is its f32[4,6], z its zero. */
+#define R(name, dtype, sum)                                                                                                    \
+  "HloModule m\n" name " { a = " dtype "[] parameter(0) b = " dtype "[] parameter(1) ROOT c = " dtype "[] " sum " }\n"         \
+  "ENTRY e {\n" V "z = f32[] constant(0)\n"
 
 static const error_row error_rows[] = {
     {"", PARSE, "", "expected 'HloModule' but found the end of the text"},
@@ -332,6 +336,22 @@ static const error_row error_rows[] = {
     {M "a = f32[8] iota(), iota_dimension=9223372036854775808 }", PARSE, "9223", "expected the number of a dimension"},
     {M "a = f32[8] iota(), dimensions={0} }", PARSE, "dimensions", "iota has no attribute 'dimensions'"},
     {M V "a = f32[4,6] iota(v), iota_dimension=0 }", PARSE, "iota", "iota takes 0 operands but has 1"},
+    {R("add", "f32", "add(a, b)") "ROOT y = f32[4] reduce(v, z), dimensions={1} }", PARSE, "reduce",
+     "reduce needs the attribute 'to_apply'"},
+    {R("add", "f32", "add(a, b)") "ROOT y = f32[4] reduce(v, z), to_apply=add }", PARSE, "reduce",
+     "reduce needs the attribute 'dimensions'"},
+    {R("add", "f32", "add(a, b)") "ROOT y = f32[4] reduce(v, z), dimensions={1}, to_apply=sum }", PARSE, "sum }",
+     "there is no computation 'sum'"},
+    {R("add", "f32", "add(a, b)") "ROOT y = f32[4] reduce(v, v, z, z), dimensions={1}, to_apply=add }", PARSE, "reduce",
+     "reduce takes 2 operands but has 4"},
+    {R("max", "f32", "maximum(a, b)") "ROOT y = f32[4] reduce(v, z), dimensions={1}, to_apply=max }", UNSUPPORTED, "max }",
+     "reduce by 'maximum' is not supported: 'max' must add its parameters"},
+    {R("dbl", "f32", "add(b, b)") "ROOT y = f32[4] reduce(v, z), dimensions={1}, to_apply=dbl }", UNSUPPORTED, "dbl }",
+     "reduce by 'dbl' is not supported: it must add its two parameters"},
+    {R("inc", "f32", "add(a, f32[] constant(1))") "ROOT y = f32[4] reduce(v, z), dimensions={1}, to_apply=inc }", UNSUPPORTED,
+     "inc }", "reduce by 'inc' is not supported: it must add its two parameters"},
+    {R("add", "f64", "add(a, b)") "ROOT y = f32[4] reduce(v, z), dimensions={1}, to_apply=add }", VERIFY, "add }",
+     "parameter 0 of the computation 'add' must be f32[]"},
     {M V "a = f32[4,6] compare(v, v) }", PARSE, "compare", "compare needs the attribute 'direction'"},
     {M V "a = f32[4,6] compare(v, v), direction=XX }", PARSE, "XX", "expected the direction EQ, NE, LT, LE, GT or GE"},
     {M V "a = f32[4,6] compare(v, v), direction=LT, type=TOTALORDER }", UNSUPPORTED, "TOTAL", "total order"},

@@ -208,7 +208,9 @@ static void set_results(atr_module *module, const atr_id *ids, int count) {
 static atr_module *module_of(const problem *p) {
   atr_module *module = atr_module_new(&arena, "test");
   atr_id operands[4];
-  for (int i = 0; i < p->arg_count; i++) operands[i] = add_parameter(module, &p->args[i].shape);
+  for (int i = 0; i < p->arg_count; i++)
+    operands[i] = p->inst.op == ATR_OP_REDUCE && i == 1 ? add_constant(module, &p->args[i].shape, p->args[i].memory)
+                                                        : add_parameter(module, &p->args[i].shape);
   atr_inst inst = p->inst;
   inst.shape = p->out.shape;
   inst.operands = operands;
@@ -461,6 +463,16 @@ static const char *const single_dtype[] = {
   "add\narg s8[1] 100\narg s8[1] 100\nout s8[1] -56",
   "convert\narg f32[4] nan 300 -300 -0.9\nout s8[4] 0 127 -128 0",
   "concatenate dims=0\narg s8[0]\narg s8[2] 1 2\nout s8[2] 1 2",
+  /* sums in wide arithmetic, rounded or wrapped once; the second operand is the zero they start at */
+  "reduce dims=1\narg f32[2,3] 1 2 4 8 16 32\narg f32[] 0\nout f32[2] 7 56",
+  "reduce dims=2,0\narg f32[2,3,2]{0,1,2} 1 2 3 4 5 6 7 8 9 10 11 12\narg f32[] 0\nout f32[3] 18 26 34",
+  "reduce dims=0,1\narg s8[2,2] 100 100 100 -2\narg s8[] 0\nout s8[] 42",
+  "reduce dims=\narg u16[2] 3 65535\narg u16[] 0\nout u16[2] 3 65535",
+  "reduce dims=0\narg f32[0,2]\narg f32[] 0\nout f32[2] 0 0",
+  "reduce dims=1\narg f32[0,2]\narg f32[] 0\nout f32[0]",
+  "reduce dims=0\narg bf16[3] 256 1 1\narg bf16[] 0\nout bf16[] 258",
+  "reduce dims=0\narg f16[3] 60000 60000 -60000\narg f16[] 0\nout f16[] 60000",
+  "reduce dims=0\narg c64[3] 1 2 inf 3 2 -9\narg c64[] 0 0\nout c64[] inf -4",
   /* parts of complex numbers are copied, NaN and infinity too; a real number has the imaginary part 0 */
   "real\narg c64[3] 1 -2 inf nan nan 3\nout f32[3] 1 inf nan",
   "imag\narg c128[3] 1 -2 inf nan 0 3\nout f64[3] -2 nan 3",

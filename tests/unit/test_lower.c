@@ -252,6 +252,15 @@ static const row rows[] = {
     {"no convolution", "x = f32[3,7,20] parameter(0) b = f32[7] parameter(1) i = f32[3,7,20] iota(), iota_dimension=2 bb = "
                        "f32[3,7,20] broadcast(b), dimensions={1} "
                        "s = add(x, bb) ROOT y = multiply(s, i)"},
+    {"sums of columns",
+     "x = f32[5,20] parameter(0) o = f32[] constant(0) s = f32[20] reduce(x, o), dimensions={0}, to_apply=add "
+     "ROOT y = negate(s)"},
+    {"sums of rows of a view", "x = f32[3,5,20] parameter(0) o = f32[] constant(0) t = transpose(x), dimensions={2,0,1} "
+                               "r = reverse(t), dimensions={1} ROOT y = f32[20,5] reduce(r, o), dimensions={1}, to_apply=add"},
+    {"a sum of everything", "x = f32[3,5] parameter(0) o = f32[] constant(0) "
+                            "ROOT y = f32[] reduce(x, o), dimensions={1,0}, to_apply=add"},
+    {"a sum over nothing", "x = f32[3,5] parameter(0) o = f32[] constant(0) "
+                           "ROOT y = f32[3,5] reduce(x, o), dimensions={}, to_apply=add"},
     {"scalar", "x = f32[] parameter(0) k = f32[] parameter(1) ROOT y = add(x, k)"},
     {"complex parts", "x = c64[5,3] parameter(0) r = real(x) i = imag(x) s = add(r, i) ROOT y = complex(s, r)"},
     {"padding alone", "x = f32[3,5] parameter(0) v = f32[] parameter(1) ROOT y = f32[9,10] pad(x, v), padding=2_0_2x-1_2_1"},

@@ -135,6 +135,17 @@ static const op_case op_cases[] = {
      "2, "
      "1>}> : (tensor<8x3xf32>) -> tensor<3x1xf32>",
      "r = f32[3,1] slice(a), slice={[1:7:2], [2:3:1]}"},
+    {"%a: tensor<2x3xf32>", "tensor<3xf32>",
+     "%c = stablehlo.constant dense<0.0> : tensor<f32>\n"
+     "%r = stablehlo.reduce(%a init: %c) applies stablehlo.add across dimensions = [0] : (tensor<2x3xf32>, tensor<f32>) -> "
+     "tensor<3xf32>",
+     "%c = stablehlo.constant dense<0.0> : tensor<f32>\n"
+     "%r = \"stablehlo.reduce\"(%a, %c) <{dimensions = array<i64: 0>}> ({\n"
+     "^bb0(%x: tensor<f32> loc(unknown), %y: tensor<f32>):\n"
+     "%s = \"stablehlo.add\"(%y, %x) : (tensor<f32>, tensor<f32>) -> tensor<f32> loc(#loc7)\n"
+     "\"stablehlo.return\"(%s) : (tensor<f32>) -> () loc(#loc7)\n"
+     "}) : (tensor<2x3xf32>, tensor<f32>) -> tensor<3xf32>",
+     "r = f32[3] reduce(a, c), dimensions={0}, to_apply=add_f32"},
     {"%a: tensor<1x2xf32>, %b: tensor<1x5xf32>", "tensor<1x7xf32>",
      "%r = stablehlo.concatenate %a, %b, dim = 1 : (tensor<1x2xf32>, tensor<1x5xf32>) -> tensor<1x7xf32>",
      "%r = \"stablehlo.concatenate\"(%a, %b) <{dimension = 1 : i64}> : (tensor<1x2xf32>, tensor<1x5xf32>) -> tensor<1x7xf32>",
@@ -484,6 +495,10 @@ typedef struct error_case {
   "%y = stablehlo.convolution(%x, %w) dim_numbers = " dims ", window = {" window "} {" dict "} : (tensor<1x8x8x3xf32>, "       \
   "tensor<3x3x3x4xf32>) -> tensor<1x6x6x4xf32>\nreturn %y : tensor<1x6x6x4xf32>\n}\n"
 #define DIMS "[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"
+#define SUM(op, operands) "%s = " op " " operands " : tensor<f32> stablehlo.return %s : tensor<f32>"
+#define REDUCE(type_x, type_y, body)                                                                                           \
+  BODY("%c = stablehlo.constant dense<0.0> : tensor<f32>\n%0 = \"stablehlo.reduce\"(%a, %c) <{dimensions = array<i64: 0>}> "   \
+       "({ ^bb0(%x: " type_x ", %y: " type_y "): " body " }) : (tensor<2x3xf32>, tensor<f32>) -> tensor<3xf32>")
 #define ONES "feature_group_count = 1 : i64, batch_group_count = 1 : i64"
 
 static const error_case errors[] = {
@@ -535,7 +550,29 @@ static const error_case errors[] = {
     {ATR_UNSUPPORTED, "more than one block", "func.func @main() { ~^bb1: return }"},
     /* operations in general */
     {ATR_UNSUPPORTED, "operation 'stablehlo.sine' is not supported", BODY("%0 = ~stablehlo.sine %a : tensor<2x3xf32>")},
-    {ATR_UNSUPPORTED, "operation 'stablehlo.reduce' is not supported", BODY("%0 = ~\"stablehlo.reduce\"(%a) ({}) : () -> ()")},
+    {ATR_UNSUPPORTED, "operation 'stablehlo.sort' is not supported", BODY("%0 = ~\"stablehlo.sort\"(%a) ({}) : () -> ()")},
+    /* reduce */
+    {ATR_PARSE_ERROR, "expected '^'", BODY("%0 = \"stablehlo.reduce\"(%a) ({~}) : () -> ()")},
+    {ATR_UNSUPPORTED, "reduce by 'stablehlo.maximum' is not supported, only by stablehlo.add",
+     BODY("%0 = stablehlo.reduce(%a init: %a) applies ~stablehlo.maximum across dimensions = [0] : () -> ()")},
+    {ATR_UNSUPPORTED, "reduce with a computation of its own is not supported",
+     BODY("%0 = ~stablehlo.reduce(%a init: %a) across dimensions = [0] : () -> ()")},
+    {ATR_PARSE_ERROR, "expected init: and the initial value", BODY("%0 = stablehlo.reduce(%a~, %a) applies stablehlo.add")},
+    {ATR_PARSE_ERROR, "'dims' is not a key of stablehlo.reduce",
+     BODY("%0 = stablehlo.reduce(%a init: %a) applies stablehlo.add across ~dims = [0] : () -> ()")},
+    {ATR_PARSE_ERROR, "'%c' is tensor<f32>, not tensor<f64>",
+     REDUCE("~tensor<f64>", "tensor<f32>", SUM("stablehlo.add", "%x, %y"))},
+    {ATR_UNSUPPORTED, "reduce by 'stablehlo.multiply' is not supported, only by stablehlo.add",
+     REDUCE("tensor<f32>", "tensor<f32>", SUM("~stablehlo.multiply", "%x, %y"))},
+    {ATR_UNSUPPORTED, "reduce must add both arguments", REDUCE("tensor<f32>", "tensor<f32>", SUM("~stablehlo.add", "%x, %x"))},
+    {ATR_UNSUPPORTED, "reduce must return the sum",
+     REDUCE("tensor<f32>", "tensor<f32>", "%s = stablehlo.add %x, %y : tensor<f32> stablehlo.return ~%x : tensor<f32>")},
+    {ATR_UNSUPPORTED, "reduce by more than stablehlo.add is not supported",
+     REDUCE("tensor<f32>", "tensor<f32>", "%s = stablehlo.add %x, %y : tensor<f32> ~%t = stablehlo.abs %s : tensor<f32>")},
+    {ATR_PARSE_ERROR, "stablehlo.reduce lacks dimensions",
+     BODY("%c = stablehlo.constant dense<0.0> : tensor<f32>\n%0 = "
+          "~\"stablehlo.reduce\"(%a, %c) ({ ^bb0(%x: tensor<f32>, %y: tensor<f32>): " SUM(
+              "stablehlo.add", "%x, %y") " }) : (tensor<2x3xf32>, tensor<f32>) -> tensor<3xf32>")},
     {ATR_UNSUPPORTED, "operation 'stablehlo.parameter' is not supported", BODY("%0 = ~stablehlo.parameter 0 : tensor<4xf32>")},
     {ATR_UNSUPPORTED, "operation 'chlo.erf' is not supported", BODY("%0 = ~chlo.erf %a : tensor<2x3xf32>")},
     {ATR_UNSUPPORTED, "operation 'stablehlo.dynamic_conv' is not supported: padding must be constant",
