@@ -1,11 +1,11 @@
-/* module_api.c - modules as the public API shows them: parse, destroy, print, shapes, interpret.
+/* module_api.c - modules as the public API shows them: parse, destroy, print, shapes, gradient, interpret.
  *
  * In: the caller's pointers, which may be wrong. Out: a module that owns its arena (text, instructions and literals, freed
  * at once), or a status with the message in the context. Temporary work gets an arena of its own that ends with the call.
  * Every entry point sets the guard of its arena before anything can allocate from it; nothing that changes after setjmp is
  * read behind it. */
 #include "context.h"
-#include "ir/ir.h"
+#include "ir/gradient.h"
 
 #include <string.h>
 
@@ -73,6 +73,11 @@ const atr_shape *atr_module_parameter_shape(const atr_module *module, int32_t in
   return &atr_inst_at(module, module->parameters[index])->shape;
 }
 
+const char *atr_module_parameter_name(const atr_module *module, int32_t index) {
+  if (module == NULL || index < 0 || index >= module->parameter_count) return NULL;
+  return atr_inst_at(module, module->parameters[index])->name;
+}
+
 const atr_shape *atr_module_result_shape(const atr_module *module, int32_t index) {
   if (module == NULL || index < 0 || index >= module->result_count) return NULL;
   return &atr_inst_at(module, module->results[index])->shape;
@@ -97,6 +102,28 @@ atr_status atr_module_print(atr_context *context, const atr_module *module, char
   }
   atr_status status = print(context, arena, module, out);
   atr_arena_destroy(arena);
+  return status;
+}
+
+/* ---- gradient ---------------------------------------------------------------------------------- */
+
+static atr_status gradient(atr_context *context, atr_arena *arena, const atr_module *module, int32_t parameter,
+                           atr_module **out) {
+  atr_work work = {.arena = arena, .source = module->source.text != NULL ? &module->source : NULL};
+  return atr_vjp_build(&work, module, parameter, out) == ATR_OK ? ATR_OK : atr_context_report(context, &work);
+}
+
+atr_status atr_module_gradient(atr_context *context, const atr_module *module, int32_t parameter, atr_module **out) {
+  if (context == NULL || module == NULL || out == NULL)
+    return atr_context_fail(context, ATR_INVALID_ARGUMENT, "atr_module_gradient: context, module and out must not be NULL");
+  atr_arena *arena = atr_context_arena(context);
+  if (arena == NULL) return atr_context_out_of_memory(context);
+  if (setjmp(arena->guard) != 0) {
+    atr_arena_destroy(arena);
+    return atr_context_out_of_memory(context);
+  }
+  atr_status status = gradient(context, arena, module, parameter, out);
+  if (status != ATR_OK) atr_arena_destroy(arena);
   return status;
 }
 

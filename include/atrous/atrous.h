@@ -157,11 +157,20 @@ ATR_API int32_t atr_module_parameter_count(const atr_module *module);
 ATR_API int32_t atr_module_result_count(const atr_module *module);
 /* Index out of range: NULL. Valid as long as the module. */
 ATR_API const atr_shape *atr_module_parameter_shape(const atr_module *module, int32_t index);
+ATR_API const char *atr_module_parameter_name(const atr_module *module, int32_t index);
 ATR_API const atr_shape *atr_module_result_shape(const atr_module *module, int32_t index);
 
 /* Text handed out by the library; free it with atr_string_free on the same context. */
 ATR_API ATR_CHECK_RESULT atr_status atr_module_print(atr_context *context, const atr_module *module, char **out);
 ATR_API void atr_string_free(atr_context *context, char *string);
+
+/* The gradient of a module with one result y = f(p0, p1, ...) as a module: the same parameters in order, behind them the
+ * cotangent of y (of y's shape and layout), and as result the vector-Jacobian product for `parameter`, which has that parameter's
+ * shape and layout. Both must be floats or complex numbers. The result is what jax.vjp gives: operands that are equal share the
+ * gradient of a maximum or minimum, a clamp passes none on at its bounds, and of complex numbers the plain transpose is taken,
+ * without conjugation (a cotangent t means the form dz -> Re(t dz)). Values that are no floats carry no gradient. *out is a module
+ * of its own; what it does not need of f is not in it. */
+ATR_API ATR_CHECK_RESULT atr_status atr_module_gradient(atr_context *context, const atr_module *module, int32_t parameter, atr_module **out);
 
 /* Runs the module in the reference interpreter: slow, exact to one rounding per operation. */
 ATR_API ATR_CHECK_RESULT atr_status atr_module_interpret(atr_context *context, const atr_module *module, const void *const *args, void *const *results);

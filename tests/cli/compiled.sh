@@ -47,6 +47,30 @@ expect 0 atrousc print conv.hlo -o printed.hlo
 expect 0 atrousc print printed.hlo
 cmp out printed.hlo || fail "print of print differs"
 
+# gradient: a module again, for a parameter by name or by number
+cat >square.hlo <<'EOF'
+HloModule square
+ENTRY e {
+  x = f32[3] parameter(0)
+  k = f32[3] parameter(1)
+  s = f32[3] multiply(x, x)
+  ROOT y = f32[3] multiply(s, k)
+}
+EOF
+expect 0 atrousc gradient square.hlo --parameter=k
+has out "ROOT multiply.6 = f32[3] multiply(cotangent, s)"
+cp out by_name
+expect 0 atrousc gradient square.hlo --parameter=1 -o by_number
+cmp by_name by_number || fail "the gradient for parameter k and that for parameter 1 differ"
+expect 0 atrousc gradient square.hlo
+expect 0 atrousc verify by_number
+expect 1 atrousc gradient square.hlo --parameter=z
+has err "square.hlo: error: the module has no parameter 'z'"
+expect 2 atrousc gradient square.hlo --parameter=2
+has err "option '--parameter' wants a number from 0 to 1, got '2'"
+expect 1 atrousc gradient two.hlo
+has err "a gradient needs a module with one result; this one has 2"
+
 # compile: kinds by option and by suffix, one text for both
 for kind in nest:nest llvm:ll asm:s; do
   expect 0 atrousc compile conv.hlo --emit=${kind%:*}

@@ -1,18 +1,4 @@
 #!/bin/bash
-# jax_oracle.sh - runs jax_oracle.py, which compares the interpreter with XLA, where there is a Python with jax.
-#
-#   ATROUS_PYTHON   that Python; without it the test is skipped (./dev check makes one when PyPI can be reached)
-#   ATROUSC         the tool that is tested
-set -u
-here=$(cd "$(dirname "$0")" && pwd)
-if [ -z "${ATROUS_PYTHON:-}" ]; then
-  echo "ATROUS_PYTHON is not set: a Python with jax, numpy and ml_dtypes is needed"
-  exit 77
-fi
-for module in jax numpy ml_dtypes; do
-  if ! "$ATROUS_PYTHON" -c "import $module" 2>/dev/null; then
-    echo "$ATROUS_PYTHON has no $module"
-    exit 77
-  fi
-done
-exec "$ATROUS_PYTHON" "$here/jax_oracle.py" "${ATROUSC:?the tool to test}" "$@"
+# jax_oracle.sh - runs jax_oracle.py, which compares the interpreter with XLA, where there is a Python with jax (common.bash).
+. "$(dirname "$0")/common.bash"
+run_with_jax jax_oracle.py "$@"

@@ -275,6 +275,16 @@ START_TEST(test_null_arguments) {
   ck_assert_int_eq(atr_module_result_count(NULL), 0);
   ck_assert_ptr_null(atr_module_parameter_shape(NULL, 0));
   ck_assert_ptr_null(atr_module_result_shape(NULL, 0));
+  ck_assert_ptr_null(atr_module_parameter_name(NULL, 0));
+  ck_assert_ptr_null(atr_module_parameter_name(module, 2));
+  ck_assert_ptr_null(atr_module_parameter_name(module, -1));
+  ck_assert_str_eq(atr_module_parameter_name(module, 1), "w");
+  ck_assert_int_eq(atr_module_gradient(NULL, module, 0, &out), ATR_INVALID_ARGUMENT);
+  ck_assert_int_eq(atr_module_gradient(context, NULL, 0, &out), ATR_INVALID_ARGUMENT);
+  ck_assert_int_eq(atr_module_gradient(context, module, 0, NULL), ATR_INVALID_ARGUMENT);
+  ck_assert_int_eq(atr_module_gradient(context, module, 2, &out), ATR_INVALID_ARGUMENT);
+  ck_assert_ptr_nonnull(strstr(atr_context_message(context), "there is no parameter 2"));
+  ck_assert_ptr_null(out);
   ck_assert_str_eq(atr_context_message(NULL), "");
   atr_string_free(NULL, NULL);
   atr_module_destroy(module);
@@ -315,6 +325,17 @@ static atr_status walk_module(atr_context *context, const char *text, const void
   if (status == ATR_OK) status = atr_module_interpret(context, module, args, results);
   atr_string_free(context, printed);
   atr_module_destroy(module);
+  return status;
+}
+
+/* The gradient outlives the module that it was made of. */
+static atr_status walk_gradient(atr_context *context, const char *text, const void *const *args, void *const *results) {
+  atr_module *module = NULL, *gradient = NULL;
+  atr_status status = atr_module_parse(context, "walk", text, -1, &module);
+  if (status == ATR_OK) status = atr_module_gradient(context, module, 1, &gradient);
+  atr_module_destroy(module);
+  if (status == ATR_OK) status = atr_module_interpret(context, gradient, args, results);
+  atr_module_destroy(gradient);
   return status;
 }
 
@@ -371,6 +392,14 @@ START_TEST(test_starved) {
 }
 END_TEST
 
+START_TEST(test_starved_gradient) {
+  static const float cotangent[3] = {1, 2, 4}, expected[3] = {17, 24, 31};
+  float g[3] = {0};
+  starve(walk_gradient, hlo, ATR_OK, _i != 0, (const void *const[]){x_data, w_data, cotangent}, (void *const[]){g});
+  ck_assert_mem_eq(g, expected, sizeof g);
+}
+END_TEST
+
 /* A text of many blocks, so that the arena is starved in its middle too. */
 START_TEST(test_starved_large) {
   enum { LINES = 400 };
@@ -408,6 +437,7 @@ int main(void) {
   tcase_add_test(tcase, test_null_arguments);
   tcase_add_test(tcase, test_interpret_arguments);
   tcase_add_loop_test(tcase, test_starved, 0, 2);
+  tcase_add_loop_test(tcase, test_starved_gradient, 0, 2);
   tcase_add_test(tcase, test_starved_large);
   tcase_add_loop_test(tcase, test_starved_compile, 0, 2);
   suite_add_tcase(suite, tcase);

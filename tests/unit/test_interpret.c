@@ -12,13 +12,13 @@
  * Each case is one test: arguments are laid out as their layouts say, results are read back by them, and compared by value,
  * exactly unless the case says `ulps=N`. A block of guard bytes behind every result must stay as it was. */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "ir/ir.h"
 #include "arena_fixture.h"
+#include "data_file.h"
 
 static atr_work work = {.arena = &arena};
 
@@ -277,17 +277,8 @@ static char *vectors;       /* the file's text */
 static const char **blocks; /* where each case starts */
 static int block_count;
 
-static void load_vectors(const char *path) {
-  FILE *file = fopen(path, "rb");
-  if (file == NULL) return;
-  fseek(file, 0, SEEK_END);
-  long size = ftell(file);
-  rewind(file);
-  vectors = calloc((size_t)size + 1, 1);
-  if (vectors == NULL || fread(vectors, 1, (size_t)size, file) != (size_t)size) block_count = -1;
-  fclose(file);
-  blocks = calloc((size_t)size / 8 + 1, sizeof *blocks);
-  for (const char *at = vectors; block_count >= 0 && blocks != NULL && at != NULL; at = strchr(at, '\n')) {
+static void find_blocks(void) {
+  for (const char *at = vectors; at != NULL; at = strchr(at, '\n')) {
     at += *at == '\n';
     if (strncmp(at, "case ", 5) == 0) blocks[block_count++] = at;
   }
@@ -658,11 +649,9 @@ static Suite *suite(void) {
 }
 
 int main(void) {
-  const char *srcdir = getenv("srcdir");
-  char path[4096];
-  snprintf(path, sizeof path, "%s/tests/data/interpret.txt", srcdir != NULL ? srcdir : ".");
-  load_vectors(path);
-  if (block_count == 0) load_vectors("../tests/data/interpret.txt");
+  vectors = read_data_file("interpret.txt");
+  blocks = vectors != NULL ? calloc(strlen(vectors) / 8 + 1, sizeof *blocks) : NULL;
+  if (blocks != NULL) find_blocks();
   int failed = run_suite(suite());
   free(vectors);
   free(blocks);
