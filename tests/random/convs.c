@@ -179,6 +179,8 @@ static void draw_dtypes(gen *g, plan *p, atr_dtype first) {
   p->dtypes[0] = first != ATR_DTYPE_NONE ? first : g->only_dtype != 0 ? (atr_dtype)g->only_dtype : gen_dtype(g);
   p->dtypes[1] = rng_chance(r, 1, 5) ? gen_dtype_like(g, p->dtypes[0]) : p->dtypes[0];
   p->dtypes[2] = ATR_DTYPE_NONE;
+  if (g->linear) p->dtypes[1] = p->dtypes[0];
+  if (g->linear) return;
   atr_dtype_class class = atr_dtype_class_of(p->dtypes[0]);
   if (atr_dtype_is_integer(p->dtypes[0]) && atr_dtype_size(p->dtypes[0]) <= 2 && rng_chance(r, 1, 2)) {
     p->dtypes[2] = rng_chance(r, 1, 5) ? ATR_U32 : ATR_S32; /* what quantized layers want */

@@ -24,6 +24,7 @@ typedef struct gen {
   int64_t elements; /* of all values so far: new ones become simple when there is much already */
   int only_dtype;   /* atr_dtype of the core; 0: any */
   int only_rank;    /* spatial rank; -1: any */
+  bool linear;      /* only_dtype throughout, and nothing but linear operations beside convolutions */
   /* What the table at the end counts by. */
   atr_dtype dtype;
   int rank; /* spatial rank of the first convolution; -1: none */

@@ -244,6 +244,7 @@ static atr_value concatenate_to(gen *g, const atr_shape *shape, int depth) {
 /* ---- operations on elements */
 
 static atr_value convert_to(gen *g, const atr_shape *shape, int depth) {
+  if (g->linear) return gen_leaf(g, shape);
   atr_dtype dtype = rng_chance(&g->r, 1, 2) ? gen_dtype_like(g, shape->dtype) : gen_dtype(g);
   if (rng_chance(&g->r, 1, 10)) dtype = rng_chance(&g->r, 1, 2) ? ATR_F8E4M3FN : ATR_F8E5M2;
   atr_shape from = atr_shape_make(dtype, shape->rank, shape->dims);
@@ -251,14 +252,15 @@ static atr_value convert_to(gen *g, const atr_shape *shape, int depth) {
 }
 
 static atr_value elementwise_to(gen *g, const atr_shape *shape, int depth) {
-  static const char *const numbers[] = {"add", "subtract", "multiply"};
+  static const char *const numbers[] = {"multiply", "add", "subtract"};
   static const char *const ordered[] = {"maximum", "minimum"};
-  bool is_number = atr_op_takes(ATR_OP_ADD, shape->dtype), has_order = atr_op_takes(ATR_OP_MAXIMUM, shape->dtype);
+  bool is_number = atr_op_takes(ATR_OP_ADD, shape->dtype), has_order = !g->linear && atr_op_takes(ATR_OP_MAXIMUM, shape->dtype);
   atr_value v[3] = {gen_value(g, shape, depth)};
   if (is_number && rng_chance(&g->r, 1, 4)) return atr_build_elementwise(g->b, "negate", v, 1);
   if ((!is_number && !has_order) || rng_chance(&g->r, 1, 8)) return atr_build_elementwise(g->b, "copy", v, 1);
   v[1] = gen_value(g, shape, depth);
-  if (is_number && (!has_order || rng_chance(&g->r, 1, 2))) return atr_build_elementwise(g->b, RNG_PICK(&g->r, numbers), v, 2);
+  if (is_number && (!has_order || rng_chance(&g->r, 1, 2)))
+    return atr_build_elementwise(g->b, numbers[rng_range(&g->r, g->linear, 2)], v, 2);
   return atr_build_elementwise(g->b, RNG_PICK(&g->r, ordered), v, 2);
 }
 
