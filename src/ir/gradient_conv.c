@@ -205,16 +205,21 @@ static atr_id fold_periods(atr_gradient *grad, atr_id id, int d, int64_t input, 
   return atr_reduce_build(grad->work, grad->to, id, &along, 1);
 }
 
-/* Padding under an edge mode becomes part of `lhs`; what a negative padding cuts off stays with the window. */
+/* Elements of the larger array in front of the input and behind it: those that padding reaches, which counts holes too. */
+static int64_t margin_of(const atr_window_dim *w, int64_t pad) {
+  return w->edge == ATR_EDGE_ZERO ? 0 : atr_max(pad, 0) / w->lhs_dilation;
+}
+
+/* Padding under an edge mode becomes part of `lhs`; holes at the outer end, and what a negative padding cuts off, stay with the
+ * window. */
 static bool extend(atr_conv *c, atr_shape *lhs) {
   for (int d = 0; d < c->spatial; d++) {
     atr_window_dim *w = &c->window[d];
-    int64_t *extent = &lhs->dims[c->lhs_spatial[d]];
-    if (w->edge == ATR_EDGE_ZERO) continue;
-    if (!balance(*extent, atr_max(w->pad_lo, 0), 0, 0, extent) || !balance(*extent, atr_max(w->pad_hi, 0), 0, 0, extent))
-      return false;
-    w->pad_lo = atr_min(w->pad_lo, 0);
-    w->pad_hi = atr_min(w->pad_hi, 0);
+    int64_t *extent = &lhs->dims[c->lhs_spatial[d]], lo = margin_of(w, w->pad_lo), hi = margin_of(w, w->pad_hi);
+    if (!balance(*extent, lo, 0, 0, extent) || !balance(*extent, hi, 0, 0, extent)) return false;
+    w->pad_lo -= lo * w->lhs_dilation;
+    w->pad_hi -= hi * w->lhs_dilation;
+    w->edge = ATR_EDGE_ZERO;
   }
   return true;
 }
@@ -224,8 +229,8 @@ static atr_id fold_edges(atr_gradient *grad, const atr_inst *inst, const atr_sha
   for (int s = 0; s < c->spatial; s++) {
     const atr_window_dim *w = &c->window[s];
     int d = c->lhs_spatial[s];
-    int64_t lo = atr_max(w->pad_lo, 0), hi = atr_max(w->pad_hi, 0);
-    if (w->edge == ATR_EDGE_ZERO || (lo == 0 && hi == 0)) continue;
+    int64_t lo = margin_of(w, w->pad_lo), hi = margin_of(w, w->pad_hi);
+    if (lo == 0 && hi == 0) continue;
     g = w->edge == ATR_EDGE_CIRCULAR ? fold_periods(grad, g, d, lhs->dims[d], lo, hi)
                                      : fold_margins(grad, w->edge, g, d, lhs->dims[d], lo, hi);
   }
