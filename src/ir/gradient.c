@@ -168,7 +168,9 @@ static void own_attributes(atr_arena *arena, const atr_module *module, atr_inst 
   switch ((int)inst->op) { /* the others have none, or a number */
   case ATR_OP_CONSTANT: inst->u.literal = copy_of(arena, inst->u.literal, atr_shape_bytes(&inst->shape), 1); break;
   case ATR_OP_CONVOLUTION:
-  case ATR_OP_LOCAL_CONVOLUTION: inst->u.conv = copy_of(arena, inst->u.conv, 1, sizeof *inst->u.conv); break;
+  case ATR_OP_LOCAL_CONVOLUTION:
+  case ATR_OP_LOCAL_DATA_GRADIENT:
+  case ATR_OP_LOCAL_WEIGHT_GRADIENT: inst->u.conv = copy_of(arena, inst->u.conv, 1, sizeof *inst->u.conv); break;
   case ATR_OP_PAD: inst->u.pad = copy_of(arena, inst->u.pad, rank, sizeof *inst->u.pad); break;
   case ATR_OP_SLICE: inst->u.slice = copy_of(arena, inst->u.slice, rank, sizeof *inst->u.slice); break;
   case ATR_OP_REDUCE:

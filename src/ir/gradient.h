@@ -31,7 +31,7 @@ typedef struct atr_gradient {
 
 /* The cotangent of operand i of `inst`, given g, that of its result; 0: there is none. Also 0 after an error. */
 atr_id atr_gradient_of_operand(atr_gradient *grad, const atr_inst *inst, atr_id g, int i);
-/* The same for convolution and local convolution: data (i = 0) or weights (i = 1). */
+/* The same for convolutions, local ones, and their gradients. */
 atr_id atr_gradient_of_conv(atr_gradient *grad, const atr_inst *inst, atr_id g, int i);
 
 static inline const atr_shape *atr_gradient_shape(const atr_gradient *grad, atr_id id) {

@@ -1,4 +1,5 @@
-/* gradient_conv.c - the gradients of a convolution, each again one convolution (gradient.h).
+/* gradient_conv.c - the gradients of a convolution, each again one convolution (gradient.h). Those with unshared weights have
+ * operations of their own.
  *
  * In: y[o] = sum of x[(o*S + k*D - lo) / L] * w[k] over k, and g, the cotangent of y. Per spatial dimension, with Il, Kd and Ol the
  * extents of the dilated input, of the dilated window and of the output dilated by S:
@@ -90,14 +91,13 @@ static bool weights_window(const atr_window_dim *w, int64_t input, int64_t outpu
 
 /* ---- the two convolutions */
 
-/* A convolution with these attributes, rounded to `dtype`. */
-static atr_id build_conv(atr_gradient *grad, const atr_conv *conv, atr_id lhs, atr_id rhs, atr_dtype dtype) {
+/* A convolution with these attributes and a result like `result`. */
+static atr_id build_conv(atr_gradient *grad, atr_op op, const atr_conv *conv, atr_id lhs, atr_id rhs, const atr_shape *result) {
   atr_conv *own = ATR_NEW(grad->work->arena, atr_conv);
   *own = *conv;
-  return atr_inst_build(
-      grad->work, grad->to,
-      &(atr_inst){
-          .op = ATR_OP_CONVOLUTION, .shape.dtype = dtype, .operand_count = 2, .operands = (atr_id[]){lhs, rhs}, .u.conv = own});
+  atr_inst inst = {.op = op, .operand_count = 2, .operands = (atr_id[]){lhs, rhs}, .u.conv = own};
+  inst.shape = atr_shape_make(result->dtype, result->rank, result->dims);
+  return atr_inst_build(grad->work, grad->to, &inst);
 }
 
 static atr_id too_large(atr_gradient *grad, const atr_inst *inst) {
@@ -120,7 +120,7 @@ static atr_id of_data(atr_gradient *grad, const atr_inst *inst, const atr_conv *
     if (!data_window(&c->window[d], lhs->dims[c->lhs_spatial[d]], inst->shape.dims[c->out_spatial[d]], &t.window[d]))
       return too_large(grad, inst);
   }
-  atr_id data = build_conv(grad, &t, g, rhs, lhs->dtype);
+  atr_id data = build_conv(grad, ATR_OP_CONVOLUTION, &t, g, rhs, lhs);
   return move_groups(grad, data, c->lhs_feature, c->lhs_batch, c->batch_group_count);
 }
 
@@ -139,7 +139,8 @@ static atr_id of_weights(atr_gradient *grad, const atr_inst *inst, const atr_con
     if (!weights_window(&c->window[d], lhs->dims[c->lhs_spatial[d]], inst->shape.dims[c->out_spatial[d]], &t.window[d]))
       return too_large(grad, inst);
   }
-  atr_id weights = build_conv(grad, &t, atr_gradient_operand(grad, inst, 0), g, atr_operand(grad->from, inst, 1)->shape.dtype);
+  atr_id weights = build_conv(grad, ATR_OP_CONVOLUTION, &t, atr_gradient_operand(grad, inst, 0), g,
+                              &atr_operand(grad->from, inst, 1)->shape);
   return count == 0 ? weights : atr_reverse_build(grad->work, grad->to, weights, reversed, count);
 }
 
@@ -237,19 +238,33 @@ static atr_id fold_edges(atr_gradient *grad, const atr_inst *inst, const atr_sha
   return g;
 }
 
-/* ---- both kinds of convolution */
+/* ---- unshared weights */
+
+/* A local convolution and its two gradients are one sum of products of three arrays, each seen from one of them: the gradient for
+ * an operand has g in the place of the result, and is the operation whose result that operand is. */
+static atr_id of_local(atr_gradient *grad, const atr_inst *inst, const atr_conv *c, const atr_shape *wanted, atr_id g, int i) {
+  static const atr_op MAKES[] = {ATR_OP_LOCAL_DATA_GRADIENT, ATR_OP_LOCAL_WEIGHT_GRADIENT,
+                                 ATR_OP_LOCAL_CONVOLUTION}; /* ORDER atr_conv_array */
+  atr_id arrays[3];
+  for (int j = 0; j < 2; j++) arrays[atr_conv_array_at(inst->op, j)] = atr_gradient_operand(grad, inst, j);
+  arrays[atr_conv_array_at(inst->op, 2)] = g;
+  atr_op op = MAKES[atr_conv_array_at(inst->op, i)];
+  return build_conv(grad, op, c, arrays[atr_conv_array_at(op, 0)], arrays[atr_conv_array_at(op, 1)], wanted);
+}
+
+/* ---- all kinds of convolutions */
 
 atr_id atr_gradient_of_conv(atr_gradient *grad, const atr_inst *inst, atr_id g, int i) {
   const atr_shape *operand = &atr_operand(grad->from, inst, i)->shape;
   atr_conv c = *inst->u.conv;
-  atr_shape lhs = atr_operand(grad->from, inst, 0)->shape;
+  atr_shape wanted = *operand;
+  bool is_local = inst->op != ATR_OP_CONVOLUTION;
   /* Where a sum is empty or there is nothing to sum up, no window could be formed. */
-  if (inst->op == ATR_OP_LOCAL_CONVOLUTION) {
-    (void)atr_fail(grad->work, inst->span, ATR_UNSUPPORTED, "a local convolution has no gradient");
-    return 0;
-  }
   if (atr_shape_elements(&inst->shape) == 0 || atr_shape_elements(operand) == 0) return 0;
-  if (i == 1) return of_weights(grad, inst, &c, &lhs, g);
-  if (!extend(&c, &lhs)) return too_large(grad, inst);
-  return fold_edges(grad, inst, &atr_operand(grad->from, inst, 0)->shape, of_data(grad, inst, &c, &lhs, g));
+  if (atr_conv_array_at(inst->op, i) != ATR_CONV_LHS)
+    return is_local ? of_local(grad, inst, &c, &wanted, g, i)
+                    : of_weights(grad, inst, &c, &atr_operand(grad->from, inst, 0)->shape, g);
+  if (!extend(&c, &wanted)) return too_large(grad, inst);
+  atr_id data = is_local ? of_local(grad, inst, &c, &wanted, g, i) : of_data(grad, inst, &c, &wanted, g);
+  return fold_edges(grad, inst, operand, data);
 }

@@ -218,7 +218,9 @@ atr_id atr_gradient_of_operand(atr_gradient *grad, const atr_inst *inst, atr_id 
   if (grad->work->status != ATR_OK) return 0;
   switch (inst->op) {
   case ATR_OP_CONVOLUTION:
-  case ATR_OP_LOCAL_CONVOLUTION: return atr_gradient_of_conv(grad, inst, g, i);
+  case ATR_OP_LOCAL_CONVOLUTION:
+  case ATR_OP_LOCAL_DATA_GRADIENT:
+  case ATR_OP_LOCAL_WEIGHT_GRADIENT: return atr_gradient_of_conv(grad, inst, g, i);
   case ATR_OP_REDUCE: return of_reduce(grad, inst, g);
   case ATR_OP_PAD: return of_pad(grad, inst, g, i);
   case ATR_OP_REVERSE: return atr_reverse_build(grad->work, grad->to, g, inst->u.dims.dims, inst->u.dims.count);

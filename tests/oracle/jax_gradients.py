@@ -111,10 +111,20 @@ def convolutions(rng):
     yield "layer", layer, (x, w, fill(rng, F, (6,)))
 
 
+def local_convolution(rng):
+    f = lambda x, w: lax.conv_general_dilated_local(x, w, (2, 1), ((1, 0), (1, 1)), (2, 3))
+    x, w = fill(rng, F, (2, 2, 5, 4)), fill(rng, F, (3, 12, 3, 4))
+    text = ('HloModule m\nENTRY e {\n  x = %s parameter(0)\n  w = %s parameter(1)\n  ROOT y = f64[2,3,3,4] custom-call(x, w), '
+            'custom_call_target="atrous.local_convolution", window={size=2x3 stride=2x1 pad=1_0x1_1}, '
+            'dim_labels=bf01_oi01->bf01\n}\n' % (type_of(x), type_of(w)))
+    return "unshared weights", f, [x, w], text
+
+
 def fixed_cases():
     rng = random.Random(7)
     for name, f, args in [*elementwise(), *movement(rng), *convolutions(rng)]:
         yield name, f, [np.asarray(a) for a in args], jax.jit(f, keep_unused=True).lower(*args).as_text()
+    yield local_convolution(rng)
 
 
 # ---- random convolutions, as a function of jax and as text with edge modes and reversal
