@@ -13,7 +13,7 @@
 #include "base/checked.h"
 #include "lower/cost.h"
 
-enum { MAX_VECTOR_CHOICES = 24, MAX_TILES = 24 };
+enum { MAX_VECTOR_CHOICES = 24, MAX_TILES = 24, ROUGH_TILES = 6 };
 
 static const double MAX_CODE = 4000;     /* instructions of a nest's body with all its variants */
 static const double CODE_SCALE = 20000;  /* instructions of a program that weigh as much as doubling the time */
@@ -364,7 +364,7 @@ static const char *reasons(atr_arena *arena, const atr_cost_model *m, const atr_
 
 int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_schedule_setting *setting, int most, atr_choice *out) {
   atr_cost_model m = atr_cost_model_make(nest, setting);
-  ranking tiles = {.best = ATR_NEW_ARRAY(arena, atr_candidate, MAX_TILES), .most = MAX_TILES},
+  ranking tiles = {.best = ATR_NEW_ARRAY(arena, atr_candidate, MAX_TILES), .most = setting->rough ? ROUGH_TILES : MAX_TILES},
           all = {.best = ATR_NEW_ARRAY(arena, atr_candidate, most), .most = most};
   rank_tiles(&m, &tiles);
   for (int t = 0; t < tiles.count; t++) try_orders(&m, &tiles.best[t], &all);

@@ -14,7 +14,7 @@
 #include "lower/cost.h"
 #include "lower/parts.h"
 
-static const double IDLE = 1.08; /* cycles, as a multiple of what the arithmetic alone takes, from which on parts are weighed */
+static const double IDLE = 1.25; /* cycles, as a multiple of what the arithmetic alone takes, from which on parts are weighed */
 static const double GAIN = 0.96; /* of the whole nest's cycles that parts must stay below */
 static const double ROOMY = 1.06;         /* the same where the whole nest would pack more than SCRATCH in every run */
 static const double SCRATCH = 2 << 20;    /* bytes */
@@ -34,6 +34,7 @@ typedef struct weighing {
 static double cycles_of(const weighing *w, const atr_nest *nest) {
   atr_choice choice;
   atr_schedule_setting setting = *w->setting;
+  setting.rough = true;
   if (!nest->has_acc) setting.rhs_constant = false;
   atr_schedule_rank(w->arena, nest, &setting, 1, &choice);
   return choice.cycles + PART_CYCLES * (double)atr_nest_parts(nest);

@@ -142,16 +142,21 @@ static double crowding(const atr_cost_array *a, const int64_t *inside, const sto
   return 1;
 }
 
+/* Blocks of one size that each array has at each level of the loops. */
+typedef double footprints[ATR_COST_ARRAYS][ATR_MAX_DIMS + 1];
+
+static void find_footprints(const traffic *t, double block, footprints out) {
+  for (int i = 0; i < t->arrays->count; i++)
+    for (int l = 0; l <= t->c->loop_count; l++) out[i][l] = blocks_touched(&t->arrays->list[i], t->inside[l], block);
+}
+
 /* Transfers into a store; none when it can hold everything, which is then there from before. */
-static double transfers(const traffic *t, const store *s) {
-  double lines[ATR_COST_ARRAYS][ATR_MAX_DIMS + 1], total = 0;
+static double transfers(const traffic *t, const store *s, footprints lines) {
+  double total = 0;
   int levels = t->c->loop_count, fits = levels;
-  for (int l = levels; l >= 0; l--) {
+  for (int l = levels; l >= 0 && fits <= l + 1; l--) {
     double sum = 0;
-    for (int i = 0; i < t->arrays->count; i++) {
-      lines[i][l] = blocks_touched(&t->arrays->list[i], t->inside[l], s->block);
-      sum += lines[i][l] * crowding(&t->arrays->list[i], t->inside[l], s);
-    }
+    for (int i = 0; i < t->arrays->count; i++) sum += lines[i][l] * crowding(&t->arrays->list[i], t->inside[l], s);
     if (fits == l + 1 || l == levels) fits = sum * s->block <= s->capacity ? l : fits;
   }
   for (int i = 0; i < t->arrays->count && fits > 0; i++) {
@@ -190,14 +195,17 @@ static bool in_order(const traffic *t) {
 void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, atr_candidate *c) {
   static const int64_t sets[ATR_CACHE_LEVELS] = {64, 2048, 1}; /* of every CPU of the table, or near it */
   traffic t = {.m = m, .c = c, .arrays = arrays};
+  footprints blocks;
   find_insides(&t);
+  find_footprints(&t, LINE, blocks);
   for (int i = 0; i < ATR_CACHE_LEVELS; i++) {
     store cache = {m->row->cache_bytes[i] * 0.75, LINE, sets[i], i > 0, i == ATR_CACHE_LEVELS - 1};
-    c->traffic[i] = transfers(&t, &cache) * m->row->line_cycles[i];
+    c->traffic[i] = transfers(&t, &cache, blocks) * m->row->line_cycles[i];
   }
+  find_footprints(&t, PAGE, blocks);
   for (int i = 0; i < 2; i++) {
     store buffer = {m->row->tlb_pages[i] * PAGE, PAGE, 1, false, false};
-    c->traffic[ATR_CACHE_LEVELS + i] = transfers(&t, &buffer) * m->row->page_cycles[i];
+    c->traffic[ATR_CACHE_LEVELS + i] = transfers(&t, &buffer, blocks) * m->row->page_cycles[i];
   }
   if (single_use(&t) && !in_order(&t))
     for (int i = 1; i < ATR_CACHE_LEVELS; i++) c->traffic[i] *= OUT_OF_ORDER;

@@ -51,6 +51,7 @@ typedef struct atr_schedule_setting {
   const atr_target *target;
   bool rhs_constant; /* rhs keeps its value between runs, so that packing it is free */
   int nests;         /* nests with a sum in the program, this one included: each must be compiled */
+  bool rough;        /* an estimate is wanted more than the best schedule: fewer tiles are looked at */
 } atr_schedule_setting;
 
 /* pipeline.c. Bit i of constant_parameters: parameter i keeps its value. */

@@ -190,7 +190,7 @@ START_TEST(test_known_choices) {
     for (int n = 0; n < program->nest_count; n++) {
       atr_schedule schedule;
       const char *why;
-      atr_schedule_setting setting = {&target, true, 1};
+      atr_schedule_setting setting = {.target = &target, .rhs_constant = true, .nests = 1};
       atr_schedule_choose(&arena, program->nests[n], &setting, &schedule, &why);
       const char *text = schedule_text(program->nests[n], &schedule);
       ck_assert_msg(strstr(text, wanted) != NULL, "%s: '%s' is not in '%s' (%s)", target.row->name, wanted, text, why);
@@ -221,7 +221,7 @@ START_TEST(test_dot_choice) {
       target.bf16_dot = i % 2 == 1;
       atr_schedule schedule;
       const char *why;
-      atr_schedule_setting setting = {&target, true, 1};
+      atr_schedule_setting setting = {.target = &target, .rhs_constant = true, .nests = 1};
       atr_schedule_choose(&arena, program->nests[0], &setting, &schedule, &why);
       const char *text = schedule_text(program->nests[0], &schedule);
       bool dot = strstr(text, "; dot ic:2; pack rhs") != NULL,
@@ -260,7 +260,8 @@ START_TEST(test_widen_choice) {
     target.bf16_dot = convs[c].bf16_dot;
     atr_schedule schedule;
     const char *why;
-    atr_schedule_choose(&arena, program->nests[0], &(atr_schedule_setting){&target, true, 1}, &schedule, &why);
+    atr_schedule_choose(&arena, program->nests[0], &(atr_schedule_setting){.target = &target, .rhs_constant = true, .nests = 1},
+                        &schedule, &why);
     const char *text = schedule_text(program->nests[0], &schedule), *found = strstr(text, convs[c].wanted);
     ck_assert_msg(found != NULL && (strstr(text, "widen") != NULL) == (strstr(convs[c].wanted, "widen") != NULL), "%s: %s",
                   convs[c].lhs, text);
@@ -338,7 +339,7 @@ static void check_choice(const atr_program *program, const atr_nest *nest, int r
   atr_target target = target_of_row(row, false);
   atr_schedule schedule, again;
   const char *why, *why_again;
-  atr_schedule_setting setting = {&target, true, 1};
+  atr_schedule_setting setting = {.target = &target, .rhs_constant = true, .nests = 1};
   atr_schedule_choose(&arena, nest, &setting, &schedule, &why);
   const char *text = schedule_text(nest, &schedule);
   atr_work checking = {.arena = &arena};

@@ -78,7 +78,7 @@ START_TEST(test_keeps_the_choice) {
   ck_assert_int_eq(tune(DENSE, &f, 20, &tuned), ATR_OK);
   const atr_nest *nest = collapsed_of(DENSE)->nests[0];
   ck_assert_int_eq(atr_target_select(&work, "x86_64-unknown-linux-gnu", "haswell", "", &target), ATR_OK);
-  atr_schedule_setting setting = {&target, true, 1};
+  atr_schedule_setting setting = {.target = &target, .rhs_constant = true, .nests = 1};
   atr_schedule_choose(&arena, nest, &setting, &schedule, &why);
   ck_assert_str_eq(tuned.schedule, atr_arena_printf(&arena, "%s: %s\n", nest->name, schedule_text(nest, &schedule)));
   ck_assert(tuned.best_ns == tuned.model_ns);
@@ -121,7 +121,8 @@ START_TEST(test_ranking) {
   atr_choice choices[64];
   atr_target target;
   ck_assert_int_eq(atr_target_select(&work, "x86_64-unknown-linux-gnu", "haswell", "", &target), ATR_OK);
-  int count = atr_schedule_rank(&arena, nest, &(atr_schedule_setting){&target, true, 1}, 64, choices);
+  int count = atr_schedule_rank(&arena, nest, &(atr_schedule_setting){.target = &target, .rhs_constant = true, .nests = 1}, 64,
+                                choices);
   ck_assert_int_eq(count, 64);
   for (int i = 0; i < count; i++) {
     ck_assert_int_eq(atr_schedule_check(&work, nest, &choices[i].schedule), ATR_OK);
