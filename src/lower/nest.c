@@ -282,6 +282,57 @@ double atr_nest_macs(const atr_nest *nest) {
   return macs;
 }
 
+typedef struct forms {
+  const atr_affine *list[64];
+  int count;
+} forms;
+
+static void list_form(void *user, atr_affine *affine) {
+  forms *f = user;
+  if (f->count < (int)(sizeof f->list / sizeof f->list[0])) f->list[f->count] = affine;
+  f->count++;
+}
+
+static bool same_forms(const atr_nest *a, const atr_nest *b) {
+  forms x = {.count = 0}, y = {.count = 0};
+  atr_nest_visit_affine((atr_nest *)a, list_form, &x);
+  atr_nest_visit_affine((atr_nest *)b, list_form, &y);
+  if (x.count != y.count || x.count > (int)(sizeof x.list / sizeof x.list[0])) return false;
+  for (int i = 0; i < x.count; i++)
+    if (memcmp(x.list[i]->coef, y.list[i]->coef, sizeof x.list[i]->coef) != 0) return false;
+  return true;
+}
+
+static bool same_access(const atr_access *a, const atr_access *b) {
+  if (a->buffer != b->buffer || a->index_count != b->index_count || a->padded != b->padded) return false;
+  for (int i = 0; i < a->index_count; i++) {
+    const atr_index *x = &a->index[i], *y = &b->index[i];
+    if (x->bound != y->bound || x->divisor != y->divisor || x->stride != y->stride || x->edge != y->edge) return false;
+  }
+  return true;
+}
+
+static bool same_expr(const atr_expr *a, const atr_expr *b) {
+  return a->kind == b->kind && a->dtype == b->dtype && a->op == b->op && memcmp(a->args, b->args, sizeof a->args) == 0 &&
+         (a->kind != ATR_EXPR_LOAD || same_access(&a->access, &b->access));
+}
+
+bool atr_nest_alike(const atr_nest *a, const atr_nest *b) {
+  if (a->dim_count != b->dim_count || a->guard_count != b->guard_count || a->expr_count != b->expr_count ||
+      a->has_acc != b->has_acc)
+    return false;
+  if (a->has_acc && (!same_access(&a->lhs, &b->lhs) || !same_access(&a->rhs, &b->rhs) || a->lhs_dtype != b->lhs_dtype ||
+                     a->rhs_dtype != b->rhs_dtype || a->acc_dtype != b->acc_dtype))
+    return false;
+  for (int d = 0; d < a->dim_count; d++)
+    if (a->dims[d].extent != b->dims[d].extent || a->dims[d].reduced != b->dims[d].reduced ||
+        a->dims[d].kind != b->dims[d].kind)
+      return false;
+  for (int e = 1; e <= a->expr_count; e++)
+    if (!same_expr(&a->exprs[e], &b->exprs[e])) return false;
+  return same_forms(a, b);
+}
+
 bool atr_nest_next_point(const atr_nest *nest, const int *dims, int count, int64_t *point) {
   for (int i = count - 1; i >= 0; i--) {
     if (++point[dims[i]] < nest->dims[dims[i]].extent) return true;

@@ -207,6 +207,8 @@ void atr_nest_fold_indices(atr_nest *nest);
 bool atr_nest_can_dot(const atr_nest *nest, int d);
 /* May an operand of this dtype be converted to the sum's before its elements are used? Floats, to a wider one. */
 bool atr_nest_can_widen(const atr_nest *nest, atr_dtype operand);
+/* Do the nests differ in names, offsets and where they store alone, as the residues of a transposed convolution do? */
+bool atr_nest_alike(const atr_nest *a, const atr_nest *b);
 /* Moves point[dims[..]] to the next point of the box of these dims, the last fastest; false, with all of them at 0, behind the
  * last one. No extent is 0. */
 bool atr_nest_next_point(const atr_nest *nest, const int *dims, int count, int64_t *point);

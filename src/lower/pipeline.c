@@ -17,8 +17,30 @@ typedef struct state {
   const atr_module *module;
   const atr_lower_options *options;
   atr_program *program;
-  atr_widenings widened; /* of the program that run_schedule makes */
+  atr_widenings widened;  /* of the program that run_schedule makes */
+  struct choice *choices; /* made so far by the pass that is running */
+  int choice_count, choice_capacity;
 } state;
+
+/* What the cost model chose for a nest serves all that are like it: residues of one convolution, mostly. */
+typedef struct choice {
+  const atr_nest *nest;
+  bool split; /* pass parts */
+  atr_parts parts;
+  atr_schedule schedule; /* pass schedule */
+  const char *why;
+} choice;
+
+/* The choice made for a nest like this one, or a new one, to be filled in where *found is false. */
+static choice *choice_for(state *s, const atr_nest *nest, bool *found) {
+  int c = 0;
+  while (c < s->choice_count && !atr_nest_alike(s->choices[c].nest, nest)) c++;
+  *found = c < s->choice_count;
+  if (*found) return &s->choices[c];
+  ATR_RESERVE(s->work->arena, s->choices, s->choice_count, s->choice_capacity);
+  s->choices[s->choice_count++] = (choice){.nest = nest};
+  return &s->choices[c];
+}
 
 typedef struct fit {
   const atr_nest *nest;
@@ -106,12 +128,21 @@ atr_schedule_setting atr_schedule_setting_of(const atr_program *program, const a
   return setting;
 }
 
+static void choose_once(state *s, const atr_nest *nest, const atr_schedule_setting *setting, atr_schedule *schedule,
+                        const char **why) {
+  bool found;
+  choice *c = choice_for(s, nest, &found);
+  if (!found) atr_schedule_choose(s->work->arena, nest, setting, &c->schedule, &c->why);
+  *schedule = c->schedule;
+  *why = c->why;
+}
+
 static atr_status choose(state *s, const atr_nest *nest, atr_schedule *schedule, const char **why) {
   atr_source text = schedule_text_for(s->options->schedule, nest);
   if (text.text == NULL) {
     atr_schedule_setting setting = atr_schedule_setting_of(s->program, nest, s->options->target,
                                                            s->options->constant_parameters);
-    atr_schedule_choose(s->work->arena, nest, &setting, schedule, why);
+    choose_once(s, nest, &setting, schedule, why);
     return atr_schedule_check(s->work, nest, schedule);
   }
   const atr_source *module_text = s->work->source;
@@ -130,7 +161,11 @@ static atr_status split_parts(state *s, const atr_nest *nest, atr_program *out) 
   if (text.text == NULL) {
     atr_schedule_setting setting = atr_schedule_setting_of(s->program, nest, s->options->target,
                                                            s->options->constant_parameters);
-    split = nest->has_acc && atr_parts_choose(s->work->arena, s->program, nest, &setting, &parts);
+    bool found;
+    choice *c = choice_for(s, nest, &found);
+    if (!found) c->split = nest->has_acc && atr_parts_choose(s->work->arena, s->program, nest, &setting, &c->parts);
+    split = c->split;
+    parts = c->parts;
   } else {
     const atr_source *module_text = s->work->source;
     s->work->source = &text;
@@ -144,6 +179,7 @@ static atr_status split_parts(state *s, const atr_nest *nest, atr_program *out) 
 }
 
 static atr_status run_parts(state *s) {
+  s->choice_count = 0;
   atr_program *p = without_nests(s);
   for (int n = 0; n < s->program->nest_count; n++) ATR_TRY(split_parts(s, s->program->nests[n], p));
   s->program = p;
@@ -179,6 +215,7 @@ static atr_status schedule_nest(state *s, const atr_nest *nest, atr_program *out
 }
 
 static atr_status run_schedule(state *s) {
+  s->choice_count = 0;
   atr_program *p = without_nests(s);
   for (int n = 0; n < s->program->nest_count; n++) ATR_TRY(schedule_nest(s, s->program->nests[n], p));
   s->program = p;

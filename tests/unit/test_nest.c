@@ -590,6 +590,38 @@ START_TEST(test_bad_structs) {
 }
 END_TEST
 
+/* Nests that differ in names, offsets and their output are alike; in anything that a schedule is chosen by they are not. */
+START_TEST(test_alike) {
+  atr_program *p = must_read(DENSE), *q = must_read(DENSE);
+  atr_nest *a = p->nests[0], *b = q->nests[0];
+  b->name = "other";
+  b->lhs.at.offset += 7;
+  b->lhs.index[0].at.offset -= 1;
+  b->out.at.offset = 3;
+  ck_assert(atr_nest_alike(a, b));
+  b->lhs.index[0].bound++;
+  ck_assert(!atr_nest_alike(a, b));
+  b = must_read(DENSE)->nests[0];
+  b->dims[1].extent++;
+  ck_assert(!atr_nest_alike(a, b));
+  b = must_read(DENSE)->nests[0];
+  b->rhs.at.coef[b->dim_count - 1]++;
+  ck_assert(!atr_nest_alike(a, b));
+  b = must_read(DENSE)->nests[0];
+  b->acc_dtype = ATR_F64;
+  ck_assert(!atr_nest_alike(a, b));
+  b = must_read(DENSE)->nests[0];
+  b->exprs[1].dtype = ATR_F16;
+  ck_assert(!atr_nest_alike(a, b));
+  b = must_read(DENSE)->nests[0];
+  b->rhs.buffer = b->lhs.buffer;
+  ck_assert(!atr_nest_alike(a, b));
+  b = must_read(DENSE)->nests[0];
+  b->dims[0].kind = ATR_DIM_PART;
+  ck_assert(!atr_nest_alike(a, b));
+}
+END_TEST
+
 /* What atr_steps_meet must say, by trying all pairs. */
 static bool meets(int64_t a, int64_t a_extent, int64_t b, int64_t b_extent) {
   for (int64_t i = 0; i < a_extent; i++)
@@ -1270,6 +1302,7 @@ static Suite *suite(void) {
   TCase *tc = tcase_create("nest");
   tcase_add_checked_fixture(tc, setup, teardown);
   tcase_add_loop_test(tc, test_round_trip, 0, COUNT(good_texts));
+  tcase_add_test(tc, test_alike);
   tcase_add_test(tc, test_round_trip_nonsense);
   tcase_add_test(tc, test_free_form);
   tcase_add_test(tc, test_what_is_not_printed);
