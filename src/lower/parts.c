@@ -347,6 +347,7 @@ void atr_nest_split_parts(atr_arena *arena, atr_program *program, const atr_nest
   if (parts->lhs_count > 0) fill = pack_lhs(arena, program, part, parts, now);
   if (fill != NULL) atr_program_new_nest(arena, program, fill);
   atr_nest_collapse(arena, part);
+  part->why = parts->why;
   atr_program_new_nest(arena, program, part);
   if (end != NULL) atr_program_new_nest(arena, program, end);
 }

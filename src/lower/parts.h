@@ -17,6 +17,7 @@ typedef struct atr_parts {
   int lhs[ATR_MAX_DIMS];       /* dims that name the panel's dimensions, from the outside in; those not named come before them */
   int lhs_count;               /* 0: lhs is read where it lies */
   atr_dtype lhs_dtype;         /* of the panel: NONE as lhs is read, or a type that holds all its values */
+  const char *why;             /* for explain; NULL: the caller said so */
 } atr_parts;
 
 void atr_parts_print(atr_text *text, const atr_nest *nest, const atr_parts *parts);

@@ -200,7 +200,7 @@ static atr_status schedule_nest(state *s, const atr_nest *nest, atr_program *out
   const char *why;
   ATR_TRY(choose(s, nest, &schedule, &why));
   atr_nest *tiled = atr_nest_tile(s->work->arena, nest, &schedule);
-  tiled->why = why;
+  tiled->why = nest->why != NULL ? atr_arena_printf(s->work->arena, "%s; %s", nest->why, why) : why;
   atr_nest *wide = schedule.widen_lhs ? atr_nest_widen_lhs(s->work->arena, out, &s->widened, tiled) : NULL;
   if (wide != NULL) ATR_TRY(schedule_nest(s, wide, out));
   bool constant = rhs_is_constant(s->program, nest, s->options->constant_parameters);

@@ -225,12 +225,15 @@ END_TEST
 
 /* ---- the cost model */
 
+static const char *reason; /* of the last choice */
+
 static const char *chosen(const char *instructions, bool constant) {
   atr_program *program = collapsed_of(instructions);
   atr_target target = target_of_row(ROW_AVX2, false);
   atr_schedule_setting setting = {.target = &target, .rhs_constant = constant, .nests = 1};
   atr_parts parts = {.lhs_count = 0};
   if (!atr_parts_choose(&arena, program, program->nests[0], &setting, &parts)) return "";
+  reason = parts.why;
   return parts_text(program->nests[0], &parts);
 }
 
@@ -243,6 +246,7 @@ START_TEST(test_choice) {
   const char *gradient = chosen(CONV("f32[8,28,28,128]", "f32[8,28,28,512]", "window={size=28x28}, dim_labels=f01b_i01o->01bf"),
                                 false);
   ck_assert_msg(strncmp(gradient, "part ", 5) == 0 && strstr(gradient, "lhs") == NULL, "%s", gradient);
+  ck_assert(strstr(reason, "in parts: estimate ") == reason && strstr(reason, " whole") != NULL);
   /* every second pixel of channels that are pages apart */
   const char *strided = chosen(
       CONV("f32[1,512,28,28]", "f32[1024,512,1,1]", "window={size=1x1 stride=2x2}, dim_labels=bf01_oi01->bf01"), true);
