@@ -12,12 +12,12 @@
 enum { ATTRIBUTES_MAX = 32 };
 
 /* A name's value, as written; NULL: not given. */
-typedef struct import {
+typedef struct text_call {
   atr_call call;
   const char *arrays[ATR_ARRAYS_MAX];
   const char *attributes[ATTRIBUTES_MAX];
   const void *values[ATR_ARRAYS_MAX]; /* of arrays that are numbers */
-} import;
+} text_call;
 
 /* ---- pairs ------------------------------------------------------------------------------------- */
 
@@ -25,7 +25,7 @@ static bool is_name(const char *pair, size_t len, const char *name) {
   return strlen(name) == len && memcmp(pair, name, len) == 0;
 }
 
-static atr_status fail_unknown(const import *in, const char *name, size_t len) {
+static atr_status fail_unknown(const text_call *in, const char *name, size_t len) {
   const atr_operator *op = in->call.op;
   atr_nearest nearest = {.word = name, .len = len};
   for (int i = 0; i < op->attribute_count; i++) atr_nearest_add(&nearest, op->attributes[i].name);
@@ -40,7 +40,7 @@ static bool is_type(const char *text) {
   return text[len] == '[' && atr_dtype_from_name(text, len) != ATR_DTYPE_NONE;
 }
 
-static atr_status take_pair(import *in, const char *pair) {
+static atr_status take_pair(text_call *in, const char *pair) {
   const atr_operator *op = in->call.op;
   const char *equals = pair != NULL ? strchr(pair, '=') : NULL;
   ATR_REFUSE_UNLESS(&in->call, equals != NULL, "expected name=value, got '%.60s'", pair != NULL ? pair : "");
@@ -58,7 +58,7 @@ static atr_status take_pair(import *in, const char *pair) {
 
 /* ---- arrays ------------------------------------------------------------------------------------ */
 
-static atr_status fail_array(const import *in, int array) {
+static atr_status fail_array(const text_call *in, int array) {
   const atr_array *a = &in->call.op->arrays[array];
   return ATR_REFUSE(&in->call, "%s=%.60s; allowed: a type, as f32[1,3,8,8]%s, of shape %s", a->name, in->arrays[array],
                     a->may_be_value ? ", or numbers, as 3, [1,2] or s8[]:-3" : "", a->form);
@@ -85,7 +85,7 @@ static bool store_number(atr_dtype dtype, const atr_literal *literal, char *out)
 }
 
 /* Numbers become a constant: of the type in front of ':', or a scalar or vector of the array's own dtype. */
-static bool read_value(import *in, int array, const atr_literal *literal, bool has_type) {
+static bool read_value(text_call *in, int array, const atr_literal *literal, bool has_type) {
   const atr_array *a = &in->call.op->arrays[array];
   atr_shape *type = &in->call.types[array];
   bool is_list = literal->kind == ATR_LITERAL_LIST;
@@ -102,7 +102,7 @@ static bool read_value(import *in, int array, const atr_literal *literal, bool h
   return true;
 }
 
-static atr_status read_array(import *in, int array) {
+static atr_status read_array(text_call *in, int array) {
   const atr_array *a = &in->call.op->arrays[array];
   const char *text = in->arrays[array];
   ATR_REFUSE_UNLESS(&in->call, text != NULL || a->role != ATR_ARRAY_REQUIRED, "%s is missing: its type has the shape %s",
@@ -119,7 +119,7 @@ static atr_status read_array(import *in, int array) {
 
 /* ---- attributes -------------------------------------------------------------------------------- */
 
-static atr_status read_attribute(import *in, int number) {
+static atr_status read_attribute(text_call *in, int number) {
   atr_call *call = &in->call;
   const atr_attribute *a = &call->op->attributes[number];
   const char *text = in->attributes[number];
@@ -133,7 +133,7 @@ static atr_status read_attribute(import *in, int number) {
 
 /* ---- the whole call ---------------------------------------------------------------------------- */
 
-static atr_id make_array(import *in, int array) {
+static atr_id make_array(text_call *in, int array) {
   atr_call *call = &in->call;
   const atr_shape *type = &call->types[array];
   if (type->dtype == ATR_DTYPE_NONE) return 0;
@@ -141,7 +141,7 @@ static atr_id make_array(import *in, int array) {
   return atr_parameter_build(call->work, call->module, call->op->arrays[array].name, type);
 }
 
-static atr_status read_call(import *in, const atr_import_request *request) {
+static atr_status read_call(text_call *in, const atr_import_request *request) {
   atr_call *call = &in->call;
   for (int32_t i = 0; i < request->count; i++) ATR_TRY(take_pair(in, request->pairs[i]));
   for (int i = 0; i < call->op->array_count; i++) ATR_TRY(read_array(in, i));
@@ -158,7 +158,7 @@ atr_status atr_operator_import(atr_work *work, atr_module *module, const atr_imp
   if (op == NULL)
     return atr_fail(work, ATR_NOWHERE, ATR_INVALID_ARGUMENT, "there is no operator '%.60s'; did you mean %s?", request->op,
                     atr_operator_nearest(work->arena, request->op));
-import in = {.call = {.work = work, .module = module, .op = op, .from_text = true } };
+  text_call in = {.call = {.work = work, .module = module, .op = op, .from_text = true}};
   in.call.options = atr_arena_alloc(work->arena, op->options_size);
   ATR_TRY(read_call(&in, request));
   for (int i = 0; i < op->array_count; i++) in.call.args[i] = make_array(&in, i);
