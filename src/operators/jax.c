@@ -295,10 +295,14 @@ static const atr_attribute transpose_attributes[] = {
     ATR_FIELD(transpose_options, use_consistent_padding, FLAG, .fallback = ATR_FLAG_FALSE)};
 
 #define ROW(text, count, kind, table, T)                                                                                       \
-  {                                                                                                                            \
-    .name = "jax." text, .arrays = conv_arrays, .array_count = count, .attributes = table##_attributes,                        \
-    .attribute_count = ATR_COUNT(table##_attributes), .options_size = sizeof(T), .types = kind##_types, .build = kind##_build  \
-  }
+  {.name = "jax." text,                                                                                                        \
+   .arrays = conv_arrays,                                                                                                      \
+   .array_count = count,                                                                                                       \
+   .attributes = table##_attributes,                                                                                           \
+   .attribute_count = ATR_COUNT(table##_attributes),                                                                           \
+   .options_size = sizeof(T),                                                                                                  \
+   .types = kind##_types,                                                                                                      \
+   .build = kind##_build}
 
 const atr_operator atr_jax_operators[4] = {ROW("conv_general_dilated", 2, conv, conv, conv_options),
                                            ROW("conv_general_dilated_local", 2, local, filter, conv_options),

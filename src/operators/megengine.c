@@ -201,12 +201,9 @@ static atr_id local_build(atr_call *call) {
 
 /* ---- tables ------------------------------------------------------------------------------------ */
 
-#define INP                                                                                                                    \
-  { .name = "inp", .holds = ATR_HOLDS_FLOATS, .form = "(N, C, spatial...)" }
-#define WEIGHT(text)                                                                                                           \
-  { .name = "weight", .role = ATR_ARRAY_INFERRED, .holds = ATR_HOLDS_FLOATS, .form = text }
-#define BIAS                                                                                                                   \
-  { .name = "bias", .role = ATR_ARRAY_BIAS, .holds = ATR_HOLDS_FLOATS, .form = "(1, out, 1...)" }
+#define INP {.name = "inp", .holds = ATR_HOLDS_FLOATS, .form = "(N, C, spatial...)"}
+#define WEIGHT(text) {.name = "weight", .role = ATR_ARRAY_INFERRED, .holds = ATR_HOLDS_FLOATS, .form = text}
+#define BIAS {.name = "bias", .role = ATR_ARRAY_BIAS, .holds = ATR_HOLDS_FLOATS, .form = "(1, out, 1...)"}
 
 static const atr_array conv_arrays[] = {
     INP, WEIGHT("(out, in, kernel...), with groups > 1 (groups, out / groups, in / groups, kernel...)"), BIAS};
@@ -241,11 +238,15 @@ static const atr_attribute local_attributes[] = {CHANNEL(local_options, in_chann
                                                  WINDOW(local_options)};
 
 #define ROW(text, rank, kind)                                                                                                  \
-  {                                                                                                                            \
-    .name = "megengine." text, .spatial = rank, .arrays = kind##_arrays, .array_count = ATR_COUNT(kind##_arrays),              \
-    .attributes = kind##_attributes, .attribute_count = ATR_COUNT(kind##_attributes), .options_size = sizeof(kind##_options),  \
-    .types = kind##_types, .build = kind##_build                                                                               \
-  }
+  {.name = "megengine." text,                                                                                                  \
+   .spatial = rank,                                                                                                            \
+   .arrays = kind##_arrays,                                                                                                    \
+   .array_count = ATR_COUNT(kind##_arrays),                                                                                    \
+   .attributes = kind##_attributes,                                                                                            \
+   .attribute_count = ATR_COUNT(kind##_attributes),                                                                            \
+   .options_size = sizeof(kind##_options),                                                                                     \
+   .types = kind##_types,                                                                                                      \
+   .build = kind##_build}
 
 const atr_operator atr_megengine_convs[3] = {ROW("Conv1d", 1, conv), ROW("Conv2d", 2, conv), ROW("Conv3d", 3, conv)};
 const atr_operator atr_megengine_transposes[2] = {ROW("ConvTranspose2d", 2, transpose), ROW("ConvTranspose3d", 3, transpose)};

@@ -153,12 +153,9 @@ static void deconv_hints(const atr_call *call, atr_import_hints *hints) {
 
 /* ---- tables ------------------------------------------------------------------------------------ */
 
-#define DATA                                                                                                                   \
-  { .name = "data", .holds = ATR_HOLDS_FLOATS, .form = "(N, C, spatial...), or as layout says" }
-#define WEIGHT(text)                                                                                                           \
-  { .name = "weight", .role = ATR_ARRAY_INFERRED, .holds = ATR_HOLDS_FLOATS, .form = text }
-#define BIAS                                                                                                                   \
-  { .name = "bias", .role = ATR_ARRAY_BIAS, .holds = ATR_HOLDS_FLOATS, .form = "(num_filter)" }
+#define DATA {.name = "data", .holds = ATR_HOLDS_FLOATS, .form = "(N, C, spatial...), or as layout says"}
+#define WEIGHT(text) {.name = "weight", .role = ATR_ARRAY_INFERRED, .holds = ATR_HOLDS_FLOATS, .form = text}
+#define BIAS {.name = "bias", .role = ATR_ARRAY_BIAS, .holds = ATR_HOLDS_FLOATS, .form = "(num_filter)"}
 
 static const atr_array conv_arrays[] = {DATA, WEIGHT("(num_filter, C / num_group, kernel...), in the order of layout"), BIAS};
 static const atr_array deconv_arrays[] = {DATA, WEIGHT("(C, num_filter / num_group, kernel...), in the order of layout"), BIAS};
@@ -180,10 +177,14 @@ static const atr_attribute deconv_attributes[] = {WINDOW(deconv_options), ATR_FI
                                                   REST(deconv_options, ATR_FLAG_TRUE, "None|NCW|NCHW|NCDHW||NHWC|NDHWC")};
 
 #define ROW(text, kind)                                                                                                        \
-  {                                                                                                                            \
-    .name = "mxnet." text, .arrays = kind##_arrays, .array_count = ATR_COUNT(kind##_arrays), .attributes = kind##_attributes,  \
-    .attribute_count = ATR_COUNT(kind##_attributes), .options_size = sizeof(kind##_options), .types = kind##_types,            \
-    .build = kind##_build, .hints = kind##_hints                                                                               \
-  }
+  {.name = "mxnet." text,                                                                                                      \
+   .arrays = kind##_arrays,                                                                                                    \
+   .array_count = ATR_COUNT(kind##_arrays),                                                                                    \
+   .attributes = kind##_attributes,                                                                                            \
+   .attribute_count = ATR_COUNT(kind##_attributes),                                                                            \
+   .options_size = sizeof(kind##_options),                                                                                     \
+   .types = kind##_types,                                                                                                      \
+   .build = kind##_build,                                                                                                      \
+   .hints = kind##_hints}
 
 const atr_operator atr_mxnet_operators[2] = {ROW("Convolution", conv), ROW("Deconvolution", deconv)};

@@ -157,9 +157,8 @@ static atr_id transpose_build(atr_call *call) {
 
 #define ARRAYS(text)                                                                                                           \
   {.name = "X", .holds = ATR_HOLDS_FLOATS, .form = "(N, C, spatial...)"},                                                      \
-      {.name = "W", .holds = ATR_HOLDS_FLOATS, .form = text}, {                                                                \
-    .name = "B", .role = ATR_ARRAY_OPTIONAL, .holds = ATR_HOLDS_FLOATS, .form = "(M)"                                          \
-  }
+      {.name = "W", .holds = ATR_HOLDS_FLOATS, .form = text},                                                                  \
+      {.name = "B", .role = ATR_ARRAY_OPTIONAL, .holds = ATR_HOLDS_FLOATS, .form = "(M)"}
 
 static const atr_array conv_arrays[] = {ARRAYS("(M, C / group, kernel...)")};
 static const atr_array transpose_arrays[] = {ARRAYS("(C, M / group, kernel...)")};
@@ -170,10 +169,13 @@ static const atr_attribute transpose_attributes[] = {ATR_ONNX_ATTRIBUTES(transpo
 static const atr_attribute conv_attributes[] = {ATR_ONNX_ATTRIBUTES(conv_options)};
 
 #define ROW(text, kind)                                                                                                        \
-  {                                                                                                                            \
-    .name = "onnx." text, .arrays = kind##_arrays, .array_count = ATR_COUNT(kind##_arrays), .attributes = kind##_attributes,   \
-    .attribute_count = ATR_COUNT(kind##_attributes), .options_size = sizeof(kind##_options), .types = kind##_types,            \
-    .build = kind##_build                                                                                                      \
-  }
+  {.name = "onnx." text,                                                                                                       \
+   .arrays = kind##_arrays,                                                                                                    \
+   .array_count = ATR_COUNT(kind##_arrays),                                                                                    \
+   .attributes = kind##_attributes,                                                                                            \
+   .attribute_count = ATR_COUNT(kind##_attributes),                                                                            \
+   .options_size = sizeof(kind##_options),                                                                                     \
+   .types = kind##_types,                                                                                                      \
+   .build = kind##_build}
 
 const atr_operator atr_onnx_operators[2] = {ROW("Conv", conv), ROW("ConvTranspose", transpose)};

@@ -251,14 +251,11 @@ static atr_id linear_build(atr_call *call) {
 
 /* ---- tables ------------------------------------------------------------------------------------ */
 
-#define X                                                                                                                      \
-  { .name = "x", .holds = ATR_HOLDS_BYTES, .form = "(N, C, spatial...)" }
-#define W                                                                                                                      \
-  { .name = "w", .holds = ATR_HOLDS_BYTES, .form = "(M, C / group, kernel...)" }
+#define X {.name = "x", .holds = ATR_HOLDS_BYTES, .form = "(N, C, spatial...)"}
+#define W {.name = "w", .holds = ATR_HOLDS_BYTES, .form = "(M, C / group, kernel...)"}
 #define ZERO(text, array_role, like, shape)                                                                                    \
-  { .name = text, .role = array_role, .holds = ATR_HOLDS_BYTES, .form = shape, .may_be_value = true, .value_like = like }
-#define SCALE(text, shape)                                                                                                     \
-  { .name = text, .holds = 1 << ATR_F32, .form = shape, .may_be_value = true, .value_dtype = ATR_F32 }
+  {.name = text, .role = array_role, .holds = ATR_HOLDS_BYTES, .form = shape, .may_be_value = true, .value_like = like}
+#define SCALE(text, shape) {.name = text, .holds = 1 << ATR_F32, .form = shape, .may_be_value = true, .value_dtype = ATR_F32}
 
 static const atr_array integer_arrays[] = {X, W, ZERO("x_zero_point", ATR_ARRAY_OPTIONAL, INTEGER_X, "()"),
                                            ZERO("w_zero_point", ATR_ARRAY_OPTIONAL, INTEGER_W, "() or (M)")};
@@ -274,10 +271,14 @@ static const atr_array linear_arrays[] = {X,
 static const atr_attribute attributes[] = {ATR_ONNX_ATTRIBUTES(conv_options)};
 
 #define ROW(text, kind, weight_array)                                                                                          \
-  {                                                                                                                            \
-    .name = "onnx." text, .weight = weight_array, .arrays = kind##_arrays, .array_count = ATR_COUNT(kind##_arrays),            \
-    .attributes = attributes, .attribute_count = ATR_COUNT(attributes), .options_size = sizeof(conv_options),                  \
-    .types = kind##_types, .build = kind##_build                                                                               \
-  }
+  {.name = "onnx." text,                                                                                                       \
+   .weight = weight_array,                                                                                                     \
+   .arrays = kind##_arrays,                                                                                                    \
+   .array_count = ATR_COUNT(kind##_arrays),                                                                                    \
+   .attributes = attributes,                                                                                                   \
+   .attribute_count = ATR_COUNT(attributes),                                                                                   \
+   .options_size = sizeof(conv_options),                                                                                       \
+   .types = kind##_types,                                                                                                      \
+   .build = kind##_build}
 
 const atr_operator atr_onnx_quantized[2] = {ROW("ConvInteger", integer, INTEGER_W), ROW("QLinearConv", linear, LINEAR_W)};

@@ -76,8 +76,7 @@ typedef struct atr_attribute {
 } atr_attribute;
 
 /* A row whose name is the field's; what follows are its other members. */
-#define ATR_FIELD(T, field, KIND, ...)                                                                                         \
-  { .name = #field, .kind = ATR_ATTRIBUTE_##KIND, .offset = offsetof(T, field), __VA_ARGS__ }
+#define ATR_FIELD(T, field, KIND, ...) {.name = #field, .kind = ATR_ATTRIBUTE_##KIND, .offset = offsetof(T, field), __VA_ARGS__}
 
 typedef enum atr_array_role {
   ATR_ARRAY_REQUIRED,

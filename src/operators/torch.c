@@ -179,12 +179,9 @@ static void transpose_hints(const atr_call *call, atr_import_hints *hints) {
 
 /* ---- tables ------------------------------------------------------------------------------------ */
 
-#define INPUT                                                                                                                  \
-  { .name = "input", .holds = ATR_HOLDS_NUMBERS, .form = "(N, C, spatial...) or (C, spatial...)" }
-#define WEIGHT(array_role, text)                                                                                               \
-  { .name = "weight", .role = array_role, .holds = ATR_HOLDS_NUMBERS, .form = text }
-#define BIAS(array_role)                                                                                                       \
-  { .name = "bias", .role = array_role, .holds = ATR_HOLDS_NUMBERS, .form = "(out_channels)" }
+#define INPUT {.name = "input", .holds = ATR_HOLDS_NUMBERS, .form = "(N, C, spatial...) or (C, spatial...)"}
+#define WEIGHT(array_role, text) {.name = "weight", .role = array_role, .holds = ATR_HOLDS_NUMBERS, .form = text}
+#define BIAS(array_role) {.name = "bias", .role = array_role, .holds = ATR_HOLDS_NUMBERS, .form = "(out_channels)"}
 static const char conv_form[] = "(out_channels, in_channels / groups, kernel_size...)",
                   transpose_form[] = "(in_channels, out_channels / groups, kernel_size...)";
 
@@ -230,11 +227,16 @@ static const atr_attribute transpose_function_attributes[] = {STRIDE(transpose_o
                                                               SWITCHES(transpose_options)};
 
 #define ROW(text, rank, kind, form)                                                                                            \
-  {                                                                                                                            \
-    .name = "torch." text, .spatial = rank, .arrays = kind##form##_arrays, .array_count = ATR_COUNT(kind##form##_arrays),      \
-    .attributes = kind##form##_attributes, .attribute_count = ATR_COUNT(kind##form##_attributes),                              \
-    .options_size = sizeof(kind##_options), .types = kind##_types, .build = kind##_build, .hints = kind##_hints                \
-  }
+  {.name = "torch." text,                                                                                                      \
+   .spatial = rank,                                                                                                            \
+   .arrays = kind##form##_arrays,                                                                                              \
+   .array_count = ATR_COUNT(kind##form##_arrays),                                                                              \
+   .attributes = kind##form##_attributes,                                                                                      \
+   .attribute_count = ATR_COUNT(kind##form##_attributes),                                                                      \
+   .options_size = sizeof(kind##_options),                                                                                     \
+   .types = kind##_types,                                                                                                      \
+   .build = kind##_build,                                                                                                      \
+   .hints = kind##_hints}
 
 const atr_operator atr_torch_convs[3] = {ROW("Conv1d", 1, conv, ), ROW("Conv2d", 2, conv, ), ROW("Conv3d", 3, conv, )};
 const atr_operator atr_torch_transposes[3] = {ROW("ConvTranspose1d", 1, transpose, ), ROW("ConvTranspose2d", 2, transpose, ),
