@@ -37,13 +37,16 @@ typedef enum atr_mxnet_layout {
 /* DEFAULT: what MXNET_CUDNN_AUTOTUNE_DEFAULT says (atr_import). */
 typedef enum atr_mxnet_tune { ATR_MXNET_TUNE_DEFAULT = 0, ATR_MXNET_TUNE_OFF, ATR_MXNET_TUNE_LIMITED_WORKSPACE, ATR_MXNET_TUNE_FASTEST } atr_mxnet_tune;
 
+/* In place of a size in bytes or MiB: none at all. */
+enum { ATR_WORKSPACE_NONE = -1 };
+
 /* Output extents are floor((x + 2 pad - dilate (kernel - 1) - 1) / stride) + 1. weight: (num_filter, C / num_group, kernel...),
  * its dimensions in the order of data's layout. */
 typedef struct atr_mxnet_convolution_options {
   size_t size;
   int64_t kernel[ATR_MAX_SPATIAL], stride[ATR_MAX_SPATIAL], dilate[ATR_MAX_SPATIAL], pad[ATR_MAX_SPATIAL];
   int64_t num_filter, num_group;
-  int64_t workspace; /* MiB; 0: 1024. Like the two cudnn_ fields it changes no value (atr_import_hints). */
+  int64_t workspace; /* MiB; 0: 1024; or ATR_WORKSPACE_NONE. Like the two cudnn_ fields it changes no value (atr_import_hints). */
   atr_flag no_bias;  /* default False */
   atr_mxnet_tune cudnn_tune;
   atr_flag cudnn_off;
@@ -241,7 +244,7 @@ ATR_API atr_value atr_onnx_qlinear_conv(atr_builder *builder, const atr_value in
 /* What a call says beside the values: attributes that only choose how to compute. Set `size`; the rest is written. */
 typedef struct atr_import_hints {
   size_t size;
-  int64_t workspace;         /* bytes of scratch that a plan may take; 0: no limit */
+  int64_t workspace;         /* bytes of scratch that a plan may take; 0: no limit; ATR_WORKSPACE_NONE: none at all */
   atr_mxnet_tune cudnn_tune; /* DEFAULT: the call says nothing of tuning */
   int32_t cudnn_off;
   int32_t deterministic;

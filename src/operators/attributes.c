@@ -81,7 +81,7 @@ static bool is_in_range(const atr_attribute *a, int64_t number) { return number 
 
 static bool set_number(const atr_attribute *a, const atr_literal *value, int64_t *out) {
   if (value->kind != ATR_LITERAL_INTEGER || !is_in_range(a, value->integer)) return false;
-  *out = value->integer;
+  *out = value->integer != 0 ? value->integer : a->zero;
   return true;
 }
 
@@ -266,7 +266,7 @@ atr_status atr_attribute_set(atr_call *call, const atr_attribute *a, const atr_l
 
 static atr_status complete_number(const atr_call *call, const atr_attribute *a, int64_t *number) {
   if (*number == 0) *number = a->fallback;
-  else
+  else if (*number != a->zero)
     ATR_REFUSE_UNLESS(call, is_in_range(a, *number), "%s has %lld; allowed: %s", a->name, (long long)*number,
                       atr_attribute_allowed(call->work->arena, a, call->spatial));
   return ATR_OK;

@@ -134,10 +134,11 @@ static atr_mxnet_tune default_tune(void) {
   return text != NULL && strcmp(text, "2") == 0 ? ATR_MXNET_TUNE_FASTEST : ATR_MXNET_TUNE_LIMITED_WORKSPACE;
 }
 
-/* `workspace` is in MiB, and no limit for the fastest plan. */
+/* `workspace` is in MiB, or none, and no limit for the fastest plan. */
 static void set_hints(atr_import_hints *hints, int64_t workspace, atr_mxnet_tune tune, atr_flag cudnn_off) {
   hints->cudnn_tune = tune != ATR_MXNET_TUNE_DEFAULT ? tune : default_tune();
-  hints->workspace = hints->cudnn_tune == ATR_MXNET_TUNE_FASTEST ? 0 : workspace * (1 << 20);
+  int64_t bytes = workspace == ATR_WORKSPACE_NONE ? workspace : workspace * (1 << 20);
+  hints->workspace = hints->cudnn_tune == ATR_MXNET_TUNE_FASTEST ? 0 : bytes;
   hints->cudnn_off = cudnn_off == ATR_FLAG_TRUE;
 }
 
@@ -165,7 +166,8 @@ static const atr_array deconv_arrays[] = {DATA, WEIGHT("(C, num_filter / num_gro
       ATR_FIELD(T, dilate, TUPLE, .low = 1, .fallback = 1), ATR_FIELD(T, pad, TUPLE, )
 #define REST(T, no_bias_default, layouts)                                                                                      \
   ATR_FIELD(T, num_filter, INT, .low = 1, .traits = ATR_TRAIT_REQUIRED),                                                       \
-      ATR_FIELD(T, num_group, INT, .low = 1, .fallback = 1), ATR_FIELD(T, workspace, INT, .low = 1, .fallback = 1024),         \
+      ATR_FIELD(T, num_group, INT, .low = 1, .fallback = 1),                                                                   \
+      ATR_FIELD(T, workspace, INT, .fallback = 1024, .zero = ATR_WORKSPACE_NONE),                                              \
       ATR_FIELD(T, no_bias, FLAG, .fallback = no_bias_default, .traits = ATR_TRAIT_NO_BIAS),                                   \
       ATR_FIELD(T, cudnn_tune, WORD, .words = "None|off|limited_workspace|fastest"),                                           \
       ATR_FIELD(T, cudnn_off, FLAG, .fallback = ATR_FLAG_FALSE), ATR_FIELD(T, layout, WORD, .words = layouts)

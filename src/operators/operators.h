@@ -70,6 +70,7 @@ typedef struct atr_attribute {
   size_t offset;    /* in the options */
   int64_t low;      /* the least number that is allowed */
   int64_t fallback; /* what 0 in the options means */
+  int64_t zero;     /* what a 0 that is said becomes in the options, where it is not the default; a C program puts it there */
   unsigned traits;
   const char *words;  /* "None|off|fastest"; of TUPLE and PAIRS: words that may stand instead of numbers */
   size_t word_offset; /* TUPLE, PAIRS with words: where the word's place in `words` goes. Place 0 there is no word. */

@@ -335,7 +335,7 @@ static const struct bad {
     {MXNET, "num_filter=(6,)", "num_filter=(6,); allowed: an integer from 1"},
     {MXNET, "num_group=3", "num_group=3 does not divide the 4 input channels"},
     {MXNET, "num_group=0", "num_group=0; allowed: an integer from 1"},
-    {MXNET, "workspace=-1", "workspace=-1; allowed: an integer from 1"},
+    {MXNET, "workspace=-1", "workspace=-1; allowed: an integer from 0"},
     {MXNET, "no_bias=maybe", "no_bias=maybe; allowed: True, False"},
     {MXNET, "cudnn_tune=fast", "cudnn_tune=fast; allowed: None, off, limited_workspace, fastest"},
     {MXNET, "cudnn_off=off", "cudnn_off=off; allowed: True, False"},
@@ -473,7 +473,8 @@ static atr_value parameter(const char *name, atr_dtype dtype, int rank, const in
 
 static atr_value build_mxnet_convolution(void) {
   atr_value x = P("data", ATR_F32, 1, 4, 8, 8), w = P("weight", ATR_F32, 6, 2, 3, 3), bias = P("bias", ATR_F32, 6);
-  atr_mxnet_convolution_options o = {.size = sizeof o, .stride = {2, 1}, .pad = {1, 0}, .num_group = 2};
+  atr_mxnet_convolution_options o = {.size = sizeof o, .stride = {2, 1}, .pad = {1, 0}, .num_group = 2,
+                                     .workspace = ATR_WORKSPACE_NONE};
   return atr_mxnet_convolution(b, x, w, bias, &o);
 }
 static atr_value build_mxnet_deconvolution(void) {
@@ -637,6 +638,10 @@ static atr_value wrong_range(void) {
   atr_torch_conv_options o = {.size = sizeof o, .stride = {-1}};
   return atr_torch_conv(b, P(NULL, ATR_F32, 1, 4, 8), P(NULL, ATR_F32, 6, 4, 3), 0, &o);
 }
+static atr_value wrong_workspace(void) {
+  atr_mxnet_convolution_options o = {.size = sizeof o, .workspace = -2};
+  return atr_mxnet_convolution(b, P(NULL, ATR_F32, 1, 4, 8), P(NULL, ATR_F32, 6, 4, 3), 0, &o);
+}
 static atr_value wrong_word(void) {
   atr_mxnet_convolution_options o = {.size = sizeof o, .layout = (atr_mxnet_layout)9};
   return atr_mxnet_convolution(b, P(NULL, ATR_F32, 1, 4, 8), P(NULL, ATR_F32, 6, 4, 3), 0, &o);
@@ -692,6 +697,7 @@ static const struct misuse {
 } misuses[] = {
     {wrong_entries, "onnx.Conv: strides has more than 1 entries"},
     {wrong_range, "torch.Conv1d: stride has -1; allowed: 1 integer from 1, or one for all"},
+    {wrong_workspace, "mxnet.Convolution: workspace has -2; allowed: an integer from 0"},
     {wrong_word, "mxnet.Convolution: layout has the number 9; allowed: None, NCW"},
     {wrong_padding_kind, "torch.Conv1d: padding has the number 3; allowed: valid, same"},
     {wrong_flag, "cudnn_off has the number 3; allowed: an atr_flag"},
@@ -728,7 +734,7 @@ END_TEST
 static atr_import_hints hints_of(const char *op, const char *first, const char *second) {
   const char *mxnet[] = {"data=f32[1,1,4]", "kernel=2", "num_filter=1", first, second};
   const char *torch[] = {"input=f32[1,1,4]", "in_channels=1", "out_channels=1", "kernel_size=2", first};
-  atr_import_hints hints = {.size = sizeof hints, .workspace = -1, .cudnn_off = -1, .deterministic = -1};
+  atr_import_hints hints = {.size = sizeof hints, .workspace = -9, .cudnn_off = -1, .deterministic = -1};
   atr_module *module;
   ck_assert_int_eq(atr_import(context, op, op[0] == 'm' ? mxnet : torch, 5, &module, &hints), ATR_OK);
   ck_assert_uint_eq(hints.size, sizeof hints);
@@ -745,6 +751,9 @@ START_TEST(test_hints) {
   ck_assert(h.workspace == 1 << 30 && h.cudnn_tune == ATR_MXNET_TUNE_OFF && h.cudnn_off == 0);
   h = hints_of("mxnet.Convolution", "workspace=3", "cudnn_tune=fastest");
   ck_assert(h.workspace == 0 && h.cudnn_tune == ATR_MXNET_TUNE_FASTEST);
+  ck_assert_int_eq(hints_of("mxnet.Convolution", "workspace=0", "no_bias=1").workspace, ATR_WORKSPACE_NONE);
+  ck_assert_int_eq(hints_of("mxnet.Deconvolution", "workspace=0", "no_bias=1").workspace, ATR_WORKSPACE_NONE);
+  ck_assert_int_eq(hints_of("mxnet.Convolution", "workspace=0", "cudnn_tune=fastest").workspace, 0);
   setenv("MXNET_CUDNN_AUTOTUNE_DEFAULT", "0", 1);
   ck_assert(hints_of("mxnet.Convolution", "workspace=3", "cudnn_tune=None").cudnn_tune == ATR_MXNET_TUNE_OFF);
   setenv("MXNET_CUDNN_AUTOTUNE_DEFAULT", "2", 1);
