@@ -7,7 +7,8 @@
  *     conv_general_dilated_patches   a convolution of each channel by itself with one filter per place of the window
  *     conv_transpose                 lhs_dilation is strides; flips the kernel for transpose_kernel only; NHWC, HWIO, NHWC
  *
- * Strides, paddings and dilations go with the spatial dimensions in the order of rhs_spec. */
+ * Strides, paddings and dilations go with the spatial dimensions in the order of rhs_spec; filter_shape, and the window within a
+ * feature, with their places in rhs. These orders differ where a ConvDimensionNumbers lists rhs's places (1, 3, 2, 0). */
 #include "operators/operators.h"
 
 #include <stddef.h>
@@ -102,14 +103,42 @@ static atr_id conv_build(atr_call *call) {
   return atr_conv_build(call->work, call->module, ATR_OP_CONVOLUTION, call->args[LHS], call->args[RHS], &options);
 }
 
-static atr_id local_build(atr_call *call) {
-  const conv_options *o = call->options;
-  atr_conv_options options = general_options(o);
-  options.filter_shape = o->filter_shape;
-  return atr_conv_build(call->work, call->module, ATR_OP_LOCAL_CONVOLUTION, call->args[LHS], call->args[RHS], &options);
+/* ---- windows by filter_shape ------------------------------------------------------------------- */
+
+static const int64_t *reorder(atr_call *call, const int64_t *dims, const int *order) {
+  int64_t *out = ATR_NEW_ARRAY(call->work->arena, int64_t, call->spatial + 2);
+  memcpy(out, dims, 2 * sizeof *dims);
+  for (int d = 0; d < call->spatial; d++) out[d + 2] = dims[order[d] + 2];
+  return out;
 }
 
-/* ---- patches ----------------------------------------------------------------------------------- */
+/* The call with its spatial dimensions in the order of their places in rhs, which is that of filter_shape. Strings are. */
+static conv_options in_places(atr_call *call) {
+  const conv_options *o = call->options;
+  conv_options out = *o;
+  atr_jax_dimension_numbers *dn = &out.dimension_numbers;
+  int order[ATR_MAX_SPATIAL] = {0};
+  if (dn->lhs_dims == NULL || dn->rhs_dims == NULL || dn->out_dims == NULL) return out;
+  for (int d = 0, at; d < call->spatial; order[at] = d++)
+    for (at = d; at > 0 && dn->rhs_dims[order[at - 1] + 2] > dn->rhs_dims[d + 2]; at--) order[at] = order[at - 1];
+  for (int d = 0; d < call->spatial; d++) {
+    out.window_strides[d] = o->window_strides[order[d]];
+    memcpy(out.padding[d], o->padding[order[d]], sizeof out.padding[d]);
+    out.lhs_dilation[d] = o->lhs_dilation[order[d]];
+    out.rhs_dilation[d] = o->rhs_dilation[order[d]];
+  }
+  dn->lhs_dims = reorder(call, dn->lhs_dims, order);
+  dn->rhs_dims = reorder(call, dn->rhs_dims, order);
+  dn->out_dims = reorder(call, dn->out_dims, order);
+  return out;
+}
+
+static atr_id local_build(atr_call *call) {
+  conv_options o = in_places(call);
+  atr_conv_options options = general_options(&o);
+  options.filter_shape = o.filter_shape;
+  return atr_conv_build(call->work, call->module, ATR_OP_LOCAL_CONVOLUTION, call->args[LHS], call->args[RHS], &options);
+}
 
 /* 1 where both indices are equal: filter i has its one at place i of the window. */
 static atr_id identity(atr_call *call, int64_t n, atr_dtype dtype) {
@@ -162,7 +191,7 @@ static atr_id patches_build(atr_call *call) {
   int64_t channels = call->types[LHS].dims[feature];
   if (check_places(call, channels) != ATR_OK) return 0;
   atr_id filters = patch_filters(call, channels);
-  conv_options copy = *o;
+  conv_options copy = in_places(call);
   char spec[ATR_MAX_RANK + 1] = "OI";
   int64_t dims[ATR_MAX_RANK];
   size_t len = 2;

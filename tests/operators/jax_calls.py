@@ -4,8 +4,8 @@ Dimension numbers are drawn as permutations: position p[0] of an array is its ba
 feature, the rest its spatial dimensions in the order in which the call lists strides. They are spelled as three strings, whose
 spatial order is that of the weights, as a ConvDimensionNumbers, or left out.
 
-XLA:CPU reads beyond the input for negative low padding in f32, f16, bf16 and c64 (jaxlib 0.10.2); these are computed in f64
-and c128.
+XLA:CPU reads beyond the input for negative low padding in f32, f16, bf16 and c64 (jaxlib 0.10.2), also of integers that are
+summed in f32; these are computed in f64 and c128.
 """
 
 import os
@@ -106,7 +106,7 @@ def call_of(operator, pairs, arrays, function, padding=(), preferred=None):
     compiled, compiled_pull = jax.jit(typed), jax.jit(pulled)
 
     def widened(arrays):
-        return [a.astype(DTYPES[WIDE.get(dtype, dtype)]) for a in arrays]
+        return [a.astype(DTYPES[WIDE.get(preferred, WIDE.get(dtype, dtype))]) for a in arrays]
 
     def forward(arrays):
         return np.asarray(compiled(*(widened(arrays) if crops else arrays))).astype(DTYPES[preferred or dtype])

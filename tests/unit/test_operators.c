@@ -168,6 +168,15 @@ static const golden goldens[] = {
     {"jax.conv_general_dilated_patches",
      {"lhs=f32[1,2,3]", "filter_shape=2", "window_strides=1", "padding=valid"},
      {"1 2 3 4 5 6", "1 2 2 3 4 5 5 6"}},
+    /* filter_shape goes by places in rhs, all else by the list: 1x2 elements, stride 1x2, padding in front of the columns */
+    {"jax.conv_general_dilated_patches",
+     {"lhs=f32[1,1,3,4]", "filter_shape=(2,1)", "window_strides=(1,2)", "padding=((0,0),(1,0))",
+      "dimension_numbers=ConvDimensionNumbers(lhs_spec=(0,1,2,3), rhs_spec=(0,1,3,2), out_spec=(0,1,2,3))"},
+     {"1 2 3 4 5 6 7 8 9 10 11 12", "0 2 0 6 0 10 1 3 5 7 9 11"}},
+    {"jax.conv_general_dilated_local",
+     {"lhs=f32[1,1,3,4]", "rhs=f32[1,2,2,3]", "filter_shape=(2,1)", "window_strides=(1,2)", "padding=((0,0),(1,0))",
+      "dimension_numbers=ConvDimensionNumbers(lhs_spec=(0,1,2,3), rhs_spec=(0,1,3,2), out_spec=(0,1,2,3))"},
+     {"1 2 3 4 5 6 7 8 9 10 11 12", "1 2 3 4 5 6 7 8 9 10 11 12", "7 38 40 107 81 192"}},
     /* integers wrap in their own dtype, or are widened first */
     {"jax.conv_general_dilated",
      {"lhs=s8[1,4,1]", "rhs=s8[1,4,1]", "window_strides=1", "padding=VALID"},
