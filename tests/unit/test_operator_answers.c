@@ -110,7 +110,9 @@ START_TEST(test_vector) {
 }
 END_TEST
 
-START_TEST(test_vectors_present) { ck_assert_msg(block_count >= 120, "tests/data/operator-answers.txt has %d cases", block_count); }
+START_TEST(test_vectors_present) {
+  ck_assert_msg(block_count >= 120, "tests/data/operator-answers.txt has %d cases", block_count);
+}
 END_TEST
 
 static Suite *suite(void) {

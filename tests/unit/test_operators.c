@@ -235,41 +235,26 @@ END_TEST
 
 /* ---- what is refused --------------------------------------------------------------------------- */
 
-#define TORCH                                                                                                                  \
-  "torch.Conv2d", { "input=f32[1,4,8,8]", "in_channels=4", "out_channels=6", "kernel_size=3" }
-#define TORCH_T                                                                                                                \
-  "torch.ConvTranspose2d", { "input=f32[1,4,8,8]", "in_channels=4", "out_channels=6", "kernel_size=3" }
-#define MXNET                                                                                                                  \
-  "mxnet.Convolution", { "data=f32[1,4,8,8]", "kernel=3", "num_filter=6" }
-#define MXNET_D                                                                                                                \
-  "mxnet.Deconvolution", { "data=f32[1,4,8,8]", "kernel=3", "num_filter=6" }
-#define MEGENGINE                                                                                                              \
-  "megengine.Conv2d", { "inp=f32[1,4,8,8]", "in_channels=4", "out_channels=6", "kernel_size=3" }
-#define MEGENGINE_T                                                                                                            \
-  "megengine.ConvTranspose2d", { "inp=f32[1,4,8,8]", "in_channels=4", "out_channels=6", "kernel_size=3" }
+#define TORCH "torch.Conv2d", {"input=f32[1,4,8,8]", "in_channels=4", "out_channels=6", "kernel_size=3"}
+#define TORCH_T "torch.ConvTranspose2d", {"input=f32[1,4,8,8]", "in_channels=4", "out_channels=6", "kernel_size=3"}
+#define MXNET "mxnet.Convolution", {"data=f32[1,4,8,8]", "kernel=3", "num_filter=6"}
+#define MXNET_D "mxnet.Deconvolution", {"data=f32[1,4,8,8]", "kernel=3", "num_filter=6"}
+#define MEGENGINE "megengine.Conv2d", {"inp=f32[1,4,8,8]", "in_channels=4", "out_channels=6", "kernel_size=3"}
+#define MEGENGINE_T "megengine.ConvTranspose2d", {"inp=f32[1,4,8,8]", "in_channels=4", "out_channels=6", "kernel_size=3"}
 #define LOCAL                                                                                                                  \
-  "megengine.LocalConv2d", {                                                                                                   \
-    "inp=f32[1,4,8,8]", "in_channels=4", "out_channels=6", "kernel_size=3", "input_height=8", "input_width=8"                  \
-  }
-#define JAX                                                                                                                    \
-  "jax.conv_general_dilated", { "lhs=f32[1,4,8,8]", "rhs=f32[6,4,3,3]", "window_strides=1", "padding=VALID" }
+  "megengine.LocalConv2d",                                                                                                     \
+      {"inp=f32[1,4,8,8]", "in_channels=4", "out_channels=6", "kernel_size=3", "input_height=8", "input_width=8"}
+#define JAX "jax.conv_general_dilated", {"lhs=f32[1,4,8,8]", "rhs=f32[6,4,3,3]", "window_strides=1", "padding=VALID"}
 #define JAX_L                                                                                                                  \
-  "jax.conv_general_dilated_local", {                                                                                          \
-    "lhs=f32[1,4,8,8]", "rhs=f32[6,36,6,6]", "window_strides=1", "padding=VALID", "filter_shape=3"                             \
-  }
-#define JAX_T                                                                                                                  \
-  "jax.conv_transpose", { "lhs=f32[1,8,8,4]", "rhs=f32[3,3,4,6]", "strides=2", "padding=VALID" }
-#define ONNX                                                                                                                   \
-  "onnx.Conv", { "X=f32[1,4,8,8]", "W=f32[6,4,3,3]" }
-#define ONNX_T                                                                                                                 \
-  "onnx.ConvTranspose", { "X=f32[1,4,8,8]", "W=f32[4,6,3,3]" }
-#define INTEGER                                                                                                                \
-  "onnx.ConvInteger", { "x=u8[1,4,8,8]", "w=s8[6,4,3,3]" }
+  "jax.conv_general_dilated_local",                                                                                            \
+      {"lhs=f32[1,4,8,8]", "rhs=f32[6,36,6,6]", "window_strides=1", "padding=VALID", "filter_shape=3"}
+#define JAX_T "jax.conv_transpose", {"lhs=f32[1,8,8,4]", "rhs=f32[3,3,4,6]", "strides=2", "padding=VALID"}
+#define ONNX "onnx.Conv", {"X=f32[1,4,8,8]", "W=f32[6,4,3,3]"}
+#define ONNX_T "onnx.ConvTranspose", {"X=f32[1,4,8,8]", "W=f32[4,6,3,3]"}
+#define INTEGER "onnx.ConvInteger", {"x=u8[1,4,8,8]", "w=s8[6,4,3,3]"}
 #define LINEAR                                                                                                                 \
-  "onnx.QLinearConv", {                                                                                                        \
-    "x=u8[1,4,8,8]", "x_scale=1", "x_zero_point=0", "w=s8[6,4,3,3]", "w_scale=1", "w_zero_point=0", "y_scale=1",               \
-        "y_zero_point=0"                                                                                                       \
-  }
+  "onnx.QLinearConv", {"x=u8[1,4,8,8]", "x_scale=1",      "x_zero_point=0", "w=s8[6,4,3,3]",                                   \
+                       "w_scale=1",     "w_zero_point=0", "y_scale=1",      "y_zero_point=0"}
 
 /* The good call of the operator, with one pair put in place of that of the same name, or behind the others. */
 static const struct bad {
@@ -482,8 +467,8 @@ static atr_value parameter(const char *name, atr_dtype dtype, int rank, const in
 
 static atr_value build_mxnet_convolution(void) {
   atr_value x = P("data", ATR_F32, 1, 4, 8, 8), w = P("weight", ATR_F32, 6, 2, 3, 3), bias = P("bias", ATR_F32, 6);
-  atr_mxnet_convolution_options o = {.size = sizeof o, .stride = {2, 1}, .pad = {1, 0}, .num_group = 2,
-                                     .workspace = ATR_WORKSPACE_NONE};
+  atr_mxnet_convolution_options o = {
+      .size = sizeof o, .stride = {2, 1}, .pad = {1, 0}, .num_group = 2, .workspace = ATR_WORKSPACE_NONE};
   return atr_mxnet_convolution(b, x, w, bias, &o);
 }
 static atr_value build_mxnet_deconvolution(void) {
