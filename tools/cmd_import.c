@@ -2,7 +2,7 @@
  *
  *     atrousc import torch.Conv2d input=f32[1,3,8,8] in_channels=3 out_channels=4 kernel_size=3 > conv.hlo
  *
- * atr_import reads the call. --init writes the arrays that the module's parameters 1 and 2, weight and bias, start with. */
+ * atr_import reads the call. --grad prints the module of a gradient instead. --init writes the arrays that the module's parameters 1 and 2, weight and bias, start with. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,13 +52,27 @@ static tool_exit write_initial(const job *j, const char *op) {
   return code;
 }
 
+/* --grad: the name of an array argument. Those that are numbers in the call are no parameters. */
+static tool_exit write_gradient(const job *j, const char *op, char **text) {
+  const char *wanted = j->parsed->values[OPTION_GRAD];
+  int32_t parameter = job_find_parameter(j, wanted);
+  if (parameter >= 0) return job_gradient_text(j, parameter, text);
+  char names[256] = "";
+  for (int32_t p = 0; p < atr_module_parameter_count(j->module); p++) {
+    size_t len = strlen(names);
+    snprintf(names + len, sizeof names - len, "%s%s", p > 0 ? ", " : "", atr_module_parameter_name(j->module, p));
+  }
+  return job_fail(op, "--grad=%s; allowed: %s", wanted, names);
+}
+
 static tool_exit make_text(job *j, char **text) {
   const args *parsed = j->parsed;
   if (args_has(parsed, OPTION_LIST)) return job_report(j, atr_import_list(j->context, text));
   if (parsed->file_count == 0) return args_fail(parsed, "expected an operator, as torch.Conv2d; see --list");
   const char *op = parsed->files[0];
   tool_exit code = job_report(j, atr_import(j->context, op, parsed->files + 1, parsed->file_count - 1, &j->module, NULL));
-  if (code == TOOL_DONE) code = job_report(j, atr_module_print(j->context, j->module, text));
+  if (code == TOOL_DONE && args_has(parsed, OPTION_GRAD)) code = write_gradient(j, op, text);
+  else if (code == TOOL_DONE) code = job_report(j, atr_module_print(j->context, j->module, text));
   if (code == TOOL_DONE && args_has(parsed, OPTION_INIT)) code = write_initial(j, op);
   return code;
 }

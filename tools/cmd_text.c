@@ -32,11 +32,8 @@ static tool_exit find_parameter(const job *j, int32_t *parameter) {
   const char *wanted = j->parsed->values[OPTION_PARAMETER];
   int32_t count = atr_module_parameter_count(j->module);
   int64_t number = 0;
-  for (int32_t p = 0; p < count && wanted != NULL; p++) {
-    if (strcmp(wanted, atr_module_parameter_name(j->module, p)) != 0) continue;
-    *parameter = p;
-    return TOOL_DONE;
-  }
+  *parameter = wanted != NULL ? job_find_parameter(j, wanted) : -1;
+  if (*parameter >= 0) return TOOL_DONE;
   if (count == 0) return job_fail(j->path, "the module has no parameters");
   if (wanted != NULL && (*wanted < '0' || *wanted > '9')) return job_fail(j->path, "the module has no parameter '%s'", wanted);
   tool_exit code = args_integer(j->parsed, OPTION_PARAMETER, 0, count - 1, &number);
@@ -48,12 +45,9 @@ tool_exit cmd_gradient(const args *parsed) {
   job j = {.parsed = parsed};
   char *text = NULL;
   int32_t parameter = 0;
-  atr_module *gradient = NULL;
   tool_exit code = job_open(&j, parsed, parsed->files[0], 1);
   if (code == TOOL_DONE) code = find_parameter(&j, &parameter);
-  if (code == TOOL_DONE) code = job_report(&j, atr_module_gradient(j.context, j.module, parameter, &gradient));
-  if (code == TOOL_DONE) code = job_report(&j, atr_module_print(j.context, gradient, &text));
-  atr_module_destroy(gradient);
+  if (code == TOOL_DONE) code = job_gradient_text(&j, parameter, &text);
   return job_finish_text(&j, text, code);
 }
 

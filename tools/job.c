@@ -88,6 +88,20 @@ static tool_exit read_schedule(job *j) {
   return strlen(j->schedule) == len ? TOOL_DONE : job_fail(text + 1, "the schedule holds a NUL byte");
 }
 
+int32_t job_find_parameter(const job *j, const char *name) {
+  int32_t p = atr_module_parameter_count(j->module) - 1;
+  while (p >= 0 && strcmp(name, atr_module_parameter_name(j->module, p)) != 0) p--;
+  return p;
+}
+
+tool_exit job_gradient_text(const job *j, int32_t parameter, char **text) {
+  atr_module *gradient = NULL;
+  tool_exit code = job_report(j, atr_module_gradient(j->context, j->module, parameter, &gradient));
+  if (code == TOOL_DONE) code = job_report(j, atr_module_print(j->context, gradient, text));
+  atr_module_destroy(gradient);
+  return code;
+}
+
 tool_exit job_compile_options(job *j, atr_compile_options *options) {
   const args *a = j->parsed;
   uint64_t mask;

@@ -32,6 +32,10 @@ tool_exit job_finish_text(job *j, char *text, tool_exit code);
 tool_exit job_report(const job *j, atr_status status);
 /* --cpu, --features, --target (of compile and targets), --schedule, --constant, --multiply-padding, --name. */
 tool_exit job_compile_options(job *j, atr_compile_options *options);
+/* The number of the module's parameter of this name, -1: there is none. */
+int32_t job_find_parameter(const job *j, const char *name);
+/* The module of the gradient for this parameter, as a string of the context. */
+tool_exit job_gradient_text(const job *j, int32_t parameter, char **text);
 /* The module's figures (conv_scan.h). */
 tool_exit job_scan(const job *j, conv_stats *stats);
 /* Prints "path: error: ..." and returns TOOL_INPUT. */

@@ -1,5 +1,5 @@
 #!/bin/bash
-# import.sh - atrousc import: a module that runs, the list in the documentation, initial values, and refusals without output.
+# import.sh - atrousc import: a module that runs, the list in the documentation, initial values, gradients, and refusals without output.
 . "$(dirname "$0")/common.bash"
 
 conv=(torch.Conv2d "input=f32[1,2,5,5]" in_channels=2 out_channels=3 kernel_size=3)
@@ -33,6 +33,19 @@ has err "--init fills arrays of floats only"
 expect 2 atrousc import "${conv[@]}" --init=x
 has err "option '--init' wants a number"
 
+# --grad: the module of that array's gradient, which is what atrousc gradient makes of the call's.
+for array in input weight bias; do
+  expect 0 atrousc gradient conv.hlo --parameter=$array -o wanted.hlo
+  expect 0 atrousc import "${conv[@]}" --grad=$array
+  cmp out wanted.hlo || fail "--grad=$array is not the gradient for $array"
+done
+expect 0 atrousc import torch.conv1d "input=f32[1,1,3]" "weight=f32[1,1,2]" --grad=weight -o grad.hlo
+expect 0 atrousc verify grad.hlo
+grep -q "cotangent = f32\[1,1,2\] parameter(2)" grad.hlo || fail "the cotangent is not the last parameter"
+expect 0 atrousc import "${conv[@]}" --grad=weight --init=6
+has out "cotangent = f32[1,3,3,3]"
+[ -e weight.npy ] || fail "--init writes nothing with --grad"
+
 # refused MESSAGE PAIRS...: status 1, nothing on stdout, no file
 refused() {
   local message=$1
@@ -45,6 +58,11 @@ refused() {
 refused "error: torch.Conv2d: there is no attribute 'kernel'; did you mean 'kernel_size'" "${conv[@]}" kernel=3
 refused "error: torch.Conv2d: stride=0; allowed: 2 integers from 1, or one for all" "${conv[@]}" stride=0
 refused "error: there is no operator 'conv'" conv
+refused "torch.Conv2d: error: --grad=wieght; allowed: input, weight, bias" "${conv[@]}" --grad=wieght
+refused "onnx.ConvInteger: error: --grad=x_zero_point; allowed: x, w" onnx.ConvInteger "x=u8[1,1,3]" "w=u8[1,1,3]" \
+  x_zero_point=1 --grad=x_zero_point
+refused "parameter 0 (x) is u8[1,1,3]; only floats and complex numbers have gradients" onnx.ConvInteger "x=u8[1,1,3]" \
+  "w=u8[1,1,3]" --grad=x
 expect 2 atrousc import
 has err "expected an operator"
 exit 0
