@@ -6,7 +6,7 @@ In: the library (--library, by default that of build/) and the tool (--tool). Ev
 and dtypes and random values. It is run by the system itself, or for MXNet and MegEngine, which do not install, by
 reference.py; and by atr_import, atr_compile and atr_executable_run. Now and then the tool does the same (`atrousc import`,
 `atrousc run`) and must give the same bits. With --grad the gradient modules are compared with the systems' gradients, for
-each array and a random cotangent.
+each array and a random cotangent, and `atrousc import --grad` now and then with the library's text.
 
 Integers must be equal. Floating-point results may differ by the rounding of sums: 4 sqrt(n) + 4 units in the last place of
 the accumulator and 4 of the result (torch rounds the partial sums of transposed convolutions), of the sum of absolute
@@ -121,10 +121,11 @@ class Crosscheck:
             module = self.atrous.import_call(call.operator, call.pairs)
         except Refused as error:
             raise Wrong("refused: %s" % error)
+        by_tool = self.tool and index % TOOL_EVERY == 0
         if self.gradients:
-            self.check_gradients(call, module, cotangent, found)
+            self.check_gradients(call, module, cotangent, found, by_tool)
         else:
-            self.check_result(call, module, want, self.tool and index % TOOL_EVERY == 0)
+            self.check_result(call, module, want, by_tool)
         return True
 
     def check_result(self, call, module, want, by_tool):
@@ -143,7 +144,7 @@ class Crosscheck:
         self.lenient.append((call, str(error).strip().split("\n")[0]))
         return False
 
-    def check_gradients(self, call, module, cotangent, found):
+    def check_gradients(self, call, module, cotangent, found, by_tool):
         bounds = call.pull(magnitudes(call.arrays), np.abs(cotangent))
         terms = max(a.size for a in call.arrays + [cotangent]) + 1
         for i, (gradient, bound) in enumerate(zip(found, bounds)):
@@ -153,16 +154,21 @@ class Crosscheck:
             except Refused as error:
                 raise Wrong("%s is refused: %s" % (name, error))
             compare_module(pulled, call.arrays + [cotangent], lambda result: compare(name, result, gradient, bound, terms))
+            if by_tool and self.import_by_tool(call, "--grad=" + module.parameter_name(i)) != pulled.text():
+                raise Wrong("the tool prints another module of %s than the library" % name)
+
+    def import_by_tool(self, call, *options):
+        imported = subprocess.run([self.tool, "import", call.operator, *call.pairs, *options], capture_output=True, text=True)
+        if imported.returncode != 0:
+            raise Wrong("the tool refuses it: %s" % imported.stderr)
+        return imported.stdout
 
     def check_tool(self, call, want):
         """The tool gives the library's bits."""
         with tempfile.TemporaryDirectory() as folder:
             path = lambda name: os.path.join(folder, name)
-            imported = subprocess.run([self.tool, "import", call.operator, *call.pairs], capture_output=True, text=True)
-            if imported.returncode != 0:
-                raise Wrong("the tool refuses it: %s" % imported.stderr)
             with open(path("m.hlo"), "w") as file:
-                file.write(imported.stdout)
+                file.write(self.import_by_tool(call))
             command = [self.tool, "run", path("m.hlo"), "-o", path("r.npy")]
             for i, array in enumerate(call.arrays):
                 np.save(path("%d.npy" % i), array.view(np.uint16) if array.dtype == DTYPES["bf16"] else array)

@@ -53,6 +53,9 @@ class Module:
             for i in range(lib.atr_module_parameter_count(self.handle))
         ]
 
+    def parameter_name(self, index):
+        return self.atrous.lib.atr_module_parameter_name(self.handle, index).decode()
+
     def results(self):
         lib = self.atrous.lib
         return [
@@ -107,9 +110,9 @@ class Atrous:
         self.lib = lib = ctypes.CDLL(path)
         for name in ("atr_module_parameter_shape", "atr_module_result_shape"):
             getattr(lib, name).restype = POINTER(Shape)
-        lib.atr_context_message.restype = lib.atr_status_name.restype = c_char_p
+        lib.atr_context_message.restype = lib.atr_status_name.restype = lib.atr_module_parameter_name.restype = c_char_p
         lib.atr_executable_release.restype = lib.atr_module_destroy.restype = None
-        for name in ("atr_module_parameter_shape", "atr_module_result_shape"):
+        for name in ("atr_module_parameter_shape", "atr_module_result_shape", "atr_module_parameter_name"):
             getattr(lib, name).argtypes = [c_void_p, c_int32]
         for name in ("atr_module_parameter_count", "atr_module_result_count", "atr_module_destroy", "atr_executable_release"):
             getattr(lib, name).argtypes = [c_void_p]
