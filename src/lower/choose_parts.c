@@ -15,7 +15,7 @@
 #include "lower/parts.h"
 
 static const double IDLE = 1.25; /* cycles, as a multiple of what the arithmetic alone takes, from which on parts are weighed */
-static const double GAIN = 0.96; /* of the whole nest's cycles that parts must stay below */
+static const double GAIN = 0.93; /* of the whole nest's cycles that parts must stay below */
 static const double ROOMY = 1.06;         /* the same where the whole nest would pack more than SCRATCH in every run */
 static const double SCRATCH = 2 << 20;    /* bytes */
 static const double PART_CYCLES = 1500;   /* to start a nest of a group, on several threads */
