@@ -1,7 +1,7 @@
 #!/bin/bash
 # examples.sh - the examples do what they say: each checks its own result and is run here on what it is shipped with.
 #
-# hello_conv, deeplab_atrous, transposed, jax_hlo; then wavelet (where libpng is): its module is the one in
+# hello_conv, deeplab_atrous, transposed, jax_hlo; those of other systems' operators; then wavelet (where libpng is): its module is the one in
 # examples/wavelet.hlo, the photograph is decomposed, rebuilt and compared with the interpreter, and of added noise most is
 # removed.
 set -uo pipefail
@@ -25,6 +25,10 @@ expect '^321 432 543$' "$examples/hello_conv"
 expect 'equal to the definition$' "$examples/deeplab_atrous"
 expect '4 phases; equal to scattering$' "$examples/transposed"
 expect '^weighted sum 5566532, ' "$examples/jax_hlo" "$source/jax_layer.hlo"
+expect '^loss 1\.[0-9]+, after 60 steps [0-9]e-1[0-9]; Sobel' "$examples/torch_train"
+expect ' active; equal to the real numbers, rounded$' "$examples/onnx_quantized"
+expect 'equal to the definition$' "$examples/megengine_local"
+expect '^onnx.ConvInteger +s32\[1,8,9,9\] +exact$' bash "$source/operators.sh" "$ATROUS_BUILD" "$scratch/operators"
 
 if [ ! -x "$examples/wavelet" ]; then
   [ $failed = 0 ] || exit 1
