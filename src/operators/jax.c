@@ -294,9 +294,11 @@ static atr_id transpose_build(atr_call *call) {
 
 /* ---- tables ------------------------------------------------------------------------------------ */
 
+#define LHS_ROW {.name = "lhs", .holds = ATR_HOLDS_ANY, .form = "N, C and the spatial dimensions, by lhs_spec"}
+
 static const atr_array conv_arrays[] = {
-    {.name = "lhs", .holds = ATR_HOLDS_ANY, .form = "N, C and the spatial dimensions, by lhs_spec"},
-    {.name = "rhs", .holds = ATR_HOLDS_ANY, .form = "O, I and the spatial dimensions, by rhs_spec"}};
+    LHS_ROW, {.name = "rhs", .holds = ATR_HOLDS_ANY, .form = "O, I and the spatial dimensions, by rhs_spec"}};
+static const atr_array patches_arrays[] = {LHS_ROW};
 
 #define PADDING(T, kinds)                                                                                                      \
   ATR_FIELD(T, padding, PAIRS, .low = -INT32_MAX, .traits = ATR_TRAIT_REQUIRED | ATR_TRAIT_ANY_CASE, .words = kinds,           \
@@ -323,17 +325,10 @@ static const atr_attribute transpose_attributes[] = {
     ATR_FIELD(transpose_options, transpose_kernel, FLAG, .fallback = ATR_FLAG_FALSE),
     ATR_FIELD(transpose_options, use_consistent_padding, FLAG, .fallback = ATR_FLAG_FALSE)};
 
-#define ROW(text, count, kind, table, T)                                                                                       \
-  {.name = "jax." text,                                                                                                        \
-   .arrays = conv_arrays,                                                                                                      \
-   .array_count = count,                                                                                                       \
-   .attributes = table##_attributes,                                                                                           \
-   .attribute_count = ATR_COUNT(table##_attributes),                                                                           \
-   .options_size = sizeof(T),                                                                                                  \
-   .types = kind##_types,                                                                                                      \
-   .build = kind##_build}
+#define ROW(text, array_table, kind, table, T)                                                                                 \
+  {.name = "jax." text, ATR_OPERATOR_ROW(array_table##_arrays, table##_attributes, T, kind)}
 
-const atr_operator atr_jax_operators[4] = {ROW("conv_general_dilated", 2, conv, conv, conv_options),
-                                           ROW("conv_general_dilated_local", 2, local, filter, conv_options),
-                                           ROW("conv_general_dilated_patches", 1, patches, filter, conv_options),
-                                           ROW("conv_transpose", 2, transpose, transpose, transpose_options)};
+const atr_operator atr_jax_operators[4] = {ROW("conv_general_dilated", conv, conv, conv, conv_options),
+                                           ROW("conv_general_dilated_local", conv, local, filter, conv_options),
+                                           ROW("conv_general_dilated_patches", patches, patches, filter, conv_options),
+                                           ROW("conv_transpose", conv, transpose, transpose, transpose_options)};

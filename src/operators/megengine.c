@@ -238,15 +238,7 @@ static const atr_attribute local_attributes[] = {CHANNEL(local_options, in_chann
                                                  WINDOW(local_options)};
 
 #define ROW(text, rank, kind)                                                                                                  \
-  {.name = "megengine." text,                                                                                                  \
-   .spatial = rank,                                                                                                            \
-   .arrays = kind##_arrays,                                                                                                    \
-   .array_count = ATR_COUNT(kind##_arrays),                                                                                    \
-   .attributes = kind##_attributes,                                                                                            \
-   .attribute_count = ATR_COUNT(kind##_attributes),                                                                            \
-   .options_size = sizeof(kind##_options),                                                                                     \
-   .types = kind##_types,                                                                                                      \
-   .build = kind##_build}
+  {.name = "megengine." text, .spatial = rank, ATR_OPERATOR_ROW(kind##_arrays, kind##_attributes, kind##_options, kind)}
 
 const atr_operator atr_megengine_convs[3] = {ROW("Conv1d", 1, conv), ROW("Conv2d", 2, conv), ROW("Conv3d", 3, conv)};
 const atr_operator atr_megengine_transposes[2] = {ROW("ConvTranspose2d", 2, transpose), ROW("ConvTranspose3d", 3, transpose)};

@@ -179,14 +179,6 @@ static const atr_attribute deconv_attributes[] = {WINDOW(deconv_options), ATR_FI
                                                   REST(deconv_options, ATR_FLAG_TRUE, "None|NCW|NCHW|NCDHW||NHWC|NDHWC")};
 
 #define ROW(text, kind)                                                                                                        \
-  {.name = "mxnet." text,                                                                                                      \
-   .arrays = kind##_arrays,                                                                                                    \
-   .array_count = ATR_COUNT(kind##_arrays),                                                                                    \
-   .attributes = kind##_attributes,                                                                                            \
-   .attribute_count = ATR_COUNT(kind##_attributes),                                                                            \
-   .options_size = sizeof(kind##_options),                                                                                     \
-   .types = kind##_types,                                                                                                      \
-   .build = kind##_build,                                                                                                      \
-   .hints = kind##_hints}
+  {.name = "mxnet." text, ATR_OPERATOR_ROW(kind##_arrays, kind##_attributes, kind##_options, kind), .hints = kind##_hints}
 
 const atr_operator atr_mxnet_operators[2] = {ROW("Convolution", conv), ROW("Deconvolution", deconv)};

@@ -168,14 +168,6 @@ static const atr_attribute transpose_attributes[] = {ATR_ONNX_ATTRIBUTES(transpo
                                                      ATR_FIELD(transpose_options, output_shape, TUPLE, .low = 1)};
 static const atr_attribute conv_attributes[] = {ATR_ONNX_ATTRIBUTES(conv_options)};
 
-#define ROW(text, kind)                                                                                                        \
-  {.name = "onnx." text,                                                                                                       \
-   .arrays = kind##_arrays,                                                                                                    \
-   .array_count = ATR_COUNT(kind##_arrays),                                                                                    \
-   .attributes = kind##_attributes,                                                                                            \
-   .attribute_count = ATR_COUNT(kind##_attributes),                                                                            \
-   .options_size = sizeof(kind##_options),                                                                                     \
-   .types = kind##_types,                                                                                                      \
-   .build = kind##_build}
+#define ROW(text, kind) {.name = "onnx." text, ATR_OPERATOR_ROW(kind##_arrays, kind##_attributes, kind##_options, kind)}
 
 const atr_operator atr_onnx_operators[2] = {ROW("Conv", conv), ROW("ConvTranspose", transpose)};

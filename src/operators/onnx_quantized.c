@@ -271,14 +271,6 @@ static const atr_array linear_arrays[] = {X,
 static const atr_attribute attributes[] = {ATR_ONNX_ATTRIBUTES(conv_options)};
 
 #define ROW(text, kind, weight_array)                                                                                          \
-  {.name = "onnx." text,                                                                                                       \
-   .weight = weight_array,                                                                                                     \
-   .arrays = kind##_arrays,                                                                                                    \
-   .array_count = ATR_COUNT(kind##_arrays),                                                                                    \
-   .attributes = attributes,                                                                                                   \
-   .attribute_count = ATR_COUNT(attributes),                                                                                   \
-   .options_size = sizeof(conv_options),                                                                                       \
-   .types = kind##_types,                                                                                                      \
-   .build = kind##_build}
+  {.name = "onnx." text, .weight = weight_array, ATR_OPERATOR_ROW(kind##_arrays, attributes, conv_options, kind)}
 
 const atr_operator atr_onnx_quantized[2] = {ROW("ConvInteger", integer, INTEGER_W), ROW("QLinearConv", linear, LINEAR_W)};

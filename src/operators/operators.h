@@ -144,6 +144,11 @@ struct atr_operator {
   void (*hints)(const atr_call *call, atr_import_hints *hints); /* NULL: there are none */
 };
 
+/* The members of a row that name its tables, its options struct and its functions kind_types and kind_build. */
+#define ATR_OPERATOR_ROW(array_table, attribute_table, T, kind)                                                                \
+  .arrays = array_table, .array_count = ATR_COUNT(array_table), .attributes = attribute_table,                                 \
+  .attribute_count = ATR_COUNT(attribute_table), .options_size = sizeof(T), .types = kind##_types, .build = kind##_build
+
 #define ATR_COUNT(table) (int)(sizeof(table) / sizeof *(table))
 
 /* The operator's own words for what is wrong with a call: "torch.Conv2d: ...". */

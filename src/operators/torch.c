@@ -229,13 +229,7 @@ static const atr_attribute transpose_function_attributes[] = {STRIDE(transpose_o
 #define ROW(text, rank, kind, form)                                                                                            \
   {.name = "torch." text,                                                                                                      \
    .spatial = rank,                                                                                                            \
-   .arrays = kind##form##_arrays,                                                                                              \
-   .array_count = ATR_COUNT(kind##form##_arrays),                                                                              \
-   .attributes = kind##form##_attributes,                                                                                      \
-   .attribute_count = ATR_COUNT(kind##form##_attributes),                                                                      \
-   .options_size = sizeof(kind##_options),                                                                                     \
-   .types = kind##_types,                                                                                                      \
-   .build = kind##_build,                                                                                                      \
+   ATR_OPERATOR_ROW(kind##form##_arrays, kind##form##_attributes, kind##_options, kind),                                       \
    .hints = kind##_hints}
 
 const atr_operator atr_torch_convs[3] = {ROW("Conv1d", 1, conv, ), ROW("Conv2d", 2, conv, ), ROW("Conv3d", 3, conv, )};
