@@ -7,89 +7,19 @@
  *
  * and the geometric mean and the worst of the ratios. --all: also a line for every schedule that was timed, with the model's
  * words about it: what its constants are fitted to. --most=N schedules a nest, --seconds=S for the finalists of a nest.
- * Sees the library's internals, as unit tests do; what it times runs through the public API, on one thread. */
+ * Sees the library's internals, as unit tests do; what it times is what atr_compile_options.measure times, on one thread. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "atrous/atrous.h"
 #include "base/arena.h"
 #include "codegen/llvm.h"
 #include "lower/pipeline.h"
+#include "measure.h"
 #include "tools/file.h"
 #include "tune/tune.h"
-
-typedef struct job {
-  atr_context *context;
-  atr_module *module;
-  void *args[2], *results[1];
-  void *scratch;
-  size_t scratch_bytes;
-} job;
-
-typedef struct code {
-  atr_executable *executable;
-  void *packed;
-} code;
-
-static double now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return 1e9 * (double)t.tv_sec + (double)t.tv_nsec;
-}
-
-static void *block(size_t bytes) { return aligned_alloc(64, (bytes + 64) / 64 * 64); }
-
-static void drop(void *user, void *variant) {
-  (void)user;
-  code *c = variant;
-  atr_executable_release(c->executable);
-  free(c->packed);
-  free(c);
-}
-
-static atr_status make(void *user, const char *schedule, void **variant) {
-  job *j = user;
-  atr_compile_options options = {.size = sizeof options, .constant_parameters = 2, .schedule = schedule};
-  code *c = calloc(1, sizeof *c);
-  if (c == NULL) return ATR_OUT_OF_MEMORY;
-  atr_status status = atr_compile(j->context, j->module, &options, &c->executable);
-  if (status != ATR_OK) {
-    free(c);
-    return status;
-  }
-  size_t packed = atr_executable_packed_size(c->executable), scratch = atr_executable_scratch_size(c->executable);
-  if (packed > 0) c->packed = block(packed);
-  if (scratch > j->scratch_bytes) {
-    free(j->scratch);
-    j->scratch = block(j->scratch_bytes = scratch);
-  }
-  if (packed > 0) status = atr_executable_prepack(c->executable, (const void *const *)j->args, c->packed);
-  if (status != ATR_OK) drop(j, c);
-  else *variant = c;
-  return status;
-}
-
-static double run(void *user, void *variant) {
-  job *j = user;
-  code *c = variant;
-  atr_run_options options = {.size = sizeof options, .packed = c->packed, .scratch = j->scratch, .threads = 1};
-  double start = now_ns();
-  if (atr_executable_run(c->executable, (const void *const *)j->args, j->results, &options) != ATR_OK) return 1e30;
-  return now_ns() - start;
-}
-
-static void *filled(const atr_shape *shape) {
-  size_t bytes = (size_t)atr_shape_bytes(shape);
-  unsigned char *data = block(bytes);
-  bool floats = shape->dtype == ATR_F32;
-  for (size_t i = 0; data != NULL && i < bytes; i++) data[i] = floats ? 0 : (unsigned char)(i % 3);
-  for (size_t i = 0; data != NULL && floats && i < bytes / 4; i++)
-    ((float *)(void *)data)[i] = (float)(i % 13) * 0.125f - 0.75f;
-  return data;
-}
 
 static void print_tried(void *user, const char *nest, const char *schedule, const char *why, double ns) {
   (void)user;
@@ -97,16 +27,19 @@ static void print_tried(void *user, const char *nest, const char *schedule, cons
 }
 
 /* The same nests that atr_compile schedules on this machine. */
-static atr_status tune(job *j, atr_arena *arena, const atr_tune_options *options, atr_tuned *out) {
+static atr_status tune(atr_context *context, atr_measure *measure, atr_module *module, atr_arena *arena,
+                       const atr_tune_options *options, atr_tuned *out) {
   atr_work work = {.arena = arena};
   atr_target target;
   atr_program *problem;
   const char *triple, *cpu, *features;
-  const atr_tune_bench bench = {j, make, run, drop};
+  const atr_compile_options how = {.size = sizeof how, .constant_parameters = options->constant_parameters};
   atr_llvm_host(arena, &triple, &cpu, &features);
-  atr_lower_options lowering = {.target = &target, .constant_parameters = 2};
+  atr_lower_options lowering = {.target = &target, .constant_parameters = options->constant_parameters};
   atr_status status = atr_target_select(&work, triple, cpu, features, &target);
-  if (status == ATR_OK) status = atr_lower_to_nests(&work, j->module, &lowering, &problem);
+  if (status == ATR_OK) status = atr_lower_to_nests(&work, module, &lowering, &problem);
+  if (status == ATR_OK) status = atr_measure_init(&work, measure, context, module, &how, 1);
+  atr_tune_bench bench = atr_measure_bench(measure);
   if (status == ATR_OK) status = atr_tune(&work, problem, &target, options, &bench, out);
   if (status != ATR_OK) fprintf(stderr, "%s\n", work.message != NULL ? work.message : "?");
   return status;
@@ -125,30 +58,28 @@ static void print_line(const char *path, const atr_tuned *tuned) {
 
 /* The ratio model / best of one file; 0: it failed. */
 static double search_file(atr_context *context, const char *path, const atr_tune_options *options) {
-  job j = {.context = context};
+  atr_module *module;
   unsigned char *text;
   size_t len;
   if (file_read(path, &text, &len) != TOOL_DONE) return 0;
-  bool parsed = atr_module_parse(context, path, (const char *)text, (int64_t)len, &j.module) == ATR_OK;
+  bool parsed = atr_module_parse(context, path, (const char *)text, (int64_t)len, &module) == ATR_OK;
   free(text);
   if (!parsed) {
     fprintf(stderr, "%s\n", atr_context_message(context));
     return 0;
   }
-  j.args[0] = filled(atr_module_parameter_shape(j.module, 0));
-  j.args[1] = filled(atr_module_parameter_shape(j.module, 1));
-  j.results[0] = filled(atr_module_result_shape(j.module, 0));
+  atr_measure measure = {.context = context};
   atr_arena arena;
   atr_arena_init(&arena, atr_default_realloc, NULL);
   atr_tuned tuned;
   double ratio = 0;
-  if (setjmp(arena.guard) == 0 && tune(&j, &arena, options, &tuned) == ATR_OK) {
+  if (setjmp(arena.guard) == 0 && tune(context, &measure, module, &arena, options, &tuned) == ATR_OK) {
     print_line(path, &tuned);
     ratio = tuned.model_ns / tuned.best_ns;
   }
+  atr_measure_fini(&measure);
   atr_arena_fini(&arena);
-  atr_module_destroy(j.module);
-  free(j.args[0]), free(j.args[1]), free(j.results[0]), free(j.scratch);
+  atr_module_destroy(module);
   return ratio;
 }
 

@@ -12,6 +12,7 @@
 #include "explain.h"
 #include "ir/explicit_pad.h"
 #include "lower/pipeline.h"
+#include "measure.h"
 #include "runtime/executable.h"
 
 /* One compilation: what must be released whichever way it ends. */
@@ -23,6 +24,7 @@ typedef struct compilation {
   atr_target target;
   atr_program *program;
   const char *symbol;
+  const char *measured; /* for explain; NULL: nothing was */
   atr_llvm_state llvm;
   int stage; /* number of the next dump */
 } compilation;
@@ -100,6 +102,22 @@ static atr_status dump_llvm(compilation *c) {
 
 /* ---- lowering */
 
+/* Times schedules where that is asked for and possible, and puts the fastest into the options. */
+static atr_status measure(compilation *c, const atr_module *module, atr_lower_options *options) {
+  const atr_compile_options *o = &c->options;
+  atr_selected selected;
+  if (o->measure <= 0 || o->schedule != NULL) return ATR_OK;
+  if (o->triple != NULL || o->cpu != NULL || o->features != NULL) {
+    c->measured = "nothing: the code is for a machine that is named";
+    return ATR_OK;
+  }
+  ATR_TRY(atr_measure_select(&c->work, c->context, c->module, o, module, options, &selected));
+  options->schedule = selected.schedule;
+  options->schedule_why = selected.why;
+  c->measured = selected.report;
+  return ATR_OK;
+}
+
 static atr_status lower(compilation *c) {
   ATR_TRY(choose_symbol(c));
   ATR_TRY(choose_target(c));
@@ -115,9 +133,11 @@ static atr_status lower(compilation *c) {
   atr_lower_options options = {.target = &c->target,
                                .constant_parameters = c->options.constant_parameters,
                                .keep_padding = c->options.multiply_padding != 0,
-                               .schedule = c->options.schedule,
-                               .dump = c->context->dump_dir != NULL ? dump_nests : NULL,
-                               .dump_user = c};
+                               .workspace = c->options.workspace,
+                               .schedule = c->options.schedule};
+  ATR_TRY(measure(c, module, &options));
+  options.dump = c->context->dump_dir != NULL ? dump_nests : NULL;
+  options.dump_user = c;
   ATR_TRY(atr_lower(&c->work, module, &options, &c->program));
   return dump_llvm(c);
 }
@@ -149,7 +169,7 @@ static void describe(compilation *c, atr_executable *x, const char *fallback) {
   x->results = copy_shapes(&x->arena, c->module, c->module->results, x->result_count);
   x->multiply_padding = c->options.multiply_padding != 0;
   x->constant_parameters = c->options.constant_parameters;
-  atr_explain(&text, c->module, c->program, &c->target, fallback);
+  atr_explain(&text, c->module, c->program, &c->target, c->measured, fallback);
   x->explanation = text.data;
 }
 
@@ -201,15 +221,25 @@ static atr_status build(compilation *c, atr_executable *x) {
   if (status == ATR_OK && c->options.triple != NULL)
     return atr_fail(&c->work, ATR_NOWHERE, ATR_INVALID_ARGUMENT, "code for another machine cannot be loaded; use atr_emit");
   if (status == ATR_OK) status = load(c, x);
-  bool from_caller = c->options.schedule != NULL || c->options.cpu != NULL || c->options.triple != NULL;
+  bool from_caller = c->options.schedule != NULL || c->options.cpu != NULL || c->options.triple != NULL ||
+                     c->options.workspace != c->module->hints.workspace; /* the interpreter takes what it needs */
   if (status == ATR_UNSUPPORTED && !from_caller) return make_interpreted(c, x, c->work.message);
   ATR_TRY(status);
   return pack_literals(c, x);
 }
 
-static atr_status read_options(atr_context *context, const atr_compile_options *given, atr_compile_options *out) {
-  if (atr_options_read(out, sizeof *out, given)) return ATR_OK;
-  return atr_context_fail(context, ATR_INVALID_ARGUMENT, "atr_compile_options: size is not that of any version of the struct");
+/* What is left open is as the module says. module may be NULL. */
+static atr_status read_options(atr_context *context, const atr_module *module, const atr_compile_options *given,
+                               atr_compile_options *out) {
+  if (!atr_options_read(out, sizeof *out, given))
+    return atr_context_fail(context, ATR_INVALID_ARGUMENT,
+                            "atr_compile_options: size is not that of any version of the struct");
+  if (out->workspace < ATR_WORKSPACE_NONE || out->measure < -1 || out->measure > 1)
+    return atr_context_fail(context, ATR_INVALID_ARGUMENT,
+                            "atr_compile_options: workspace is bytes or ATR_WORKSPACE_NONE, measure 1, 0 or -1");
+  if (out->workspace == 0 && module != NULL) out->workspace = module->hints.workspace;
+  if (out->measure == 0 && module != NULL) out->measure = module->hints.measure;
+  return ATR_OK;
 }
 
 /* Memory ran out somewhere in between. */
@@ -226,7 +256,7 @@ atr_status atr_compile(atr_context *context, const atr_module *module, const atr
   compilation c = {.context = context, .module = module};
   if (context == NULL || module == NULL || out == NULL)
     return atr_context_fail(context, ATR_INVALID_ARGUMENT, "atr_compile: module and out must not be NULL");
-  ATR_TRY(read_options(context, options, &c.options));
+  ATR_TRY(read_options(context, module, options, &c.options));
   atr_executable *x = new_executable(context);
   atr_arena *arena = x != NULL ? atr_context_arena(context) : NULL;
   if (arena == NULL) {
@@ -277,7 +307,7 @@ typedef atr_status (*text_maker)(compilation *c, void *user, const char **bytes,
 static atr_status with_compilation(atr_context *context, const atr_module *module, const atr_compile_options *options,
                                    text_maker make, void *user, char **out, size_t *len) {
   compilation c = {.context = context, .module = module};
-  ATR_TRY(read_options(context, options, &c.options));
+  ATR_TRY(read_options(context, module, options, &c.options));
   atr_arena *arena = atr_context_arena(context);
   if (arena == NULL) return atr_context_out_of_memory(context);
   compilation *volatile kept = &c;

@@ -1,6 +1,6 @@
 /* explain.c - the report behind `atrousc explain` (explain.h).
  *
- * In: the module, its program and target. Out: per nest
+ * In: the module, its program and target. Out: what schedules were measured, if any, and per nest
  *
  *     nest y
  *       work      231.2 MFLOP, of which 6.9 MFLOP (3.0 %) fall on padding or holes and are skipped
@@ -141,7 +141,7 @@ static void explain_regions(atr_text *text, const atr_nest *nest) {
 }
 
 void atr_explain(atr_text *text, const atr_module *module, const atr_program *program, const atr_target *target,
-                 const char *fallback) {
+                 const char *measured, const char *fallback) {
   atr_text_printf(text, "module %s\n", module->name);
   for (atr_id id = 1; id <= module->count; id++) {
     if (atr_op_kind_of(module->insts[id].op) != ATR_KIND_CONV) continue;
@@ -158,6 +158,7 @@ void atr_explain(atr_text *text, const atr_module *module, const atr_program *pr
                   target->bf16_dot ? ", bf16 dot products" : "");
   atr_text_printf(text, "memory    %lld bytes of scratch, %lld bytes packed\n", (long long)program->scratch_bytes,
                   (long long)program->packed_bytes);
+  if (measured != NULL) atr_text_printf(text, "measured  %s\n", measured);
   for (int n = 0; n < program->nest_count; n++) {
     const atr_nest *nest = program->nests[n];
     atr_text_printf(text, "nest %s%s\n", nest->name, nest->prepack ? " (runs once, in prepack)" : "");

@@ -5,9 +5,9 @@
 #include "lower/nest.h"
 #include "lower/target.h"
 
-/* Problem, work done and skipped, bytes, intensity, bound, schedule, reasons and nest of every nest; `fallback` (may be NULL)
- * says why no code was generated. */
+/* Problem, work done and skipped, bytes, intensity, bound, schedule, reasons and nest of every nest; `measured` (may be NULL)
+ * says what was timed, `fallback` (may be NULL) why no code was generated. */
 void atr_explain(atr_text *text, const atr_module *module, const atr_program *program, const atr_target *target,
-                 const char *fallback);
+                 const char *measured, const char *fallback);
 
 #endif

@@ -108,10 +108,17 @@ tool_exit job_compile_options(job *j, atr_compile_options *options) {
   int32_t parameters = j->module != NULL ? atr_module_parameter_count(j->module) : 0;
   tool_exit code = args_mask(a, OPTION_CONSTANT, parameters, &mask);
   if (code == TOOL_DONE) code = read_schedule(j);
+  int64_t mebibytes = -1;
+  const char *measure = a->values[OPTION_MEASURE];
+  if (code == TOOL_DONE) code = args_integer(a, OPTION_WORKSPACE, 0, INT64_C(1) << 40, &mebibytes);
+  if (code == TOOL_DONE && measure != NULL && strcmp(measure, "yes") != 0 && strcmp(measure, "no") != 0)
+    code = args_fail(a, "option '--measure' wants yes or no, got '%s'", measure);
   *options = (atr_compile_options){
       .size = sizeof *options, .cpu = a->values[OPTION_CPU], .features = a->values[OPTION_FEATURES],
       .triple = a->values[OPTION_TRIPLE], .schedule = j->schedule, .constant_parameters = mask,
-      .multiply_padding = args_has(a, OPTION_MULTIPLY_PADDING), .name = a->values[OPTION_NAME]};
+      .multiply_padding = args_has(a, OPTION_MULTIPLY_PADDING), .name = a->values[OPTION_NAME],
+      .workspace = mebibytes < 0 ? 0 : mebibytes == 0 ? ATR_WORKSPACE_NONE : mebibytes << 20,
+      .measure = measure == NULL ? 0 : measure[0] == 'y' ? 1 : -1};
   return code;
 }
 

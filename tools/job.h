@@ -30,7 +30,7 @@ void job_fini(job *j);
 tool_exit job_finish_text(job *j, char *text, tool_exit code);
 /* Prints the context's message (or `status` in words) and says what to exit with. ATR_OK: TOOL_DONE. */
 tool_exit job_report(const job *j, atr_status status);
-/* --cpu, --features, --target (of compile and targets), --schedule, --constant, --multiply-padding, --name. */
+/* --cpu, --features, --target (of compile and targets), --schedule, --constant, --multiply-padding, --name, --workspace, --measure. */
 tool_exit job_compile_options(job *j, atr_compile_options *options);
 /* The number of the module's parameter of this name, -1: there is none. */
 int32_t job_find_parameter(const job *j, const char *name);

@@ -177,6 +177,9 @@ ATR_API ATR_CHECK_RESULT atr_status atr_module_interpret(atr_context *context, c
 
 /* ---- executables ------------------------------------------------------------------------------- */
 
+/* In place of a size in bytes or MiB: none at all. */
+enum { ATR_WORKSPACE_NONE = -1 };
+
 typedef struct atr_compile_options {
   size_t size;
   const char *cpu;       /* LLVM CPU name; NULL: this machine's */
@@ -186,6 +189,13 @@ typedef struct atr_compile_options {
   uint64_t constant_parameters; /* bit i: parameter i keeps its value between runs; see atr_executable_prepack */
   int32_t multiply_padding; /* 1: implicit zeros are multiplied as XLA:CPU does, so 0*Inf at a border is NaN; 0: skipped */
   const char *name;      /* symbol of the kernel in emitted code; NULL: the module's name */
+  /* Bytes of scratch that a run may take; ATR_WORKSPACE_NONE: none. 0: as the module says (atr_import), else no limit. A limit that
+   * leaves 1 MiB beside the values between operations changes no bit of a result. ATR_UNSUPPORTED where a plan needs more. */
+  int64_t workspace;
+  /* 1: the cost model's best few schedules, as far as they add terms in the same order, are timed on this machine and the fastest
+   * is taken; -1: the cost model alone decides; 0: as the module says (atr_import), else -1. Code for another machine is never
+   * timed, and `schedule` decides alone. */
+  int32_t measure;
 } atr_compile_options;
 
 typedef struct atr_executable atr_executable;

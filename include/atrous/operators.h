@@ -37,9 +37,6 @@ typedef enum atr_mxnet_layout {
 /* DEFAULT: what MXNET_CUDNN_AUTOTUNE_DEFAULT says (atr_import). */
 typedef enum atr_mxnet_tune { ATR_MXNET_TUNE_DEFAULT = 0, ATR_MXNET_TUNE_OFF, ATR_MXNET_TUNE_LIMITED_WORKSPACE, ATR_MXNET_TUNE_FASTEST } atr_mxnet_tune;
 
-/* In place of a size in bytes or MiB: none at all. */
-enum { ATR_WORKSPACE_NONE = -1 };
-
 /* Output extents are floor((x + 2 pad - dilate (kernel - 1) - 1) / stride) + 1. weight: (num_filter, C / num_group, kernel...),
  * its dimensions in the order of data's layout. */
 typedef struct atr_mxnet_convolution_options {
@@ -241,7 +238,9 @@ ATR_API atr_value atr_onnx_qlinear_conv(atr_builder *builder, const atr_value in
 
 /* ---- calls as text ----------------------------------------------------------------------------- */
 
-/* What a call says beside the values: attributes that only choose how to compute. Set `size`; the rest is written. */
+/* What a call says beside the values: attributes that only choose how to compute. Set `size`; the rest is written. workspace and
+ * cudnn_tune are also kept in the module, as frontend_attributes of its text, and atr_compile goes by them: off is the cost
+ * model alone, limited_workspace measures within the workspace, fastest without a limit. */
 typedef struct atr_import_hints {
   size_t size;
   int64_t workspace;         /* bytes of scratch that a plan may take; 0: no limit; ATR_WORKSPACE_NONE: none at all */

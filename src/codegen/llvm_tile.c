@@ -60,10 +60,22 @@ static void store_acc(atr_emitter *e, int64_t n, atr_vec v) {
   if (e->acc[2 * n + 1] != NULL) LLVMBuildStore(e->b, v.im, e->acc[2 * n + 1]);
 }
 
+/* What earlier parts have left of accumulator n's sums. */
+static atr_vec load_continued(atr_emitter *e, LLVMValueRef base, int64_t n) {
+  int64_t point[ATR_MAX_DIMS] = {0};
+  atr_dtype dtype = e->nest->acc_dtype;
+  atr_lanes lanes;
+  set_point(e, 0, n, point);
+  atr_llvm_lanes(e, &e->nest->out, point, &lanes);
+  return atr_llvm_load(e, ATR_ACCESS_OUT, &e->nest->out, base, &lanes, point, dtype, dtype);
+}
+
 void atr_llvm_tile_begin(atr_emitter *e) {
   if (!e->nest->has_acc) return;
   atr_vec zero = atr_llvm_constant(e, e->nest->acc_dtype, (atr_scalar){0, 0, 0});
-  for (int64_t n = 0; n < atr_llvm_points(e, 0); n++) store_acc(e, n, zero);
+  LLVMValueRef base = e->nest->continues ? atr_llvm_base(e, ATR_ACCESS_OUT, &e->nest->out) : NULL;
+  atr_llvm_forget_loads(e);
+  for (int64_t n = 0; n < atr_llvm_points(e, 0); n++) store_acc(e, n, base != NULL ? load_continued(e, base, n) : zero);
 }
 
 /* ---- multiply-accumulate */

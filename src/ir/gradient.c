@@ -94,6 +94,7 @@ static void add_parameter(atr_module *module, const char *name, const atr_shape 
 static atr_module *new_module(atr_gradient *grad, atr_id *renamed, atr_id *cotangent) {
   const atr_module *from = grad->from;
   atr_module *module = atr_module_new(grad->work->arena, from->name);
+  module->hints = from->hints;
   module->parameters = ATR_NEW_ARRAY(grad->work->arena, atr_id, from->parameter_count + 1);
   for (int p = 0; p < from->parameter_count; p++) {
     const atr_inst *inst = atr_inst_at(from, from->parameters[p]);

@@ -404,6 +404,7 @@ atr_status atr_hlo_inline(atr_hlo_reader *r, atr_module **out) {
                     entry->parameter_count);
   }
   in.active = ATR_NEW_ARRAY(in.arena, bool, r->comp_count);
+  in.module->hints = r->hints;
   in.module->parameter_count = (int)entry->parameter_count;
   in.module->parameters = ATR_NEW_ARRAY(in.arena, atr_id, entry->parameter_count);
   value result = {.count = 0};

@@ -285,9 +285,22 @@ static void print_reducers(atr_text *text, const atr_module *module) {
   }
 }
 
+/* ", frontend_attributes={...}" where the module says how it wants to be compiled. */
+static void print_hints(atr_text *text, const atr_plan_hints *hints) {
+  const char *between = "";
+  if (hints->workspace == 0 && hints->measure == 0) return;
+  atr_text_puts(text, ", frontend_attributes={");
+  if (hints->workspace == ATR_WORKSPACE_NONE) atr_text_puts(text, "atrous.workspace=\"none\"");
+  else if (hints->workspace != 0) atr_text_printf(text, "atrous.workspace=\"%lld\"", (long long)hints->workspace);
+  if (hints->workspace != 0) between = ",";
+  if (hints->measure != 0) atr_text_printf(text, "%satrous.measure=\"%s\"", between, hints->measure > 0 ? "true" : "false");
+  atr_text_puts(text, "}");
+}
+
 void atr_hlo_print(atr_text *text, const atr_module *module) {
   atr_text_puts(text, "HloModule ");
   print_name(text, module->name);
+  print_hints(text, &module->hints);
   atr_text_puts(text, "\n\n");
   print_reducers(text, module);
   atr_text_puts(text, "ENTRY main {\n");

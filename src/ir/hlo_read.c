@@ -564,6 +564,39 @@ static atr_status read_entry_layout(atr_hlo_reader *r) {
   return ATR_OK;
 }
 
+static bool is_string(const atr_token *token, const char *text) {
+  return token->kind == ATR_TOKEN_STRING && token->len == strlen(text) && memcmp(token->text, text, token->len) == 0;
+}
+
+/* The value of a hint; those of others are not looked at. */
+static atr_status read_hint(atr_hlo_reader *r, const atr_token *name) {
+  const atr_token *value = atr_hlo_token(r);
+  int64_t bytes;
+  if (atr_token_is_word(name, "atrous.workspace")) {
+    bool number = value->kind == ATR_TOKEN_STRING && atr_text_to_int64(value->text, value->len, &bytes) && bytes > 0;
+    if (!number && !is_string(value, "none")) return atr_hlo_expected(r, "a number of bytes above 0 or none, in quotes");
+    r->hints.workspace = number ? bytes : ATR_WORKSPACE_NONE;
+  } else if (atr_token_is_word(name, "atrous.measure")) {
+    bool yes = is_string(value, "true");
+    if (!yes && !is_string(value, "false")) return atr_hlo_expected(r, "\"true\" or \"false\"");
+    r->hints.measure = yes ? 1 : -1;
+  }
+  return atr_lexer_skip_value(r->work, &r->lexer);
+}
+
+/* {name="value",...} */
+static atr_status read_frontend_attributes(atr_hlo_reader *r) {
+  atr_token name;
+  ATR_TRY(atr_hlo_take(r, '{'));
+  while (!atr_token_is(atr_hlo_token(r), '}')) {
+    ATR_TRY(take_name(r, "the name of a frontend attribute", &name));
+    ATR_TRY(atr_hlo_take(r, '='));
+    ATR_TRY(read_hint(r, &name));
+    if (!atr_token_is(atr_hlo_token(r), '}')) ATR_TRY(atr_hlo_take(r, ','));
+  }
+  return atr_hlo_next(r);
+}
+
 static atr_status read_header(atr_hlo_reader *r) {
   atr_token name, attr;
   if (!atr_token_is_word(atr_hlo_token(r), "HloModule")) return atr_hlo_expected(r, "'HloModule'");
@@ -578,7 +611,9 @@ static atr_status read_header(atr_hlo_reader *r) {
     if (layout && r->has_entry_layout) {
       return atr_fail(r->work, attr.span, ATR_PARSE_ERROR, "a second entry_computation_layout");
     }
-    ATR_TRY(layout ? read_entry_layout(r) : atr_lexer_skip_value(r->work, &r->lexer));
+    if (layout) ATR_TRY(read_entry_layout(r));
+    else if (atr_token_is_word(&attr, "frontend_attributes")) ATR_TRY(read_frontend_attributes(r));
+    else ATR_TRY(atr_lexer_skip_value(r->work, &r->lexer));
   }
   return ATR_OK;
 }

@@ -81,6 +81,7 @@ typedef struct atr_hlo_reader {
   atr_work *work;
   atr_lexer lexer;
   const char *module_name;
+  atr_plan_hints hints;
   atr_hlo_comp *comps;
   uint32_t comp_count, comp_capacity, entry;
   bool has_entry;

@@ -111,6 +111,12 @@ typedef struct atr_inst {
   } u;
 } atr_inst;
 
+/* How a module asks to be compiled, as in atr_compile_options: frontend_attributes of the HLO module. */
+typedef struct atr_plan_hints {
+  int64_t workspace;
+  int32_t measure;
+} atr_plan_hints;
+
 struct atr_module {
   atr_arena *arena;       /* of everything below; owned by the module when it came through the public API */
   atr_source source;      /* text NULL if built */
@@ -122,6 +128,7 @@ struct atr_module {
   atr_id *results;
   int result_count;
   bool returns_tuple;     /* ROOT is a tuple (also of one element) */
+  atr_plan_hints hints;
   atr_id *name_slots;     /* module.c: hash table of the instructions' names; do not rename an added instruction */
   uint32_t name_slot_count;
 };

@@ -17,7 +17,6 @@ enum { MAX_VECTOR_CHOICES = 24, MAX_TILES = 24, ROUGH_TILES = 6 };
 
 static const double MAX_CODE = 4000;     /* instructions of a nest's body with all its variants */
 static const double CODE_SCALE = 20000;  /* instructions of a program that weigh as much as doubling the time */
-static const double MAX_WIDENED = 1.5e6; /* bytes of scratch for a converted lhs */
 static const double PIECE_CYCLES =
     40; /* a loop over a piece of the reduction: clipped anew, and left when it is not foreseen */
 static const double PARALLEL_CYCLES = 30e3; /* work below which waking threads costs more than it gives */
@@ -95,10 +94,23 @@ static bool same_kind(const atr_candidate *a, const atr_candidate *b) {
          a->dot == b->dot && a->pack == b->pack && a->widen_lhs == b->widen_lhs && a->widen_rhs == b->widen_rhs;
 }
 
+static int64_t trips_of(const atr_cost_model *m, const atr_candidate *c, int d) {
+  return atr_ceil_div(m->nest->dims[d].extent, atr_cost_inner_extent(m, c, d));
+}
+
+/* Is there scratch for the weights as they are laid out, padded to whole tiles, and for a converted lhs? */
+static bool fits(const atr_cost_model *m, const atr_candidate *c) {
+  bool packs = c->pack && !m->rhs_constant;
+  double bytes = c->dot >= 0 ? 2 : (double)atr_dtype_size(atr_cost_rhs_dtype(m, c));
+  for (int d = 0; packs && d < m->nest->dim_count; d++)
+    if (m->rhs[d] != 0 && !is_part(m->nest, d)) bytes *= (double)(trips_of(m, c, d) * atr_cost_inner_extent(m, c, d));
+  return (!packs && !c->widen_lhs) || (packs ? bytes : 0) + (c->widen_lhs ? atr_cost_widened_bytes(m) : 0) <= m->room;
+}
+
 /* Code costs time to compile and cache to run: where cycles are about equal the smaller body wins. */
 static void consider_tile(const atr_cost_model *m, atr_candidate *c, ranking *r) {
   double code = atr_cost_code(m, c);
-  if (code > MAX_CODE && r->count > 0) return;
+  if ((code > MAX_CODE && r->count > 0) || !fits(m, c)) return;
   c->taps = atr_cost_taps(m, c);
   c->tile_cycles = atr_cost_tiles(m, c) * (1 + code * sqrt(m->nests) / CODE_SCALE) + atr_cost_widening(m, c) +
                    (code > MAX_CODE ? 1e30 : 0);
@@ -192,17 +204,12 @@ static void rank_tiles(const atr_cost_model *m, ranking *r) {
         if (dot >= 0 && pack && (c.unrolled >> dot & 1) == 0) try_steps(m, c, r);
         c.dot = -1;
         c.widen_rhs = pack && wide;
-        c.widen_lhs = m->nest->schedule == NULL && atr_nest_can_widen(m->nest, m->nest->lhs_dtype) &&
-                      atr_cost_widened_bytes(m) <= MAX_WIDENED;
+        c.widen_lhs = m->nest->schedule == NULL && atr_nest_can_widen(m->nest, m->nest->lhs_dtype);
         if (c.widen_lhs) try_steps(m, c, r);
       }
 }
 
 /* ---- loops around a tile */
-
-static int64_t trips_of(const atr_cost_model *m, const atr_candidate *c, int d) {
-  return atr_ceil_div(m->nest->dims[d].extent, atr_cost_inner_extent(m, c, d));
-}
 
 static void add_loop(atr_candidate *c, int dim, int64_t trips) { c->loops[c->loop_count++] = (atr_loop){dim, trips}; }
 
@@ -228,8 +235,8 @@ static loop_dims dims_of_loops(const atr_cost_model *m, const atr_candidate *c) 
   loop_dims l = {.pixel_count = 0};
   for (int d = 0; d < m->nest->dim_count; d++) {
     if (m->nest->dims[d].reduced || is_part(m->nest, d) || (trips_of(m, c, d) <= 1 && m->nest->dims[d].extent > 0)) continue;
-    if (m->nest->has_acc && m->rhs[d] != 0) l.weight_count = atr_cost_insert_by_step(m->out, l.weights, l.weight_count, d);
-    else l.pixel_count = atr_cost_insert_by_step(m->out, l.pixels, l.pixel_count, d);
+    if (m->nest->has_acc && m->rhs[d] != 0) l.weight_count = atr_dims_insert_by_step(m->out, l.weights, l.weight_count, d);
+    else l.pixel_count = atr_dims_insert_by_step(m->out, l.pixels, l.pixel_count, d);
   }
   return l;
 }

@@ -1,12 +1,14 @@
 /* choose_parts.c - whether a nest runs in parts, and which (parts.h).
  *
  * In: a canonical nest. Out: the split that the cost model thinks cheapest, with what it costs to copy and to continue sums, or
- * none. Two kinds are weighed, both only where the best schedule of the whole nest leaves the multipliers idle:
+ * none. Three kinds are weighed, all only where the best schedule of the whole nest leaves the multipliers idle:
  *
  *     a panel of lhs        strided pixels, channels a page apart, elements that would be converted at every use
  *     parts of the sum      operands that no cache holds, both read again and again: gradients of weights
+ *     parts of the weights  those that are packed in every run and take more scratch than there is
  *
  * Every one of them is a program of smaller nests, and those are estimated as any other nest. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,8 +18,6 @@
 
 static const double IDLE = 1.25; /* cycles, as a multiple of what the arithmetic alone takes, from which on parts are weighed */
 static const double GAIN = 0.93; /* of the whole nest's cycles that parts must stay below */
-static const double ROOMY = 1.06;         /* the same where the whole nest would pack more than SCRATCH in every run */
-static const double SCRATCH = 2 << 20;    /* bytes */
 static const double PART_CYCLES = 1500;   /* to start a nest of a group, on several threads */
 static const double LEAST_CYCLES = 100e3; /* work below which no split has paid */
 
@@ -31,10 +31,12 @@ typedef struct weighing {
   bool found;
 } weighing;
 
-static double cycles_of(const weighing *w, const atr_nest *nest) {
+static double cycles_of(const weighing *w, const atr_program *split, const atr_nest *nest) {
   atr_choice choice;
   atr_schedule_setting setting = *w->setting;
   setting.rough = true;
+  setting.occupied += atr_nest_temporaries(split, nest, w->program->buffer_count);
+  if (setting.occupied > ATR_NEST_SCRATCH) return HUGE_VAL;
   if (!nest->has_acc) setting.rhs_constant = false;
   atr_schedule_rank(w->arena, nest, &setting, 1, &choice);
   return choice.cycles + PART_CYCLES * (double)atr_nest_parts(nest);
@@ -50,7 +52,7 @@ static void weigh(weighing *w, const atr_parts *parts) {
   split.nest_count = split.nest_capacity = 0;
   split.nests = NULL;
   atr_nest_split_parts(w->arena, &split, w->nest, parts);
-  for (int n = 0; n < split.nest_count && cycles < w->least; n++) cycles += cycles_of(w, split.nests[n]);
+  for (int n = 0; n < split.nest_count && cycles < w->least; n++) cycles += cycles_of(w, &split, split.nests[n]);
   if (cycles >= w->least) return;
   w->least = cycles;
   w->found = true;
@@ -95,7 +97,7 @@ static void weigh_sums(weighing *w, bool both, double room) {
   atr_cost_steps(nest, &nest->lhs, step);
   for (int d = 0; d < nest->dim_count; d++)
     if (nest->dims[d].reduced && step[d] != 0 && atr_access_step(&nest->rhs, d) != 0)
-      count = atr_cost_insert_by_step(step, dims, count, d);
+      count = atr_dims_insert_by_step(step, dims, count, d);
   for (int i = 0; i < count; i++)
     for (int64_t block = nest->dims[dims[i]].extent; block > 1;) {
       double bytes = bytes_of(nest, &nest->lhs, nest->lhs_dtype, &parts) +
@@ -122,7 +124,7 @@ static void name_order(const atr_nest *nest, atr_parts *parts) {
   int64_t step[ATR_MAX_DIMS];
   atr_cost_steps(nest, &nest->lhs, step);
   for (int d = 0; d < nest->dim_count; d++)
-    if (step[d] != 0) parts->lhs_count = atr_cost_insert_by_step(step, parts->lhs, parts->lhs_count, d);
+    if (step[d] != 0) parts->lhs_count = atr_dims_insert_by_step(step, parts->lhs, parts->lhs_count, d);
 }
 
 /* A panel of at most `room` bytes, by splitting dims of pixels, the farthest first, into blocks of whole vectors. */
@@ -141,7 +143,33 @@ static void weigh_panel(weighing *w, double room) {
     if (block > vectors) block = block / vectors * vectors;
     if (block < extent) parts.block[d] = block;
   }
-  if (bytes_of(nest, &nest->lhs, dtype, &parts) <= SCRATCH) weigh(w, &parts);
+  weigh(w, &parts);
+}
+
+/* ---- parts of the weights */
+
+/* Weights of at most `room` bytes in a part: blocks of whole vectors of their independent dims, and where these do not suffice of
+ * reduced ones. */
+static void weigh_weights(weighing *w, double room) {
+  const atr_nest *nest = w->nest;
+  atr_parts parts = {.lhs_count = 0};
+  int64_t step[ATR_MAX_DIMS], vectors = 4 * w->setting->target->row->vector_bits / (8 * (int64_t)atr_dtype_size(nest->acc_dtype));
+  int dims[ATR_MAX_DIMS], count = 0;
+  atr_cost_steps(nest, &nest->rhs, step);
+  for (int reduced = 0; reduced < 2; reduced++, count = 0) {
+    for (int d = 0; d < nest->dim_count; d++)
+      if (step[d] != 0 && nest->dims[d].reduced == (reduced == 1)) count = atr_dims_insert_by_step(step, dims, count, d);
+    for (int i = 0; i < count; i++) {
+      double bytes = bytes_of(nest, &nest->rhs, nest->rhs_dtype, &parts);
+      int64_t extent = nest->dims[dims[i]].extent, block = (int64_t)((double)extent * room / bytes);
+      if (bytes <= room) break;
+      if (reduced) block = next_divisor(extent, atr_max(block, 1) + 1);
+      else if (block > vectors) block = block / vectors * vectors;
+      else block = atr_max(block, vectors);
+      if (block < extent) parts.block[dims[i]] = block;
+    }
+  }
+  if (bytes_of(nest, &nest->rhs, nest->rhs_dtype, &parts) <= room) weigh(w, &parts);
 }
 
 /* ---- */
@@ -161,14 +189,18 @@ bool atr_parts_choose(atr_arena *arena, const atr_program *program, const atr_ne
   for (int d = 0; d < nest->dim_count; d++)
     if (nest->dims[d].extent == 0) return false;
   double least = arithmetic_cycles(nest, setting->target), cache = setting->target->row->cache_bytes[1];
+  const atr_parts none = {.lhs_count = 0};
   if (least < LEAST_CYCLES) return false;
   atr_schedule_rank(arena, nest, setting, 1, &whole);
   if (whole.cycles < least * IDLE) return false;
-  bool roomy = whole.schedule.pack_rhs && !setting->rhs_constant &&
-               bytes_of(nest, &nest->rhs, nest->rhs_dtype, &(atr_parts){.lhs_count = 0}) > SCRATCH;
-  w.least = whole.cycles * (roomy ? ROOMY : GAIN);
-  weigh_panel(&w, cache);
-  weigh_panel(&w, cache / 2);
+  double room = (double)(ATR_NEST_SCRATCH - setting->occupied), weights = bytes_of(nest, &nest->rhs, nest->rhs_dtype, &none);
+  w.least = whole.cycles * GAIN;
+  weigh_panel(&w, fmin(cache, room));
+  weigh_panel(&w, fmin(cache, room) / 2);
+  if (!setting->rhs_constant && weights > room / 2) {
+    weigh_weights(&w, room * 0.9);
+    weigh_weights(&w, room / 3);
+  }
   weigh_sums(&w, false, cache / 2);
   weigh_sums(&w, true, cache / 2);
   weigh_sums(&w, true, cache / 4);

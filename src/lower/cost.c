@@ -75,17 +75,10 @@ static double expression_cost(const atr_nest *nest) {
   return uops;
 }
 
-int atr_cost_insert_by_step(const int64_t *step, int *dims, int count, int d) {
-  int at = count;
-  for (; at > 0 && llabs(step[dims[at - 1]]) < llabs(step[d]); at--) dims[at] = dims[at - 1];
-  dims[at] = d;
-  return count + 1;
-}
-
 /* Reduced dims from the largest step through lhs to the smallest, so that the innermost walks contiguous memory. */
 static void order_reduction(atr_cost_model *m) {
   for (int d = 0; d < m->nest->dim_count; d++)
-    if (m->nest->dims[d].reduced) m->reduce_count = atr_cost_insert_by_step(m->lhs, m->reduce_order, m->reduce_count, d);
+    if (m->nest->dims[d].reduced) m->reduce_count = atr_dims_insert_by_step(m->lhs, m->reduce_order, m->reduce_count, d);
 }
 
 /* Elements that lhs reads: no more than its dims have points, nor than there are from the first to the last. */
@@ -107,7 +100,8 @@ static double lhs_elements(const atr_nest *nest) {
 atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_setting *setting) {
   const atr_target *target = setting->target;
   atr_cost_model m = {
-      .nest = nest, .nests = setting->nests, .rhs_constant = setting->rhs_constant, .target = target, .row = target->row};
+      .nest = nest, .nests = setting->nests, .rhs_constant = setting->rhs_constant, .target = target, .row = target->row,
+      .room = (double)(ATR_NEST_SCRATCH - setting->occupied)};
   atr_dtype type = nest->has_acc ? nest->acc_dtype : nest->exprs[nest->root].dtype;
   if (!nest->has_acc && (type == ATR_F16 || type == ATR_BF16 || atr_dtype_size(type) == 1)) type = ATR_F32;
   bool complex_type = atr_dtype_class_of(type) == ATR_CLASS_COMPLEX;
@@ -127,7 +121,8 @@ atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_sett
       if (!nest->dims[d].reduced && m.rhs[d] == 0) outputs *= (double)nest->dims[d].extent;
     m.weights = atr_nest_rhs_points(nest);
     m.lhs_elements = lhs_elements(nest);
-    m.may_pack = outputs >= 16 && m.weights > 1 && nest->rhs.index_count == 0;
+    m.reused = outputs >= 16;
+    m.may_pack = (m.reused || m.rhs_constant) && m.weights > 1 && nest->rhs.index_count == 0;
   }
   return m;
 }

@@ -46,6 +46,7 @@ typedef struct atr_cost_array {
   int by_step[ATR_MAX_DIMS], moving; /* the dims that move it, by their steps */
   int64_t size;                      /* bytes of an element */
   double taps;                       /* part of it that is read, of all that the loops pass */
+  bool written;
   bool packed;                       /* laid out in the order of the loops: every footprint is one run */
   double weight;                     /* transfers per line: 2 where lines are also written back */
   double far_weight;                 /* the same for lines that come from memory and go there */
@@ -73,7 +74,9 @@ typedef struct atr_cost_model {
   bool rhs_constant;    /* packing it costs nothing while running */
   double weights;       /* points of the dims that move rhs */
   double lhs_elements;  /* that lhs reads */
-  bool may_pack;        /* weights are used often enough to be laid out anew */
+  bool reused;          /* weights are used by many outputs */
+  bool may_pack;        /* weights are used often enough to be laid out anew, or it is done once and for all */
+  double room;          /* bytes of scratch for what is laid out anew and converted */
 } atr_cost_model;
 
 /* ---- cost.c */
@@ -83,8 +86,6 @@ atr_dtype atr_cost_lhs_dtype(const atr_cost_model *m, const atr_candidate *c);
 atr_dtype atr_cost_rhs_dtype(const atr_cost_model *m, const atr_candidate *c);
 /* Elements by which an access moves per step of each dim. */
 void atr_cost_steps(const atr_nest *nest, const atr_access *access, int64_t *out);
-/* Puts d among dims ordered from the largest step to the smallest, behind equal ones; returns how many there are then. */
-int atr_cost_insert_by_step(const int64_t *step, int *dims, int count, int d);
 /* Times that overlap: the longest, and the part `hindrance` of the others that gets in its way. */
 double atr_cost_overlapped(const double *values, int count, double hindrance);
 /* The innermost looped reduced dim; -1: none. */

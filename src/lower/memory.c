@@ -56,6 +56,16 @@ static double scattered_writes(const atr_cost_model *m, const atr_candidate *c, 
   return whole || run >= 128 ? 1 : run >= 64 ? 1.4 : 2.2;
 }
 
+/* A packed array is padded to whole pieces; and where elements are read seldom, it must be better than their own order. */
+static double packed_weight(const atr_cost_model *m, const atr_candidate *c) {
+  double padding = m->reused ? 1 : 1.02;
+  for (int d = 0; d < m->nest->dim_count; d++) {
+    int64_t extent = m->nest->dims[d].extent, inner = atr_cost_inner_extent(m, c, d);
+    if (m->rhs[d] != 0 && extent > 0) padding *= (double)(atr_ceil_div(extent, inner) * inner) / (double)extent;
+  }
+  return padding;
+}
+
 void atr_cost_find_arrays(const atr_cost_model *m, const atr_candidate *c, atr_cost_arrays *out) {
   const atr_nest *nest = m->nest;
   atr_dtype stored = nest->exprs[nest->root].dtype;
@@ -64,9 +74,12 @@ void atr_cost_find_arrays(const atr_cost_model *m, const atr_candidate *c, atr_c
     add_array(m, out, m->lhs, atr_cost_lhs_dtype(m, c), 1)->taps = c->taps;
     atr_cost_array *rhs = add_array(m, out, m->rhs, atr_cost_rhs_dtype(m, c), 1);
     rhs->packed = c->pack;
+    if (c->pack) rhs->weight = rhs->far_weight = packed_weight(m, c);
     rhs->taps = c->taps;
   }
-  add_array(m, out, m->out, stored, 2)->far_weight *= scattered_writes(m, c, stored);
+  atr_cost_array *result = add_array(m, out, m->out, stored, 2);
+  result->written = true;
+  result->far_weight *= scattered_writes(m, c, stored);
   for (int e = 1; e <= nest->expr_count; e++) {
     if (nest->exprs[e].kind != ATR_EXPR_LOAD || out->count == ATR_COST_ARRAYS) continue;
     int64_t step[ATR_MAX_DIMS];
@@ -165,7 +178,7 @@ static double transfers(const traffic *t, const store *s, footprints lines) {
     while (moved >= 0 && a->step[t->c->loops[moved].dim] == 0) moved--;
     double count = lines[i][moved < 0 ? 0 : moved];
     for (int l = moved - 1; l >= 0; l--) {
-      bool accumulates = a->weight > 1 && l >= t->c->reduced_from;
+      bool accumulates = a->written && l >= t->c->reduced_from;
       if (!accumulates) count *= (double)t->c->loops[l].trips;
     }
     bool scattered = s->behind && !a->packed && run_of(a, t->inside[t->c->reduced_from]) < SHORT_RUN;

@@ -161,6 +161,35 @@ bool atr_steps_meet(int64_t a, int64_t a_extent, int64_t b, int64_t b_extent) {
   return llabs(b) / g < a_extent && llabs(a) / g < b_extent;
 }
 
+typedef struct temporaries {
+  const atr_program *program;
+  int first, seen[4], seen_count; /* a panel, sums: never many */
+  int64_t bytes;
+} temporaries;
+
+static void add_temporary(void *user, atr_access *access) {
+  temporaries *t = user;
+  const atr_buffer *b = &t->program->buffers[access->buffer];
+  if (access->buffer < t->first || b->kind != ATR_BUFFER_TEMP) return;
+  for (int i = 0; i < t->seen_count; i++)
+    if (t->seen[i] == access->buffer) return;
+  if (t->seen_count < (int)(sizeof t->seen / sizeof t->seen[0])) t->seen[t->seen_count++] = access->buffer;
+  t->bytes += atr_align(b->elements * (int64_t)atr_dtype_size(b->dtype), ATR_SCRATCH_ALIGNMENT);
+}
+
+int64_t atr_nest_temporaries(const atr_program *program, const atr_nest *nest, int first) {
+  temporaries t = {.program = program, .first = first};
+  atr_nest_visit_access((atr_nest *)nest, add_temporary, &t);
+  return t.bytes;
+}
+
+int atr_dims_insert_by_step(const int64_t *step, int *dims, int count, int d) {
+  int at = count;
+  for (; at > 0 && llabs(step[dims[at - 1]]) < llabs(step[d]); at--) dims[at] = dims[at - 1];
+  dims[at] = d;
+  return count + 1;
+}
+
 void atr_nest_visit_access(atr_nest *nest, atr_access_visitor visit, void *user) {
   if (nest->has_acc) {
     visit(user, &nest->lhs);
@@ -319,7 +348,7 @@ static bool same_expr(const atr_expr *a, const atr_expr *b) {
 
 bool atr_nest_alike(const atr_nest *a, const atr_nest *b) {
   if (a->dim_count != b->dim_count || a->guard_count != b->guard_count || a->expr_count != b->expr_count ||
-      a->has_acc != b->has_acc)
+      a->has_acc != b->has_acc || a->continues != b->continues)
     return false;
   if (a->has_acc && (!same_access(&a->lhs, &b->lhs) || !same_access(&a->rhs, &b->rhs) || a->lhs_dtype != b->lhs_dtype ||
                      a->rhs_dtype != b->rhs_dtype || a->acc_dtype != b->acc_dtype))

@@ -18,7 +18,8 @@
  *     }
  *
  * Meaning of a nest: for every point of the independent dims that passes the guards, the sum over every point of the reduced
- * dims of lhs * rhs (a term whose access is absent contributes nothing), then the expression list, then the store. So the
+ * dims of lhs * rhs (a term whose access is absent contributes nothing), from zero or from what an earlier part has left at the
+ * place of the store, then the expression list, then the store. So the
  * order and the kind of the dims never change a result, but for the order of floating-point sums; that is what lets every
  * pass be tested by running the interpreter before and after. */
 #ifndef ATR_LOWER_NEST_H
@@ -121,6 +122,7 @@ typedef struct atr_nest {
       rhs_dtype; /* what the operands are converted to before the product (the convolution's own operand types); a real rhs
                     may scale a complex lhs */
   atr_dtype acc_dtype;
+  bool continues; /* the sum starts from the element that will be stored over, which is of acc_dtype, instead of zero */
   atr_expr *exprs; /* [1 .. expr_count] */
   int expr_count, expr_capacity;
   int root; /* step that is stored */
@@ -197,6 +199,8 @@ bool atr_access_asks(const atr_access *access, int d);
 int atr_affine_only_dim(const atr_nest *nest, const atr_affine *at, bool reduced);
 /* Points of the dims that move rhs: its elements, where no two of them meet. */
 double atr_nest_rhs_points(const atr_nest *nest);
+/* Puts d among dims ordered from the largest step to the smallest, behind equal ones; returns how many there are then. */
+int atr_dims_insert_by_step(const int64_t *step, int *dims, int count, int d);
 /* Two dims step through one array, both in steps other than 0: is an element reached in two ways, a * i + b * j of different
  * pairs 0 <= i < a_extent, 0 <= j < b_extent? */
 bool atr_steps_meet(int64_t a, int64_t a_extent, int64_t b, int64_t b_extent);
@@ -225,6 +229,8 @@ static inline bool atr_dim_is_looped(const atr_dim *dim) {
 int64_t atr_nest_parts(const atr_nest *nest);
 /* Have both PART dims, and the same? */
 bool atr_nest_same_parts(const atr_nest *a, const atr_nest *b);
+/* Bytes of the temporaries from buffer number `first` on that the nest reads or writes, as they are placed. */
+int64_t atr_nest_temporaries(const atr_program *program, const atr_nest *nest, int first);
 /* Number of the last nest of the group that nest n is the first of; n where it stands alone. */
 int atr_program_group_end(const atr_program *program, int n);
 /* First and last nest that touch a buffer -> those between which it must be kept: what a group reads from outside, or leaves

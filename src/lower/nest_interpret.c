@@ -321,7 +321,9 @@ static bool is_guarded_away(const machine *m) {
 static atr_status compute(machine *m, bool has_tree, const atr_node *nodes) {
   const atr_access *out = &m->nest->out;
   int64_t address = 0;
+  bool present;
   m->sum = (atr_scalar){0};
+  if (m->nest->continues) ATR_TRY(load(m, "the sum continued", out, m->nest->acc_dtype, &present, &m->sum));
   if (m->nest->has_acc) ATR_TRY(has_tree ? sum_nodes(m, nodes) : add_terms(m));
   for (int step = 1; step <= m->nest->expr_count; step++) ATR_TRY(evaluate(m, step));
   presence found = address_of(m, out, &address);

@@ -188,7 +188,7 @@ static void print_sum(atr_text *text, const atr_program *program, const atr_nest
   print_operand(text, program, nest, &nest->lhs, nest->lhs_dtype);
   atr_text_printf(text, "\n%*srhs ", indent, "");
   print_operand(text, program, nest, &nest->rhs, nest->rhs_dtype);
-  atr_text_printf(text, "\n%*sacc %s\n", indent, "", atr_dtype_name(nest->acc_dtype));
+  atr_text_printf(text, "\n%*sacc %s%s\n", indent, "", atr_dtype_name(nest->acc_dtype), nest->continues ? " continued" : "");
 }
 
 void atr_nest_print(atr_text *text, const atr_program *program, const atr_nest *nest, int indent) {

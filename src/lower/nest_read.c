@@ -487,6 +487,7 @@ static atr_status read_nest(reader *r) {
     ATR_TRY(read_operand(r, &nest->rhs, &nest->rhs_dtype));
     ATR_TRY(take_word(r, "acc"));
     ATR_TRY(read_dtype(r, &nest->acc_dtype));
+    nest->continues = accept_word(r, "continued");
   }
   while (peek(r) == '%') ATR_TRY(read_expr(r));
   ATR_TRY(take_word(r, "store"));

@@ -118,6 +118,9 @@ static atr_status check_sum(checker *c) {
   bool scaled = operands == ATR_CLASS_COMPLEX && family(nest->rhs_dtype) == ATR_CLASS_FLOAT; /* a real factor */
   RULE(c, operands == family(nest->rhs_dtype) || scaled, "lhs as %s and rhs as %s are of different classes",
        atr_dtype_name(nest->lhs_dtype), atr_dtype_name(nest->rhs_dtype));
+  const atr_expr *root = nest->root >= 1 && nest->root <= nest->expr_count ? &nest->exprs[nest->root] : NULL;
+  RULE(c, !nest->continues || (root != NULL && root->kind == ATR_EXPR_ACC && root->dtype == nest->acc_dtype),
+       "the sum is continued, but what is stored is not the sum in %s", atr_dtype_name(nest->acc_dtype));
   RULE(c, operands == sum || (operands < sum && sum <= ATR_CLASS_FLOAT), "products of %s cannot be summed in %s",
        atr_dtype_name(nest->lhs_dtype), atr_dtype_name(nest->acc_dtype));
   return ATR_OK;
@@ -468,6 +471,7 @@ static atr_status check_reads(checker *c, use *uses, int n) {
   }
   for (int e = 1; e <= nest->expr_count; e++)
     if (nest->exprs[e].kind == ATR_EXPR_LOAD) ATR_TRY(check_read(c, uses, n, &nest->exprs[e].access));
+  if (nest->continues) ATR_TRY(check_read(c, uses, n, &nest->out));
   note_use(&uses[nest->out.buffer], n);
   uses[nest->out.buffer].written = true;
   return ATR_OK;

@@ -2,10 +2,13 @@
  *
  * In: a canonical nest with a sum. Out: nests with PART dims, a group of the program, that together do the same:
  *
- *     NAME.zero  the temporary in which sums are continued, set to zero     where reduced dims are split
+ *     NAME.zero  where sums are continued, set to zero                      where reduced dims are split
  *     NAME.lhs   one part's elements of lhs, copied into a panel            where lhs is packed
  *     NAME       the nest itself, over one part
- *     NAME.end   the expression of the whole sum                            where reduced dims are split
+ *     NAME.end   the expression of the whole sum                            where it is more than the sum
+ *
+ * Sums are continued in the place of the result where that is of the sum's dtype, else in a temporary. Each part goes on from where
+ * the one before stopped, so the terms are added in the order of a loop over the parts around the whole reduction.
  *
  * The panel has a dimension for each index of lhs, whose questions stay with the nest where absent elements contribute nothing, and one
  * for each set of other dims that walk the same elements. So taps read what pixels read, once. */
@@ -234,74 +237,75 @@ static atr_nest *pack_lhs(atr_arena *arena, atr_program *program, atr_nest *nest
 
 /* ---- sums that are continued */
 
-typedef struct totals {
-  int buffer;
-  int64_t elements;
-  atr_access at; /* over the dims of the whole nest */
-} totals;
+static bool splits_sum(const atr_nest *nest, const atr_parts *parts) {
+  for (int d = 0; d < nest->dim_count; d++)
+    if (nest->dims[d].reduced && parts->block[d] != 0) return true;
+  return false;
+}
 
 /* A temporary with an element for each point of the independent dims, in the order of the output. */
-static totals add_totals(atr_arena *arena, atr_program *program, const atr_nest *nest, const atr_parts *parts) {
+static atr_access add_totals(atr_arena *arena, atr_program *program, const atr_nest *nest) {
   int dims[ATR_MAX_DIMS], count = 0;
-  totals t = {.elements = 1};
-  for (int d = 0; d < nest->dim_count; d++) {
-    if (nest->dims[d].reduced) continue;
-    int at = count++;
-    for (; at > 0 && llabs(nest->out.at.coef[dims[at - 1]]) < llabs(nest->out.at.coef[d]); at--) dims[at] = dims[at - 1];
-    dims[at] = d;
-  }
-  for (int i = count - 1; i >= 0; i--) {
-    int64_t extent = nest->dims[dims[i]].extent, block = parts->block[dims[i]];
-    t.at.at.coef[dims[i]] = t.elements;
-    t.elements *= block > 0 ? atr_ceil_div(extent, block) * block : extent;
-  }
+  atr_access at = {.index_count = 0};
   atr_buffer buffer = {.name = atr_arena_printf(arena, "%s.sum", nest->name),
                        .kind = ATR_BUFFER_TEMP,
                        .dtype = nest->acc_dtype,
-                       .elements = t.elements};
-  t.at.buffer = t.buffer = atr_program_new_buffer(arena, program, &buffer);
-  return t;
+                       .elements = 1};
+  for (int d = 0; d < nest->dim_count; d++)
+    if (!nest->dims[d].reduced) count = atr_dims_insert_by_step(nest->out.at.coef, dims, count, d);
+  for (int i = count - 1; i >= 0; i--) {
+    at.at.coef[dims[i]] = buffer.elements;
+    buffer.elements *= nest->dims[dims[i]].extent;
+  }
+  at.buffer = atr_program_new_buffer(arena, program, &buffer);
+  return at;
 }
 
-static void add_zero(atr_arena *arena, atr_program *program, const atr_nest *nest, const totals *t) {
-  atr_nest *zero = ATR_NEW(arena, atr_nest);
-  zero->name = atr_arena_printf(arena, "%s.zero", nest->name);
-  zero->dims[0] = (atr_dim){.name = "i", .extent = t->elements};
-  zero->dim_count = 1;
+/* The nest's independent dims alone: what runs in front of the parts, and behind them. */
+static atr_nest *without_sum(atr_arena *arena, const atr_nest *nest, const char *suffix) {
+  atr_nest *out = atr_nest_copy(arena, nest);
+  out->name = atr_arena_printf(arena, "%s.%s", nest->name, suffix);
+  out->has_acc = false;
+  out->lhs = out->rhs = (atr_access){.index_count = 0};
+  for (int d = 0; d < out->dim_count; d++)
+    if (out->dims[d].reduced) out->dims[d] = (atr_dim){.name = out->dims[d].name, .extent = 1};
+  return out;
+}
+
+static void add_zero(atr_arena *arena, atr_program *program, const atr_nest *nest, const atr_access *totals) {
+  atr_nest *zero = without_sum(arena, nest, "zero");
   atr_expr constant = {.kind = ATR_EXPR_CONST, .dtype = nest->acc_dtype};
+  zero->exprs = NULL;
+  zero->expr_count = zero->expr_capacity = 0;
   zero->root = atr_nest_add_expr(arena, zero, &constant);
-  zero->out = (atr_access){.buffer = t->buffer, .at = {.coef = {1}}};
+  zero->out = *totals;
+  atr_nest_collapse(arena, zero);
   atr_program_new_nest(arena, program, zero);
 }
 
-static void drop_reduced(atr_nest *nest) {
-  for (int d = 0; d < nest->dim_count; d++)
-    if (nest->dims[d].reduced) nest->dims[d] = (atr_dim){.name = nest->dims[d].name, .extent = 1};
+/* Is the whole sum what is stored, and in its own dtype? */
+static bool stores_sum(const atr_nest *nest) {
+  const atr_expr *root = &nest->exprs[nest->root];
+  return root->kind == ATR_EXPR_ACC && root->dtype == nest->acc_dtype;
 }
 
-/* The nest's expression, with the sum out of the temporary. */
-static atr_nest *end_nest(atr_arena *arena, const atr_nest *nest, const totals *t) {
-  atr_nest *end = atr_nest_copy(arena, nest);
-  end->name = atr_arena_printf(arena, "%s.end", nest->name);
-  end->has_acc = false;
-  end->lhs = end->rhs = (atr_access){.index_count = 0};
+/* The nest's expression, with the sum out of where it was continued. */
+static atr_nest *end_nest(atr_arena *arena, const atr_nest *nest, const atr_access *totals) {
+  atr_nest *end = without_sum(arena, nest, "end");
   for (int e = 1; e <= end->expr_count; e++)
     if (end->exprs[e].kind == ATR_EXPR_ACC)
-      end->exprs[e] = (atr_expr){.kind = ATR_EXPR_LOAD, .dtype = end->exprs[e].dtype, .access = t->at};
-  drop_reduced(end);
+      end->exprs[e] = (atr_expr){.kind = ATR_EXPR_LOAD, .dtype = end->exprs[e].dtype, .access = *totals};
   atr_nest_collapse(arena, end);
   return end;
 }
 
-/* sum + what the parts before have left in the temporary. */
-static void continue_sum(atr_arena *arena, atr_nest *nest, const totals *t) {
-  atr_expr steps[] = {{.kind = ATR_EXPR_ACC, .dtype = nest->acc_dtype},
-                      {.kind = ATR_EXPR_LOAD, .dtype = nest->acc_dtype, .access = t->at},
-                      {.kind = ATR_EXPR_OP, .op = ATR_OP_ADD, .dtype = nest->acc_dtype, .args = {2, 1}}};
+static void continue_sum(atr_arena *arena, atr_nest *nest, const atr_access *totals) {
+  atr_expr sum = {.kind = ATR_EXPR_ACC, .dtype = nest->acc_dtype};
   nest->exprs = NULL;
   nest->expr_count = nest->expr_capacity = 0;
-  for (int i = 0; i < 3; i++) nest->root = atr_nest_add_expr(arena, nest, &steps[i]);
-  nest->out = t->at;
+  nest->root = atr_nest_add_expr(arena, nest, &sum);
+  nest->out = *totals;
+  nest->continues = true;
 }
 
 /* ---- the nest over one part */
@@ -328,20 +332,15 @@ static atr_nest *split(atr_arena *arena, const atr_nest *nest, const atr_parts *
   return out;
 }
 
-static bool splits_sum(const atr_nest *nest, const atr_parts *parts) {
-  for (int d = 0; d < nest->dim_count; d++)
-    if (nest->dims[d].reduced && parts->block[d] != 0) return true;
-  return false;
-}
-
 void atr_nest_split_parts(atr_arena *arena, atr_program *program, const atr_nest *nest, const atr_parts *parts) {
   int now[ATR_MAX_DIMS];
   atr_nest *whole = atr_nest_copy(arena, nest), *end = NULL, *fill = NULL;
   if (splits_sum(nest, parts)) {
-    totals t = add_totals(arena, program, nest, parts);
-    end = end_nest(arena, nest, &t);
-    add_zero(arena, program, nest, &t);
-    continue_sum(arena, whole, &t);
+    bool in_place = program->buffers[nest->out.buffer].dtype == nest->acc_dtype;
+    atr_access totals = in_place ? nest->out : add_totals(arena, program, nest);
+    if (!in_place || !stores_sum(nest)) end = end_nest(arena, nest, &totals);
+    add_zero(arena, program, nest, &totals);
+    continue_sum(arena, whole, &totals);
   }
   atr_nest *part = split(arena, whole, parts, program->nest_count, now);
   if (parts->lhs_count > 0) fill = pack_lhs(arena, program, part, parts, now);
@@ -370,8 +369,6 @@ static atr_status check_blocks(atr_work *work, const atr_nest *nest, const atr_p
   }
   if (nest->dim_count + split_dims > ATR_MAX_DIMS / 2)
     return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "nest %s has too many dims for parts", nest->name);
-  if (splits_sum(nest, parts) && nest->acc_dtype == ATR_PRED)
-    return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "a sum of pred cannot be continued from part to part");
   return ATR_OK;
 }
 

@@ -5,7 +5,7 @@
  *     part ic:512; lhs ic oy ox; parallel oc; loop oy_ox; ...
  *
  * `part` names dims and how many of their indices one part has. Where one of them is reduced, the sum is continued from part to part
- * in a temporary. `lhs` copies what a part reads of lhs into a panel first, its dimensions in the order named here, the last one
+ * in the result, or in a temporary where that is of another dtype. `lhs` copies what a part reads of lhs into a panel first, its dimensions in the order named here, the last one
  * contiguous: the elements of each dim by itself, but the positions of dims that walk the same elements (pixels and taps) once. */
 #ifndef ATR_LOWER_PARTS_H
 #define ATR_LOWER_PARTS_H

@@ -7,10 +7,13 @@
 
 #include <string.h>
 
+#include "base/checked.h"
 #include "lower/canonical.h"
 #include "lower/nest_bounds.h"
 #include "lower/parts.h"
 #include "lower/simplify.h"
+
+enum { LEAST_ROOM = 4096 }; /* bytes of scratch below which a nest may as well do without */
 
 typedef struct state {
   atr_work *work;
@@ -20,6 +23,8 @@ typedef struct state {
   atr_widenings widened;  /* of the program that run_schedule makes */
   struct choice *choices; /* made so far by the pass that is running */
   int choice_count, choice_capacity;
+  int64_t room;     /* bytes of scratch that a nest may add */
+  int buffer_count; /* before passes that add scratch of nests */
 } state;
 
 /* What the cost model chose for a nest serves all that are like it: residues of one convolution, mostly. */
@@ -128,6 +133,12 @@ atr_schedule_setting atr_schedule_setting_of(const atr_program *program, const a
   return setting;
 }
 
+static atr_schedule_setting setting_of(const state *s, const atr_nest *nest) {
+  atr_schedule_setting setting = atr_schedule_setting_of(s->program, nest, s->options->target, s->options->constant_parameters);
+  setting.occupied = ATR_NEST_SCRATCH - s->room + atr_nest_temporaries(s->program, nest, s->buffer_count);
+  return setting;
+}
+
 static void choose_once(state *s, const atr_nest *nest, const atr_schedule_setting *setting, atr_schedule *schedule,
                         const char **why) {
   bool found;
@@ -140,8 +151,7 @@ static void choose_once(state *s, const atr_nest *nest, const atr_schedule_setti
 static atr_status choose(state *s, const atr_nest *nest, atr_schedule *schedule, const char **why) {
   atr_source text = schedule_text_for(s->options->schedule, nest);
   if (text.text == NULL) {
-    atr_schedule_setting setting = atr_schedule_setting_of(s->program, nest, s->options->target,
-                                                           s->options->constant_parameters);
+    atr_schedule_setting setting = setting_of(s, nest);
     choose_once(s, nest, &setting, schedule, why);
     return atr_schedule_check(s->work, nest, schedule);
   }
@@ -149,7 +159,7 @@ static atr_status choose(state *s, const atr_nest *nest, atr_schedule *schedule,
   s->work->source = &text;
   atr_status status = atr_schedule_read(s->work, nest, schedule);
   s->work->source = module_text;
-  *why = "schedule given by the caller";
+  *why = s->options->schedule_why != NULL ? s->options->schedule_why : "schedule given by the caller";
   return status;
 }
 
@@ -159,8 +169,7 @@ static atr_status split_parts(state *s, const atr_nest *nest, atr_program *out) 
   atr_parts parts;
   bool split = false;
   if (text.text == NULL) {
-    atr_schedule_setting setting = atr_schedule_setting_of(s->program, nest, s->options->target,
-                                                           s->options->constant_parameters);
+    atr_schedule_setting setting = setting_of(s, nest);
     bool found;
     choice *c = choice_for(s, nest, &found);
     if (!found) c->split = nest->has_acc && atr_parts_choose(s->work->arena, s->program, nest, &setting, &c->parts);
@@ -180,6 +189,7 @@ static atr_status split_parts(state *s, const atr_nest *nest, atr_program *out) 
 
 static atr_status run_parts(state *s) {
   s->choice_count = 0;
+  s->buffer_count = s->program->buffer_count;
   atr_program *p = without_nests(s);
   for (int n = 0; n < s->program->nest_count; n++) ATR_TRY(split_parts(s, s->program->nests[n], p));
   s->program = p;
@@ -266,15 +276,28 @@ static atr_status run_passes(state *s, const char *before) {
   return ATR_OK;
 }
 
+static int64_t limit_of(const atr_lower_options *options) {
+  return options->workspace == 0 ? INT64_MAX : options->workspace == ATR_WORKSPACE_NONE ? 0 : options->workspace;
+}
+
+int64_t atr_lower_room(const atr_lower_options *options) { return atr_min(limit_of(options), ATR_NEST_SCRATCH); }
+
+/* Within a limit all is chosen as without one if it fits, else with ever less scratch for each nest. */
 atr_status atr_lower(atr_work *work, const atr_module *module, const atr_lower_options *options, atr_program **out) {
-  state s = {.work = work, .module = module, .options = options};
-  ATR_TRY(run_passes(&s, NULL));
-  *out = s.program;
-  return ATR_OK;
+  int64_t limit = limit_of(options);
+  for (int64_t room = ATR_NEST_SCRATCH;; room = room > LEAST_ROOM ? room / 2 : 0) {
+    state s = {.work = work, .module = module, .options = options, .room = room};
+    ATR_TRY(run_passes(&s, NULL));
+    *out = s.program;
+    if (s.program->scratch_bytes <= limit) return ATR_OK;
+    if (room == 0)
+      return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "%lld bytes of scratch are needed, and the workspace is %lld",
+                      (long long)s.program->scratch_bytes, (long long)limit);
+  }
 }
 
 atr_status atr_lower_to_nests(atr_work *work, const atr_module *module, const atr_lower_options *options, atr_program **out) {
-  state s = {.work = work, .module = module, .options = options};
+  state s = {.work = work, .module = module, .options = options, .room = atr_lower_room(options)};
   ATR_TRY(run_passes(&s, "schedule"));
   *out = s.program;
   return ATR_OK;

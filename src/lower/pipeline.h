@@ -8,7 +8,9 @@ typedef struct atr_lower_options {
   const atr_target *target;
   uint64_t constant_parameters; /* bit i: parameter i keeps its value between runs */
   bool keep_padding;            /* pad operations stay: their zeros are to be multiplied (rule 26) */
+  int64_t workspace; /* bytes of scratch that the plan may take; 0: no limit; ATR_WORKSPACE_NONE: none. ATR_UNSUPPORTED where it needs more */
   const char *schedule; /* NULL: the cost model's. Lines "NEST: schedule"; a line without a name is for every nest with a sum */
+  const char *schedule_why; /* reasons for it, for explain; NULL: the caller's own */
   /* Called with the program's text after every pass that changed it; may be NULL. */
   void (*dump)(void *user, const char *stage, const char *text);
   void *dump_user;
@@ -17,6 +19,9 @@ typedef struct atr_lower_options {
 /* Runs every pass of the table in pipeline.c. */
 ATR_CHECK_RESULT atr_status atr_lower(atr_work *work, const atr_module *module, const atr_lower_options *options,
                                       atr_program **out);
+
+/* Bytes of scratch that a nest may add within the options' workspace. */
+int64_t atr_lower_room(const atr_lower_options *options);
 
 /* The passes before schedules: the nests that schedules are chosen for. */
 ATR_CHECK_RESULT atr_status atr_lower_to_nests(atr_work *work, const atr_module *module, const atr_lower_options *options,

@@ -52,7 +52,12 @@ typedef struct atr_schedule_setting {
   bool rhs_constant; /* rhs keeps its value between runs, so that packing it is free */
   int nests;         /* nests with a sum in the program, this one included: each must be compiled */
   bool rough;        /* an estimate is wanted more than the best schedule: fewer tiles are looked at */
+  int64_t occupied;  /* bytes of ATR_NEST_SCRATCH that are taken already */
 } atr_schedule_setting;
+
+/* Bytes of scratch that one nest may add: its packed weights, panel, widened lhs and continued sums. So a plan takes no more than
+ * that beside the values that pass from one operation to the next, and any larger limit leaves the choice, and the bits, alone. */
+enum { ATR_NEST_SCRATCH = 1 << 20 };
 
 /* pipeline.c. Bit i of constant_parameters: parameter i keeps its value. */
 atr_schedule_setting atr_schedule_setting_of(const atr_program *program, const atr_nest *nest, const atr_target *target,

@@ -111,10 +111,30 @@ static atr_status read_args(atr_call *call, const atr_id *args) {
   return ATR_OK;
 }
 
+/* Of two limits the lower one; 0 is none. */
+static int64_t lower_limit(int64_t a, int64_t b) {
+  if (a == 0 || b == 0) return a == 0 ? b : a;
+  return a < b ? a : b;
+}
+
+void atr_call_take_hints(const atr_call *call, atr_import_hints *hints) {
+  atr_import_hints own = {.size = sizeof own};
+  atr_plan_hints *of_module = &call->module->hints;
+  if (call->op->hints == NULL) return;
+  call->op->hints(call, &own);
+  of_module->workspace = lower_limit(of_module->workspace, own.workspace);
+  bool measures = own.cudnn_tune == ATR_MXNET_TUNE_LIMITED_WORKSPACE || own.cudnn_tune == ATR_MXNET_TUNE_FASTEST;
+  if (measures || (own.cudnn_tune != ATR_MXNET_TUNE_DEFAULT && of_module->measure == 0)) of_module->measure = measures ? 1 : -1;
+  if (hints != NULL) *hints = own;
+}
+
 atr_id atr_operator_build(atr_work *work, atr_module *module, const atr_operator *op, const atr_id *args, const void *options) {
   atr_call call = {.work = work, .module = module, .op = op, .spatial = op->spatial};
   if (work->status != ATR_OK || read_args(&call, args) != ATR_OK || read_options(&call, options) != ATR_OK) return 0;
-  return atr_call_complete(&call) == ATR_OK ? op->build(&call) : 0;
+  if (atr_call_complete(&call) != ATR_OK) return 0;
+  atr_id result = op->build(&call);
+  if (result != 0) atr_call_take_hints(&call, NULL);
+  return result;
 }
 
 atr_id atr_family_build(atr_work *work, atr_module *module, const atr_operator *rows, int count, int array, int leading,

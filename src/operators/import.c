@@ -165,6 +165,6 @@ atr_status atr_operator_import(atr_work *work, atr_module *module, const atr_imp
   if (work->status != ATR_OK) return work->status;
   atr_id result = op->build(&in.call);
   ATR_TRY(atr_results_build(work, module, &result, 1));
-  if (hints != NULL && op->hints != NULL) op->hints(&in.call, hints);
+  atr_call_take_hints(&in.call, hints);
   return ATR_OK;
 }

@@ -171,6 +171,9 @@ atr_flag atr_call_bias_flag(const atr_call *call); /* as the options have it; TR
 /* ---- call.c */
 /* From arrays' types and options to complete options and checked types; arrays that may be left out get theirs. */
 ATR_CHECK_RESULT atr_status atr_call_complete(atr_call *call);
+/* Hints of the call, if its operator has any, go into the module: of several calls the lowest workspace, and measuring if one wants
+ * it. hints may be NULL. */
+void atr_call_take_hints(const atr_call *call, atr_import_hints *hints);
 /* A call from C: `args` has an entry for each array, 0 for none; options is of the caller's struct and size. */
 atr_id atr_operator_build(atr_work *work, atr_module *module, const atr_operator *op, const atr_id *args, const void *options);
 /* The same for operators of several ranks: the row whose number of spatial dimensions is the rank of array `array` less

@@ -3,14 +3,18 @@
  * The space is the cost model's: its whole ranking, of which the first and then ever sparser places are tried, and the
  * neighbours of the best one so far: one piece a step larger or smaller, or two loops exchanged. Every schedule passes the
  * same legality check as a person's. Those tried run by turns; the slower half drops out after each round, so that the last
- * few, the model's choice always among them, share most of the time. */
+ * few, the model's choice always among them, share most of the time.
+ *
+ * A selection tries less: the first few of the ranking whose tiles differ, as far as they form each sum in the model's order. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "tune/tune.h"
 
-enum { RANKED = 600, FINALISTS = 6, MAX_TRIED = 512 };
+enum { RANKED = 600, FINALISTS = 6, MAX_TRIED = 512, SELECTED_FROM = 64 };
+
+static const double FASTER = 0.97; /* time, as part of the model's choice's, from which on another is taken to be faster */
 
 typedef struct variant {
   atr_schedule schedule;
@@ -22,6 +26,7 @@ typedef struct variant {
 
 typedef struct search {
   atr_work *work;
+  const atr_program *problem;
   const atr_nest *nest;
   atr_schedule_setting setting;
   const char *others; /* lines of the nests that are settled */
@@ -30,6 +35,7 @@ typedef struct search {
   atr_tuned *out;
   variant *variants; /* [0] is the model's choice */
   int count, tried;
+  bool starved; /* memory ran out while code was made */
 } search;
 
 static const char *text_of(const search *s, const atr_schedule *schedule) {
@@ -38,22 +44,31 @@ static const char *text_of(const search *s, const atr_schedule *schedule) {
   return text.data != NULL ? text.data : "";
 }
 
+/* With a line for every nest like the one that is tuned: residues of one convolution have one schedule. */
 static const char *line_of(const search *s, const char *schedule) {
-  return atr_arena_printf(s->work->arena, "%s%s: %s\n", s->others, s->nest->name, schedule);
+  const char *lines = s->others;
+  for (int n = 0; n < s->problem->nest_count; n++) {
+    const atr_nest *nest = s->problem->nests[n];
+    if (nest == s->nest || (nest->has_acc && atr_nest_alike(nest, s->nest)))
+      lines = atr_arena_printf(s->work->arena, "%s%s: %s\n", lines, nest->name, schedule);
+  }
+  return lines;
 }
 
 /* Makes one more variant and runs it once, so that it is warm. */
 static void try_schedule(search *s, const atr_schedule *schedule, const char *why) {
   atr_work checking = {.arena = s->work->arena};
-  if (s->tried >= s->options->most) return;
+  if (s->tried >= s->options->most || s->starved) return;
   const char *text = text_of(s, schedule);
   for (int i = 0; i < s->count; i++)
     if (strcmp(s->variants[i].text, text) == 0) return;
   s->tried++;
   s->out->tried++;
   variant v = {.schedule = *schedule, .text = text, .why = why};
-  if (atr_schedule_check(&checking, s->nest, schedule) != ATR_OK ||
-      s->bench->make(s->bench->user, line_of(s, text), &v.code) != ATR_OK) {
+  atr_status status = atr_schedule_check(&checking, s->nest, schedule);
+  if (status == ATR_OK) status = s->bench->make(s->bench->user, line_of(s, text), &v.code);
+  s->starved |= status == ATR_OUT_OF_MEMORY;
+  if (status != ATR_OK) {
     s->out->refused++;
     return;
   }
@@ -138,6 +153,14 @@ static void try_neighbours(search *s, const atr_schedule *from) {
 
 /* ---- one nest */
 
+static atr_schedule_setting setting_of(const atr_program *problem, const atr_nest *nest, const atr_target *target,
+                                       const atr_tune_options *options) {
+  atr_schedule_setting setting = atr_schedule_setting_of(problem, nest, target, options->constant_parameters);
+  setting.occupied = options->occupied;
+  if (atr_nest_parts(nest) > 1) setting.occupied += atr_nest_temporaries(problem, nest, 0); /* its panel */
+  return setting;
+}
+
 static void finish(search *s) {
   double spent = 0;
   for (int round = 0; round < 3 || spent < s->options->budget_ns; round++)
@@ -147,12 +170,18 @@ static void finish(search *s) {
     }
 }
 
+/* Why there is nothing to choose from. */
+static atr_status check_made(search *s) {
+  if (s->starved) return atr_fail(s->work, ATR_NOWHERE, ATR_OUT_OF_MEMORY, "out of memory");
+  if (s->count > 0) return ATR_OK;
+  return atr_fail(s->work, ATR_NOWHERE, ATR_UNSUPPORTED, "nest %s: no schedule could be made into code", s->nest->name);
+}
+
 static atr_status tune_nest(search *s) {
   int most = s->options->most < MAX_TRIED ? s->options->most : MAX_TRIED;
   s->variants = ATR_NEW_ARRAY(s->work->arena, variant, most);
   try_ranking(s, most / 2 + 1);
-  if (s->count == 0)
-    return atr_fail(s->work, ATR_NOWHERE, ATR_UNSUPPORTED, "nest %s: no schedule could be made into code", s->nest->name);
+  ATR_TRY(check_made(s));
   halve(s, FINALISTS);
   for (int last = -1; s->tried < most && s->tried != last;) {
     last = s->tried;
@@ -183,10 +212,100 @@ atr_status atr_tune(atr_work *work, const atr_program *problem, const atr_target
     if (problem->nests[n]->has_acc) nests[count++] = problem->nests[n];
   qsort(nests, (size_t)count, sizeof *nests, compare_work);
   for (int n = 0; n < count; n++) {
-    search s = {.work = work, .nest = nests[n], .others = out->schedule, .options = options, .bench = bench, .out = out};
-    s.setting = atr_schedule_setting_of(problem, nests[n], target, options->constant_parameters);
+    bool settled = false;
+    for (int m = 0; m < n; m++) settled |= atr_nest_alike(nests[m], nests[n]);
+    if (settled) continue;
+    search s = {.work = work, .problem = problem, .nest = nests[n], .others = out->schedule, .options = options, .bench = bench, .out = out};
+    s.setting = setting_of(problem, nests[n], target, options);
     ATR_TRY(tune_nest(&s));
     out->schedule = s.others;
   }
+  return ATR_OK;
+}
+
+/* ---- a selection */
+
+static bool is_reduced(const search *s, const atr_piece *piece) { return s->nest->dims[piece->dim].reduced; }
+
+/* The next piece of a reduced dim from place *at on, or NULL. */
+static const atr_piece *next_reduced(const search *s, const atr_schedule *schedule, int *at) {
+  while (*at < schedule->count && !is_reduced(s, &schedule->pieces[*at])) ++*at;
+  return *at < schedule->count ? &schedule->pieces[(*at)++] : NULL;
+}
+
+/* Unrolled copies of independent dims decide in which order several unrolled taps are taken (llvm_tile.c). */
+static bool same_copies(const search *s, const atr_schedule *a, const atr_schedule *b) {
+  for (int d = 0; d < s->nest->dim_count; d++) {
+    bool in_a = false, in_b = false;
+    for (int p = 0; p < a->count; p++) in_a |= a->pieces[p].dim == d && a->pieces[p].kind == ATR_DIM_UNROLL;
+    for (int p = 0; p < b->count; p++) in_b |= b->pieces[p].dim == d && b->pieces[p].kind == ATR_DIM_UNROLL;
+    if (in_a != in_b) return false;
+  }
+  return true;
+}
+
+/* Do both add the terms of a sum in the same order? Enough for that is that they cut the reduction alike. */
+static bool same_order(const search *s, const atr_schedule *a, const atr_schedule *b) {
+  int at_a = 0, at_b = 0, unrolled = 0;
+  for (;;) {
+    const atr_piece *x = next_reduced(s, a, &at_a), *y = next_reduced(s, b, &at_b);
+    if (x == NULL && y == NULL) return unrolled < 2 || same_copies(s, a, b);
+    if (x == NULL || y == NULL || x->dim != y->dim || x->kind != y->kind || x->extent != y->extent) return false;
+    unrolled += x->kind == ATR_DIM_UNROLL;
+  }
+}
+
+static bool same_tile(const atr_schedule *a, const atr_schedule *b) {
+  int p = 0, q = 0;
+  while (p < a->count && a->pieces[p].kind < ATR_DIM_UNROLL) p++;
+  while (q < b->count && b->pieces[q].kind < ATR_DIM_UNROLL) q++;
+  if (a->count - p != b->count - q || a->pack_rhs != b->pack_rhs || a->widen_lhs != b->widen_lhs) return false;
+  return memcmp(&a->pieces[p], &b->pieces[q], sizeof(atr_piece) * (size_t)(a->count - p)) == 0;
+}
+
+/* Other tiles first, each with its best loops; then other loops. */
+static void try_few(search *s, int most) {
+  atr_choice *choices = ATR_NEW_ARRAY(s->work->arena, atr_choice, SELECTED_FROM);
+  int count = atr_schedule_rank(s->work->arena, s->nest, &s->setting, SELECTED_FROM, choices);
+  for (int loops = 0; loops < 2; loops++)
+    for (int i = 0; i < count && s->count < most; i++) {
+      bool known = false;
+      for (int v = 0; v < s->count && loops == 0; v++) known |= same_tile(&choices[i].schedule, &s->variants[v].schedule);
+      if (!known && same_order(s, &choices[0].schedule, &choices[i].schedule))
+        try_schedule(s, &choices[i].schedule, choices[i].why);
+    }
+}
+
+static const char *times_text(const search *s) {
+  atr_text text = atr_text_make(s->work->arena);
+  atr_text_printf(&text, "%d schedules of %s by turns, the cost model's choice first:", s->count, s->nest->name);
+  for (int i = 0; i < s->count; i++) atr_text_printf(&text, " %.4g", s->variants[i].ns / 1e3);
+  atr_text_puts(&text, " us");
+  return text.data;
+}
+
+atr_status atr_tune_select(atr_work *work, const atr_program *problem, const atr_target *target,
+                           const atr_tune_options *options, const atr_tune_bench *bench, atr_selected *out) {
+  const atr_nest *most = NULL;
+  atr_tuned unused = {.schedule = ""};
+  *out = (atr_selected){.report = "nothing: there is no sum"};
+  for (int n = 0; n < problem->nest_count; n++) {
+    const atr_nest *nest = problem->nests[n];
+    if (nest->has_acc && (most == NULL || atr_nest_useful_macs(nest) > atr_nest_useful_macs(most))) most = nest;
+  }
+  if (most == NULL) return ATR_OK;
+  search s = {.work = work, .problem = problem, .nest = most, .others = "", .options = options, .bench = bench, .out = &unused};
+  s.setting = setting_of(problem, most, target, options);
+  s.variants = ATR_NEW_ARRAY(work->arena, variant, options->most);
+  try_few(&s, options->most);
+  ATR_TRY(check_made(&s));
+  if (s.count > 1) finish(&s);
+  int best = fastest(&s);
+  out->report = times_text(&s);
+  if (s.variants[best].ns < FASTER * s.variants[0].ns) {
+    out->schedule = line_of(&s, s.variants[best].text);
+    out->why = s.variants[best].why;
+  }
+  while (s.count > 0) drop(&s, s.count - 1);
   return ATR_OK;
 }

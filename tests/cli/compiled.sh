@@ -16,6 +16,32 @@ atrousc run conv.hlo --random=3 -o a.npy || fail "run"
 atrousc run conv.hlo --random=3 -o b.npy --constant=1 --threads=2 || fail "run, packed"
 cmp a.npy b.npy || fail "packing once or two threads change the bits"
 
+# Neither a limit nor measuring changes a bit.
+expect 0 atrousc run conv.hlo --random=3 -o b.npy --workspace=1
+cmp a.npy b.npy || fail "a workspace changes the bits"
+expect 0 atrousc run conv.hlo --random=3 -o b.npy --measure=yes
+cmp a.npy b.npy || fail "measuring changes the bits"
+expect 0 atrousc explain conv.hlo --measure=yes
+has out "measured  "
+expect 0 atrousc explain conv.hlo --measure=no
+! grep -q "^measured" out || fail "--measure=no measures"
+expect 2 atrousc run conv.hlo --random=3 --measure=maybe
+has err "option '--measure' wants yes or no, got 'maybe'"
+expect 2 atrousc run conv.hlo --random=3 --workspace=-1
+cat >chain.hlo <<'EOF'
+HloModule chain
+ENTRY e {
+  x = f32[1,64,64,64] parameter(0)
+  w = f32[1,1,64,128] parameter(1)
+  a = f32[1,64,64,128] convolution(x, w), window={size=1x1}, dim_labels=b01f_01io->b01f
+  v = f32[3,3,128,8] parameter(2)
+  ROOT y = f32[1,64,64,8] convolution(a, v), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f
+}
+EOF
+expect 3 atrousc run chain.hlo --random=3 --workspace=1
+has err "bytes of scratch are needed, and the workspace is 1048576"
+expect 0 atrousc run chain.hlo --random=3 --workspace=4
+
 # A module that fails does not keep the next one from being verified; the worst status counts.
 sed 's/ROOT z = f32\[2,2\]/ROOT z = f32[2,3]/' sum.hlo >wrong.hlo
 expect 0 atrousc verify sum.hlo conv.hlo two.hlo

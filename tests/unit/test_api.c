@@ -422,6 +422,45 @@ START_TEST(test_starved_compile) {
 }
 END_TEST
 
+/* Schedules are made and timed on the way; all of them are gone whenever memory runs out. */
+static atr_status walk_measured(atr_context *context, const char *text, const void *const *args, void *const *results) {
+  atr_module *module = NULL;
+  atr_executable *executable = NULL;
+  const atr_compile_options options = {.size = sizeof options, .measure = 1, .constant_parameters = 2};
+  atr_status status = atr_module_parse(context, "walk", text, -1, &module);
+  if (status == ATR_OK) status = atr_compile(context, module, &options, &executable);
+  atr_module_destroy(module);
+  if (status == ATR_OK && atr_executable_run(executable, args, results, NULL) != ATR_OK)
+    status = atr_module_parse(context, "memory", "", -1, &module); /* a message, and never ATR_OK */
+  atr_executable_release(executable);
+  return status == ATR_PARSE_ERROR ? ATR_OUT_OF_MEMORY : status;
+}
+
+START_TEST(test_starved_measuring) {
+  float y[3] = {0};
+  meter m = meter_make();
+  atr_context *context = metered_context(&m);
+  ck_assert_int_eq(walk_measured(context, hlo, (const void *const[]){x_data, w_data}, (void *const[]){y}), ATR_OK);
+  ck_assert_str_eq(atr_context_message(context), "");
+  atr_context_destroy(context);
+  check_empty(&m);
+  ck_assert_mem_eq(y, y_expected, sizeof y);
+  atr_status status = ATR_OUT_OF_MEMORY; /* how often memory is asked for depends on which schedule is the fastest */
+  for (size_t k = 0; status == ATR_OUT_OF_MEMORY; k += 1 + (size_t)(_i * 2)) {
+    meter failing = {.fail_at = k, .keep_failing = _i != 0};
+    atr_context_options options = metered_options(&failing);
+    context = NULL;
+    status = atr_context_create(&options, &context);
+    if (status == ATR_OK)
+      status = walk_measured(context, hlo, (const void *const[]){x_data, w_data}, (void *const[]){y});
+    atr_context_destroy(context);
+    check_empty(&failing);
+    if (status != ATR_OUT_OF_MEMORY) ck_assert_uint_le(failing.calls, k);
+  }
+  ck_assert_int_eq(status, ATR_OK);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("api");
   TCase *tcase = tcase_create("api");
@@ -440,6 +479,7 @@ int main(void) {
   tcase_add_loop_test(tcase, test_starved_gradient, 0, 2);
   tcase_add_test(tcase, test_starved_large);
   tcase_add_loop_test(tcase, test_starved_compile, 0, 2);
+  tcase_add_loop_test(tcase, test_starved_measuring, 0, 2);
   suite_add_tcase(suite, tcase);
   return run_suite(suite);
 }

@@ -553,7 +553,8 @@ static const struct built {
 } builts[] = {
     {build_mxnet_convolution,
      "mxnet.Convolution",
-     {"data=f32[1,4,8,8]", "kernel=3", "stride=(2,1)", "pad=(1,0)", "num_group=2", "num_filter=6"}},
+     {"data=f32[1,4,8,8]", "kernel=3", "stride=(2,1)", "pad=(1,0)", "num_group=2", "num_filter=6",
+      "workspace=0"}},
     {build_mxnet_deconvolution,
      "mxnet.Deconvolution",
      {"data=f32[1,5,5,4]", "kernel=3", "stride=2", "target_shape=(9,10)", "layout=NHWC", "num_filter=6"}},

@@ -9,6 +9,12 @@
 
 #define CONV(lhs, rhs, attributes) "x = " lhs " parameter(0) w = " rhs " parameter(1) ROOT y = convolution(x, w), " attributes
 #define DENSE CONV("f32[1,5,13,4]", "f32[3,3,4,20]", "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f")
+#define NEGATED                                                                                                                \
+  "x = f32[1,5,13,4] parameter(0) w = f32[3,3,4,20] parameter(1) c = f32[1,5,13,20] convolution(x, w), "                       \
+  "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f ROOT y = negate(c)"
+#define HALF                                                                                                                   \
+  "x = f16[1,5,13,4] parameter(0) w = f16[3,3,4,20] parameter(1) ROOT y = convolution(x, w), "                                 \
+  "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f"
 #define VALID CONV("f32[1,9,13,4]", "f32[3,3,4,20]", "window={size=3x3}, dim_labels=b01f_01io->b01f")
 #define EDGES                                                                                                                  \
   CONV("f32[1,8,12,4]", "f32[3,3,4,20]",                                                                                       \
@@ -96,8 +102,6 @@ static const struct {
      "lhs kx", "a panel for lhs of nest y would be too large", ATR_VERIFY_ERROR, 0},
     {CONV("f32[1,1,1]", "f32[1,1,8]", "window={size=1}, dim_labels=b0f_0io->b0f"), "lhs oc",
      "lhs of nest y is one element: there is nothing to pack", ATR_VERIFY_ERROR, 0},
-    {CONV("pred[1,9,4]", "pred[1,4,8]", "window={size=1}, dim_labels=b0f_0io->b0f"), "part ic:2",
-     "a sum of pred cannot be continued from part to part", ATR_VERIFY_ERROR, 0},
 };
 
 START_TEST(test_errors) {
@@ -116,11 +120,17 @@ END_TEST
 static const struct {
   const char *instructions, *text, *lines[6];
 } splits[] = {
-    {DENSE,
+    {DENSE, /* in the place of the result: nothing is left to do behind the last part */
      "part ic:2",
      {"nest y.zero {", "dims part p1.ic:2 loop oc:20 loop oy:5 loop ox:13 reduce ky:3 reduce kx:3 reduce ic:2\n",
-      "%2 = load y.sum[oc + 260*oy + 20*ox] f32", "store y.sum[oc + 260*oy + 20*ox] %3", "nest y.end {",
-      "store y[oy_ox_oc] %1"}},
+      "acc f32 continued\n", "store y[oc + 260*oy + 20*ox] %1\n  }\n}\n"}},
+    {NEGATED,
+     "part ic:2",
+     {"acc f32 continued\n", "nest y.end {", "%1 = load y[oy_ox_oc] f32\n", "%2 = negate f32 %1\n", "store y[oy_ox_oc] %2\n"}},
+    {HALF, /* f16 does not hold the sum */
+     "part ic:2",
+     {"buffer y.sum temp f32 1300\n", "store y.sum[oc + 260*oy + 20*ox] %1\n", "nest y.end {", "load y.sum[oy_ox_oc] f16\n",
+      "store y[oy_ox_oc] %1\n"}},
     {DENSE,
      "part oc:10 oy:2", /* no sum is split: two dims that count parts, and rows too many in the last */
      {"dims part p0.oc:2 part p0.oy:3 loop oc:10 loop oy:2 loop ox:13", "guard 2*p0.oy + oy < 5\n",
@@ -190,7 +200,7 @@ END_TEST
 /* ---- groups */
 
 START_TEST(test_groups) {
-  const atr_program *p = split_of(DENSE, "part ic:2; lhs oy ox ic"); /* zero, lhs, y, end */
+  const atr_program *p = split_of(NEGATED, "part ic:2; lhs oy ox ic"); /* zero, lhs, y, end */
   ck_assert_int_eq(p->nest_count, 4);
   ck_assert_int_eq(atr_program_group_end(p, 0), 0);
   ck_assert_int_eq(atr_program_group_end(p, 1), 2);
@@ -211,15 +221,34 @@ START_TEST(test_groups) {
 }
 END_TEST
 
-/* A nest may read what it is about to write, and nothing else of it. */
+/* What must be true of a sum that goes on from what is stored. */
 START_TEST(test_continued) {
   atr_program *p = split_of(DENSE, "part ic:2");
   atr_work checking = {.arena = &arena};
   atr_nest *y = (atr_nest *)nest_named(p, "y");
-  y->exprs[2].access.at.offset++;
-  y->exprs[2].access.at.coef[1]--; /* stays inside the buffer */
+  atr_nest *zero = p->nests[0];
+  p->nests[0] = p->nests[1];
+  p->nest_count = 1;
   ck_assert_int_eq(atr_program_verify(&checking, p), ATR_INTERNAL);
-  ck_assert_msg(strstr(checking.message, "it reads y.sum, which it writes") != NULL, "%s", checking.message);
+  ck_assert_msg(strstr(checking.message, "it reads y, which no earlier nest writes") != NULL, "%s", checking.message);
+  p->nests[0] = zero;
+  p->nest_count = 2;
+  y->exprs[y->root].dtype = ATR_F64;
+  checking = (atr_work){.arena = &arena};
+  ck_assert_int_eq(atr_program_verify(&checking, p), ATR_INTERNAL);
+  ck_assert_msg(strstr(checking.message, "the sum is continued, but what is stored is not the sum in f32") != NULL, "%s",
+                checking.message);
+}
+END_TEST
+
+/* A nest may read what it is about to write, and nothing else of it. */
+START_TEST(test_in_place) {
+  atr_program *p = split_of(NEGATED, "part ic:2");
+  atr_work checking = {.arena = &arena};
+  atr_nest *end = (atr_nest *)nest_named(p, "y.end");
+  end->exprs[1].access.at.coef[0] = 0; /* stays inside the buffer */
+  ck_assert_int_eq(atr_program_verify(&checking, p), ATR_INTERNAL);
+  ck_assert_msg(strstr(checking.message, "it reads y, which it writes") != NULL, "%s", checking.message);
 }
 END_TEST
 
@@ -270,6 +299,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_schedules);
   tcase_add_test(tc, test_groups);
   tcase_add_test(tc, test_continued);
+  tcase_add_test(tc, test_in_place);
   tcase_add_test(tc, test_choice);
   suite_add_tcase(s, tc);
   return s;

@@ -115,6 +115,68 @@ START_TEST(test_every_nest_gets_a_line) {
 }
 END_TEST
 
+/* ---- a selection */
+
+static atr_status choose(const char *instructions, fake *f, int most, atr_selected *out) {
+  const atr_program *problem = collapsed_of(instructions);
+  const atr_tune_bench bench = {f, fake_make, fake_run, fake_drop};
+  atr_tune_options options = {.constant_parameters = 2, .most = most};
+  atr_target target;
+  ck_assert_int_eq(atr_target_select(&work, "x86_64-unknown-linux-gnu", "haswell", "", &target), ATR_OK);
+  return atr_tune_select(&work, problem, &target, &options, &bench, out);
+}
+
+/* The reduced part of a schedule's text. */
+static const char *reduction(const char *schedule) {
+  const char *from = strstr(schedule, "reduce"), *to = strchr(from, ';');
+  return atr_arena_string(&arena, from, (size_t)(to - from));
+}
+
+START_TEST(test_selection) {
+  fake slow = {.wanted = "no such text"};
+  atr_selected selected;
+  ck_assert_int_eq(choose(DENSE, &slow, 6, &selected), ATR_OK);
+  ck_assert_ptr_null(selected.schedule); /* nothing is faster */
+  ck_assert(slow.made > 2 && slow.made <= 6 && slow.made == slow.dropped);
+  ck_assert_ptr_nonnull(strstr(selected.report, "the cost model's choice first: 1 1"));
+  atr_schedule schedule;
+  atr_target target;
+  const char *why;
+  ck_assert_int_eq(atr_target_select(&work, "x86_64-unknown-linux-gnu", "haswell", "", &target), ATR_OK);
+  const atr_nest *nest = collapsed_of(DENSE)->nests[0];
+  atr_schedule_choose(&arena, nest, &(atr_schedule_setting){.target = &target, .rhs_constant = true, .nests = 1}, &schedule, &why);
+  /* whatever of the others is fastest: it cuts the reduction as the choice does */
+  static const char *const tiles[] = {"ox:4", "ox:5", "ox:7", "oc:3", "oc:1", "oy:2"};
+  int faster = 0;
+  for (int i = 0; i < COUNT(tiles); i++) {
+    fake f = {.wanted = tiles[i]};
+    ck_assert_int_eq(choose(DENSE, &f, 6, &selected), ATR_OK);
+    ck_assert_int_eq(f.made, f.dropped);
+    if (selected.schedule == NULL) continue;
+    faster++;
+    ck_assert_ptr_nonnull(selected.why);
+    ck_assert_str_eq(reduction(selected.schedule), reduction(schedule_text(nest, &schedule)));
+  }
+  ck_assert_int_gt(faster, 0);
+}
+END_TEST
+
+START_TEST(test_selection_of_residues) {
+  fake f = {.wanted = "vector"};
+  atr_selected selected;
+  f.unmade = "vector";
+  ck_assert_int_eq(choose(TRANSPOSED, &f, 4, &selected), ATR_UNSUPPORTED);
+  f = (fake){.wanted = "ox:3"};
+  ck_assert_int_eq(choose(TRANSPOSED, &f, 4, &selected), ATR_OK);
+  int lines = 0; /* one schedule for all four */
+  for (const char *p = selected.schedule; p != NULL && *p != '\0'; p++) lines += *p == '\n';
+  ck_assert(lines == 0 || lines == 4);
+  ck_assert_int_eq(choose("x = f32[4,5] parameter(0) ROOT y = negate(x)", &f, 4, &selected), ATR_OK);
+  ck_assert_ptr_null(selected.schedule);
+  ck_assert_ptr_nonnull(strstr(selected.report, "there is no sum"));
+}
+END_TEST
+
 /* The ranking that the search starts from: legal, different, best first. */
 START_TEST(test_ranking) {
   const atr_nest *nest = collapsed_of(DENSE)->nests[0];
@@ -143,6 +205,8 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_nothing_can_be_made);
   tcase_add_test(tc, test_every_nest_gets_a_line);
   tcase_add_test(tc, test_ranking);
+  tcase_add_test(tc, test_selection);
+  tcase_add_test(tc, test_selection_of_residues);
   suite_add_tcase(s, tc);
   return s;
 }

@@ -1,0 +1,172 @@
+/* measure.c - see measure.h. A client of the public calls: each schedule becomes an executable as any other, with its constant
+ * parameters packed and its scratch in place, so that a run is what the caller's runs will be. */
+#include "measure.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "runtime/executable.h"
+
+enum { SCHEDULES = 6 };
+static const double BUDGET_NS = 40e6; /* for the runs of one module */
+
+/* ---- arrays */
+
+static void fill(const atr_shape *shape, void *data) {
+  char *element = data;
+  size_t size = atr_dtype_size(shape->dtype);
+  bool whole = atr_dtype_class_of(shape->dtype) < ATR_CLASS_FLOAT;
+  for (int64_t i = 0; i < atr_shape_elements(shape); i++, element += size) {
+    int64_t small = i * 7 % 13 - 6;
+    double value = (double)small / 8 + 0.0625;
+    atr_scalar_store(shape->dtype, element, (atr_scalar){.i = whole ? small & 3 : 0, .re = value, .im = -value});
+  }
+}
+
+static int array_count(const atr_module *module) { return module->parameter_count + module->result_count; }
+
+static const atr_shape *shape_of(const atr_module *module, int i) {
+  return i < module->parameter_count ? atr_module_parameter_shape(module, i)
+                                     : atr_module_result_shape(module, i - module->parameter_count);
+}
+
+atr_status atr_measure_init(atr_work *work, atr_measure *measure, atr_context *context, const atr_module *module,
+                            const atr_compile_options *options, int32_t threads) {
+  int count = array_count(module);
+  *measure = (atr_measure){.context = context,
+                           .module = module,
+                           .options = *options,
+                           .threads = threads,
+                           .arrays = ATR_NEW_ARRAY(work->arena, void *, count),
+                           .blocks = ATR_NEW_ARRAY(work->arena, void *, count)};
+  for (int i = 0; i < count; i++) {
+    const atr_shape *shape = shape_of(module, i);
+    size_t bytes = (size_t)atr_shape_bytes(shape);
+    measure->arrays[i] = atr_block_alloc(context->realloc, context->realloc_user, bytes, &measure->blocks[i]);
+    if (measure->arrays[i] == NULL) return atr_fail(work, ATR_NOWHERE, ATR_OUT_OF_MEMORY, "no memory for arrays to measure with");
+    if (i < module->parameter_count) fill(shape, measure->arrays[i]);
+    else memset(measure->arrays[i], 0, bytes);
+  }
+  return ATR_OK;
+}
+
+/* ---- the bench */
+
+/* An executable with the memory that its runs take. */
+typedef struct contender {
+  atr_executable *executable;
+  void *packed, *packed_block, *scratch, *scratch_block;
+  struct contender *next;
+} contender;
+
+static void drop(void *user, void *variant) {
+  atr_measure *m = user;
+  contender *c = variant, **link = &m->live;
+  while (*link != c) link = &(*link)->next;
+  *link = c->next;
+  atr_realloc_fn memory = m->context->realloc;
+  void *memory_user = m->context->realloc_user;
+  atr_block_free(memory, memory_user, atr_executable_packed_size(c->executable), c->packed_block);
+  atr_block_free(memory, memory_user, atr_executable_scratch_size(c->executable), c->scratch_block);
+  atr_executable_release(c->executable);
+  memory(memory_user, c, sizeof *c, 0);
+}
+
+static atr_status give_memory(const atr_measure *m, contender *c) {
+  size_t packed = atr_executable_packed_size(c->executable), scratch = atr_executable_scratch_size(c->executable);
+  atr_realloc_fn memory = m->context->realloc;
+  void *user = m->context->realloc_user;
+  if (packed > 0 && (c->packed = atr_block_alloc(memory, user, packed, &c->packed_block)) == NULL) return ATR_OUT_OF_MEMORY;
+  if (scratch > 0 && (c->scratch = atr_block_alloc(memory, user, scratch, &c->scratch_block)) == NULL)
+    return ATR_OUT_OF_MEMORY;
+  return packed > 0 ? atr_executable_prepack(c->executable, (const void *const *)m->arrays, c->packed) : ATR_OK;
+}
+
+static atr_status make(void *user, const char *schedule, void **variant) {
+  atr_measure *m = user;
+  atr_compile_options options = m->options;
+  options.schedule = schedule;
+  options.measure = -1;
+  contender *c = m->context->realloc(m->context->realloc_user, NULL, 0, sizeof *c);
+  if (c == NULL) return ATR_OUT_OF_MEMORY;
+  *c = (contender){.next = m->live};
+  m->live = c;
+  atr_status status = atr_compile(m->context, m->module, &options, &c->executable);
+  if (status == ATR_OK) status = give_memory(m, c);
+  if (status == ATR_OK) *variant = c;
+  else drop(m, c);
+  return status;
+}
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return 1e9 * (double)t.tv_sec + (double)t.tv_nsec;
+}
+
+static double run(void *user, void *variant) {
+  const atr_measure *m = user;
+  const contender *c = variant;
+  atr_run_options options = {.size = sizeof options, .packed = c->packed, .scratch = c->scratch, .threads = m->threads};
+  double start = now();
+  atr_status status = atr_executable_run(c->executable, (const void *const *)m->arrays,
+                                         m->arrays + m->module->parameter_count, &options);
+  return status == ATR_OK ? now() - start : 1e30;
+}
+
+void atr_measure_fini(atr_measure *measure) {
+  while (measure->live != NULL) drop(measure, measure->live);
+  for (int i = 0; measure->blocks != NULL && i < array_count(measure->module); i++)
+    atr_block_free(measure->context->realloc, measure->context->realloc_user,
+                   (size_t)atr_shape_bytes(shape_of(measure->module, i)), measure->blocks[i]);
+}
+
+atr_tune_bench atr_measure_bench(atr_measure *measure) { return (atr_tune_bench){measure, make, run, drop}; }
+
+/* ---- the choice */
+
+/* Everything in an arena of its own, so that what is under way is released when memory runs out. */
+typedef struct selection {
+  atr_context *context;
+  atr_measure measure;
+  atr_work work;
+} selection;
+
+static atr_status select_in(selection *s, const atr_module *module, const atr_compile_options *options,
+                            const atr_module *lowered, const atr_lower_options *lowering, atr_selected *out) {
+  atr_program *problem;
+  atr_tune_options how = {.constant_parameters = options->constant_parameters,
+                          .occupied = ATR_NEST_SCRATCH - atr_lower_room(lowering),
+                          .most = SCHEDULES,
+                          .budget_ns = BUDGET_NS};
+  ATR_TRY(atr_lower_to_nests(&s->work, lowered, lowering, &problem));
+  ATR_TRY(atr_measure_init(&s->work, &s->measure, s->context, module, options, 0));
+  atr_tune_bench bench = atr_measure_bench(&s->measure);
+  return atr_tune_select(&s->work, problem, lowering->target, &how, &bench, out);
+}
+
+static const char *kept(atr_arena *arena, const char *text) {
+  return text != NULL ? atr_arena_string(arena, text, strlen(text)) : NULL;
+}
+
+atr_status atr_measure_select(atr_work *work, atr_context *context, const atr_module *module,
+                              const atr_compile_options *options, const atr_module *lowered, const atr_lower_options *lowering,
+                              atr_selected *out) {
+  selection s = {.context = context, .work = {.arena = atr_context_arena(context), .source = work->source}}, *volatile all = &s;
+  atr_arena *arena = s.work.arena;
+  atr_selected found;
+  atr_status status = ATR_OUT_OF_MEMORY;
+  if (arena != NULL && setjmp(arena->guard) == 0) status = select_in(&s, module, options, lowered, lowering, &found);
+  atr_measure_fini(&all->measure);
+  atr_context_fail(context, ATR_OK, ""); /* what was tried in vain is nobody's concern */
+  if (status == ATR_UNSUPPORTED) /* the cost model's choice, or the interpreter, will do */
+    found = (atr_selected){.report = atr_arena_printf(arena, "nothing: %s", all->work.message)};
+  if (status == ATR_OK || status == ATR_UNSUPPORTED) {
+    *out = (atr_selected){kept(work->arena, found.schedule), kept(work->arena, found.why), kept(work->arena, found.report)};
+    status = ATR_OK;
+  } else {
+    status = atr_fail(work, ATR_NOWHERE, status, "%s", status == ATR_OUT_OF_MEMORY ? "out of memory" : all->work.message);
+  }
+  if (all->work.arena != NULL) atr_arena_destroy(all->work.arena);
+  return status;
+}
