@@ -316,6 +316,31 @@ static LLVMValueRef load_span(atr_emitter *e, int access_number, const atr_acces
   return value;
 }
 
+/* Lanes that are neighbours in memory where they are there, but not all there: an edge of the input. Where the target has them, one
+ * masked load takes what would be several narrow ones; NULL: it has not, or the lanes lie otherwise. */
+static LLVMValueRef load_masked(atr_emitter *e, const atr_access *access, LLVMValueRef base, const atr_lanes *lanes) {
+  atr_dtype dtype = e->program->buffers[access->buffer].dtype;
+  LLVMTypeRef element = atr_llvm_memory_type(e, dtype), type = LLVMVectorType(element, (unsigned)lanes->count);
+  int64_t bits = 8 * (int64_t)atr_dtype_size(dtype), shift = 0;
+  int first = -1, valid = 0;
+  for (int l = 0; l < lanes->count; l++) {
+    if (!lanes->valid[l]) continue;
+    if (first < 0) first = l, shift = lanes->offset[l] - l;
+    if (lanes->offset[l] - l != shift) return NULL;
+    valid++;
+  }
+  bool narrow = (valid & (valid - 1)) == 0; /* one plain load does */
+  if (!e->target->row->masked_loads || bits < 32 || narrow || bits * lanes->count % 128 != 0) return NULL;
+  LLVMValueRef args[] = {address(e, access, base, shift), LLVMConstInt(e->i32, alignment_of(e, access), 0),
+                         atr_llvm_mask(e, lanes->valid), LLVMConstNull(type)};
+  LLVMTypeRef overload[] = {type, e->ptr};
+  unsigned id = LLVMLookupIntrinsicID("llvm.masked.load", strlen("llvm.masked.load"));
+  LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, overload, 2);
+  LLVMValueRef load = LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->context, id, overload, 2), f, args, 4, "");
+  if (access->buffer != e->nest->out.buffer) mark(e, load, false);
+  return load;
+}
+
 /* The memory form of each part (real and imaginary) of every lane. */
 static void load_parts(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base, const atr_lanes *lanes,
                        const int64_t *point, int parts, LLVMValueRef *out) {
@@ -323,6 +348,8 @@ static void load_parts(atr_emitter *e, int access_number, const atr_access *acce
   int64_t span = s.max - s.min + 1;
   if (s.valid == lanes->count && span == 1) {
     for (int p = 0; p < parts; p++) out[p] = atr_llvm_splat(e, load_run(e, access, base, s.min * parts + p, 1));
+  } else if (parts == 1 && s.valid > 0 && s.valid < lanes->count && (out[0] = load_masked(e, access, base, lanes)) != NULL) {
+    return;
   } else if (s.valid > 0 && (span * parts > 1) && span <= 4 * (int64_t)lanes->count) {
     if (span != lanes->count) s = widen_span(e, access, point, s);
     LLVMValueRef run = load_span(e, access_number, access, base, s.min * parts, (s.max - s.min + 1) * parts);

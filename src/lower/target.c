@@ -14,12 +14,12 @@
 /* Wider before narrower within an architecture. avx512half: units of 256 bits, which take an instruction of 512 bits in two
  * halves; it has twice as many registers as avx2 and half as many instructions. */
 static const atr_target_row ROWS[] = {
-    {"avx512", "x86_64", 512, 32, 2, 2, 4, true, true, SERVER_CACHES},
-    {"avx512half", "x86_64", 512, 32, 1, 1, 4, true, true, SERVER_CACHES},
-    {"avx2", "x86_64", 256, 16, 2, 2, 4, true, true, SERVER_CACHES},
-    {"sse2", "x86_64", 128, 16, 1, 2, 8, false, false, SMALL_CACHES},
-    {"neon", "aarch64", 128, 32, 2, 2, 4, true, true, SMALL_CACHES},
-    {"vector128", "", 128, 16, 1, 1, 8, false, false, SMALL_CACHES},
+    {"avx512", "x86_64", 512, 32, 2, 2, 4, true, true, true, SERVER_CACHES},
+    {"avx512half", "x86_64", 512, 32, 1, 1, 4, true, true, true, SERVER_CACHES},
+    {"avx2", "x86_64", 256, 16, 2, 2, 4, true, true, true, SERVER_CACHES},
+    {"sse2", "x86_64", 128, 16, 1, 2, 8, false, false, false, SMALL_CACHES},
+    {"neon", "aarch64", 128, 32, 2, 2, 4, true, true, false, SMALL_CACHES},
+    {"vector128", "", 128, 16, 1, 1, 8, false, false, false, SMALL_CACHES},
 };
 enum { ROW_COUNT = sizeof ROWS / sizeof ROWS[0] };
 
