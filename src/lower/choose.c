@@ -109,13 +109,15 @@ static bool fits(const atr_cost_model *m, const atr_candidate *c) {
 
 /* Code costs time to compile and cache to run: where cycles are about equal the smaller body wins. */
 static void consider_tile(const atr_cost_model *m, atr_candidate *c, ranking *r) {
+  bool full = r->count == r->most;
+  if (full && atr_cost_tiles_floor(m, c) >= r->best[r->count - 1].tile_cycles) return;
   double code = atr_cost_code(m, c);
   if ((code > MAX_CODE && r->count > 0) || !fits(m, c)) return;
   c->taps = atr_cost_taps(m, c);
   c->tile_cycles = atr_cost_tiles(m, c) * (1 + code * sqrt(m->nests) / CODE_SCALE) + atr_cost_widening(m, c) +
                    (code > MAX_CODE ? 1e30 : 0);
   if (c->pack && !m->rhs_constant) c->tile_cycles += atr_cost_packing(m);
-  if (r->count == r->most && c->tile_cycles >= r->best[r->count - 1].tile_cycles) return;
+  if (full && c->tile_cycles >= r->best[r->count - 1].tile_cycles) return;
   int at = 0;
   while (at < r->count && !same_kind(&r->best[at], c)) at++;
   if (at == r->count && r->count < r->most) r->count++;
@@ -374,7 +376,10 @@ int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_schedule
   ranking tiles = {.best = ATR_NEW_ARRAY(arena, atr_candidate, MAX_TILES), .most = setting->rough ? ROUGH_TILES : MAX_TILES},
           all = {.best = ATR_NEW_ARRAY(arena, atr_candidate, most), .most = most};
   rank_tiles(&m, &tiles);
-  for (int t = 0; t < tiles.count; t++) try_orders(&m, &tiles.best[t], &all);
+  for (int t = 0; t < tiles.count; t++) {
+    if (all.count == most && tiles.best[t].tile_cycles >= all.best[most - 1].cycles) break; /* traffic only adds */
+    try_orders(&m, &tiles.best[t], &all);
+  }
   for (int i = 0; i < all.count; i++) {
     make_schedule(&m, &all.best[i], &out[i].schedule);
     out[i].cycles = all.best[i].cycles;

@@ -120,6 +120,8 @@ atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_sett
     for (int d = 0; d < nest->dim_count; d++)
       if (!nest->dims[d].reduced && m.rhs[d] == 0) outputs *= (double)nest->dims[d].extent;
     m.weights = atr_nest_rhs_points(nest);
+    double all = atr_nest_macs(nest);
+    m.useful = all > 0 ? atr_nest_useful_macs(nest) / all : 0;
     m.lhs_elements = lhs_elements(nest);
     m.reused = outputs >= 16;
     m.may_pack = (m.reused || m.rhs_constant) && m.weights > 1 && nest->rhs.index_count == 0;
@@ -194,14 +196,15 @@ static double distinct(const int64_t *step, const int *dims, const int64_t *exte
 
 /* ---- cycles of a candidate */
 
+/* Unrolled copies: of two independent dims, a few small reduced ones and a piece of one more. Small, because thousands are made. */
 typedef struct shape_of_step {
-  int dims[ATR_MAX_DIMS];
-  int64_t extents[ATR_MAX_DIMS];
+  int dims[ATR_COST_COPIES];
+  int64_t extents[ATR_COST_COPIES];
   int count;
 } shape_of_step;
 
 static void add_copies(shape_of_step *s, int dim, int64_t extent) {
-  if (extent <= 1) return;
+  if (extent <= 1 || s->count == ATR_COST_COPIES) return;
   s->dims[s->count] = dim;
   s->extents[s->count++] = extent;
 }
@@ -231,7 +234,7 @@ typedef struct step_copies {
   shape_of_step window; /* the same for rhs: of the taps that share, those between first and last */
   shape_of_step loaded; /* whole, without reduced dims whose elements come with one load of a span (llvm_access.c) */
   double reduce_copies;
-  int64_t lhs[ATR_MAX_DIMS], rhs[ATR_MAX_DIMS]; /* elements per copy */
+  int64_t lhs[ATR_MAX_DIMS], rhs[ATR_MAX_DIMS]; /* elements per copy; of the nest's dims only */
 } step_copies;
 
 /* Taps of reduced dim d between the first and the last that read one lhs element for copies of an independent dim; 0: each
@@ -258,8 +261,8 @@ static void add_reduced(const atr_cost_model *m, step_copies *s, int d, int64_t 
 static void copies_of(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors, bool spanned,
                       step_copies *s) {
   int vd = c->vector.dims[1];
-  memcpy(s->lhs, m->lhs, sizeof s->lhs);
-  memcpy(s->rhs, m->rhs, sizeof s->rhs);
+  memcpy(s->lhs, m->lhs, sizeof s->lhs[0] * (size_t)m->nest->dim_count);
+  memcpy(s->rhs, m->rhs, sizeof s->rhs[0] * (size_t)m->nest->dim_count);
   s->lhs[vd] *= c->vector.lanes[1]; /* copies of the vector dim step by whole vectors */
   s->rhs[vd] *= c->vector.lanes[1];
   s->outer.count = 0;
@@ -452,6 +455,20 @@ double atr_cost_tiles(const atr_cost_model *m, const atr_candidate *c) {
       if (v > 0 && u > 0 && count > 0) cycles += count * tile_cycles(m, c, u, v);
     }
   return cycles * others * c->taps;
+}
+
+double atr_cost_tiles_floor(const atr_cost_model *m, const atr_candidate *c) {
+  const atr_nest *nest = m->nest;
+  if (!nest->has_acc) return 0;
+  double tiles = 1, terms = c->dot >= 0 ? 0.5 : 1;
+  for (int d = 0; d < nest->dim_count; d++) {
+    int64_t extent = nest->dims[d].extent;
+    if (nest->dims[d].reduced) terms *= (double)extent;
+    else if (d == c->copies_dim) tiles *= (double)atr_ceil_div(extent, c->copies);
+    else if (d == c->vector.dims[1]) tiles *= (double)atr_ceil_div(extent, c->vectors * c->vector.lanes[1]);
+    else tiles *= (double)(d == c->vector.dims[0] ? atr_ceil_div(extent, c->vector.lanes[0]) : extent);
+  }
+  return tiles * terms * m->row->fma_latency * m->useful;
 }
 
 double atr_cost_code(const atr_cost_model *m, const atr_candidate *c) {

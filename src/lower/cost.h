@@ -13,7 +13,7 @@ typedef struct atr_vector_choice {
   int64_t lanes[2];
 } atr_vector_choice;
 
-enum { ATR_TRAFFIC_TERMS = ATR_CACHE_LEVELS + 2 };
+enum { ATR_TRAFFIC_TERMS = ATR_CACHE_LEVELS + 2, ATR_COST_COPIES = 12 }; /* dims that a candidate may unroll */
 
 /* A loop around the tile: `trips` iterations over a piece of dim. */
 typedef struct atr_loop {
@@ -72,6 +72,7 @@ typedef struct atr_cost_model {
   double step_uops;     /* instructions per vector of the epilogue */
   double nests;         /* that are compiled beside it: their code adds up */
   bool rhs_constant;    /* packing it costs nothing while running */
+  double useful;        /* part of the sum's terms that exist */
   double weights;       /* points of the dims that move rhs */
   double lhs_elements;  /* that lhs reads */
   bool reused;          /* weights are used by many outputs */
@@ -98,6 +99,8 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
 double atr_cost_taps(const atr_cost_model *m, const atr_candidate *c);
 /* Cycles of all tiles, whole and partial; c->taps is known. */
 double atr_cost_tiles(const atr_cost_model *m, const atr_candidate *c);
+/* Less than that, by the chain of additions of one accumulator alone, but quick to find. */
+double atr_cost_tiles_floor(const atr_cost_model *m, const atr_candidate *c);
 /* Instructions of all the variants of the body that edges need. */
 double atr_cost_code(const atr_cost_model *m, const atr_candidate *c);
 
