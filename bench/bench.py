@@ -29,6 +29,7 @@ from contenders import CONTENDERS, VECTOR_BITS, Died, Missing, Settings, Worker,
 from problems import HERE, Problem, load
 
 ROUNDS = 7
+SETTLE = 0.02  # seconds before a turn on several threads: those of the one before spin for a while when their work is done
 BOX_PRODUCTS = 300000  # of each box that the interpreter computes
 FORMAT = 1  # of the lines in results.jsonl
 
@@ -138,12 +139,14 @@ def plan_runs(worker, first_ns, share):
     return max(1, min(100000, int(share / max(1, one)))), rounds
 
 
-def time_all(ready, said, seconds):
+def time_all(ready, said, threads, seconds):
     """Rounds in which everyone runs for the same time, one after the other. Who fails leaves `ready`."""
     plans, share = {}, seconds * 1e9 / ROUNDS / max(1, len(ready))
     times = {name: [] for name in ready}
     for turn in range(-1, ROUNDS):
         for name, worker in list(ready.items()):
+            if threads > 1:
+                time.sleep(SETTLE)
             try:
                 if turn < 0:
                     plans[name] = plan_runs(worker, said[name]["first_ns"], share)
@@ -215,7 +218,7 @@ def measure_row(field, problem, threads, options, folder):
     if "atrous" in ready:
         ours = ready["atrous"]
         before = measure_peak(ours, problem.dtype, threads, field.settings.level)
-        time_all(ready, said, options.seconds)
+        time_all(ready, said, threads, options.seconds)
     if "atrous" in ready:
         after = measure_peak(ours, problem.dtype, threads, field.settings.level)
         line["peak"] = max(before, after, key=lambda p: p["gflops"])
