@@ -107,12 +107,20 @@ static bool fits(const atr_cost_model *m, const atr_candidate *c) {
   return (!packs && !c->widen_lhs) || (packs ? bytes : 0) + (c->widen_lhs ? atr_cost_widened_bytes(m) : 0) <= m->room;
 }
 
+/* Unrolled iterations of one step. */
+static double unrolled_iterations(const atr_cost_model *m, const atr_candidate *c) {
+  double product = (double)c->copies * (double)c->vectors * (double)c->inner_steps;
+  for (int d = 0; d < m->nest->dim_count; d++)
+    if ((c->unrolled >> d & 1) != 0) product *= (double)m->nest->dims[d].extent;
+  return product;
+}
+
 /* Code costs time to compile and cache to run: where cycles are about equal the smaller body wins. */
 static void consider_tile(const atr_cost_model *m, atr_candidate *c, ranking *r) {
   bool full = r->count == r->most;
   if (full && atr_cost_tiles_floor(m, c) >= r->best[r->count - 1].tile_cycles) return;
   double code = atr_cost_code(m, c);
-  if ((code > MAX_CODE && r->count > 0) || !fits(m, c)) return;
+  if ((code > MAX_CODE && r->count > 0) || unrolled_iterations(m, c) > ATR_MAX_UNROLL || !fits(m, c)) return;
   c->taps = atr_cost_taps(m, c);
   c->tile_cycles = atr_cost_tiles(m, c) * (1 + code * sqrt(m->nests) / CODE_SCALE) + atr_cost_widening(m, c) +
                    (code > MAX_CODE ? 1e30 : 0);

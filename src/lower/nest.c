@@ -342,7 +342,8 @@ static bool same_access(const atr_access *a, const atr_access *b) {
 }
 
 static bool same_expr(const atr_expr *a, const atr_expr *b) {
-  return a->kind == b->kind && a->dtype == b->dtype && a->op == b->op && memcmp(a->args, b->args, sizeof a->args) == 0 &&
+  return a->kind == b->kind && a->dtype == b->dtype && a->op == b->op && a->direction == b->direction &&
+         memcmp(a->args, b->args, sizeof a->args) == 0 && memcmp(&a->constant, &b->constant, sizeof a->constant) == 0 &&
          (a->kind != ATR_EXPR_LOAD || same_access(&a->access, &b->access));
 }
 
@@ -359,7 +360,9 @@ bool atr_nest_alike(const atr_nest *a, const atr_nest *b) {
       return false;
   for (int e = 1; e <= a->expr_count; e++)
     if (!same_expr(&a->exprs[e], &b->exprs[e])) return false;
-  return same_forms(a, b);
+  for (int g = 0; g < a->guard_count; g++)
+    if (a->guards[g].bound != b->guards[g].bound) return false;
+  return a->root == b->root && a->out.buffer == b->out.buffer && same_forms(a, b);
 }
 
 bool atr_nest_next_point(const atr_nest *nest, const int *dims, int count, int64_t *point) {

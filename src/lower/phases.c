@@ -8,7 +8,7 @@
  * independent as well (weight gradients), its residues are nests too. Weights that a data gradient finds by the same quotient
  * as the cotangent are divided with it.
  *
- * Every residue is code of its own, so beyond MAX_PHASES nests the remaining divisors stay, to be tested while running. */
+ * Residues that differ in where they read and store alone become one nest again (residues.c). Every other is code of its own, so beyond MAX_PHASES nests the remaining divisors stay, to be tested while running. */
 #include <string.h>
 
 #include "base/checked.h"
@@ -138,5 +138,7 @@ static void split(atr_arena *arena, const atr_nest *nest, int64_t phases, atr_pr
 }
 
 void atr_nest_split_phases(atr_arena *arena, const atr_nest *nest, atr_program *out) {
+  int first = out->nest_count;
   split(arena, atr_nest_copy(arena, nest), 1, out);
+  atr_nest_merge_residues(arena, out, first, nest->name);
 }
