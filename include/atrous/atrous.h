@@ -153,6 +153,17 @@ typedef struct atr_module atr_module;
 ATR_API ATR_CHECK_RESULT atr_status atr_module_parse(atr_context *context, const char *name, const char *text, int64_t len, atr_module **out);
 ATR_API void atr_module_destroy(atr_module *module);
 
+/* A text may hold several computations that can be compiled by themselves: HLO's ENTRY and every computation that no other one
+ * calls; StableHLO's @main and other public functions. *out: their names, one a line; the one that atr_module_parse takes comes
+ * first (StableHLO with several public functions and no @main has none). */
+ATR_API ATR_CHECK_RESULT atr_status atr_module_entries(atr_context *context, const char *name, const char *text, int64_t len, char **out);
+/* The module of one of them. It has the name of its computation, or that of the text's module if atr_module_parse takes it too. */
+ATR_API ATR_CHECK_RESULT atr_status atr_module_parse_entry(atr_context *context, const char *name, const char *text, int64_t len, const char *entry, atr_module **out);
+
+/* A copy of the module in which `parameter` is a constant with these elements, which lie in the layout of its shape; the parameters
+ * behind it move down by one. What depends on it alone is then done when compiling, such as packing weights. */
+ATR_API ATR_CHECK_RESULT atr_status atr_module_bind(atr_context *context, const atr_module *module, int32_t parameter, const void *data, atr_module **out);
+
 ATR_API int32_t atr_module_parameter_count(const atr_module *module);
 ATR_API int32_t atr_module_result_count(const atr_module *module);
 /* Index out of range: NULL. Valid as long as the module. */
