@@ -200,6 +200,7 @@ ATR_CHECK_RESULT atr_status atr_stablehlo_read_entry(atr_work *work, const char 
 /* True when the text looks like StableHLO (module/func.func/stablehlo.), false for HLO. */
 bool atr_text_is_stablehlo(const char *text, size_t len);
 void atr_hlo_print(atr_text *text, const atr_module *module);
+void atr_hlo_print_brief(atr_text *text, const atr_module *module); /* for people: {...} instead of long literals */
 void atr_hlo_print_inst(atr_text *text, const atr_module *module, const atr_inst *inst);
 
 /* ---- interpret.c: the oracle. args and results in the layouts of their shapes. */

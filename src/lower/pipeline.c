@@ -137,7 +137,27 @@ static void choose_once(state *s, const atr_nest *nest, const atr_schedule_setti
   *why = c->why;
 }
 
-static atr_status choose(state *s, const atr_nest *nest, atr_schedule *schedule, const char **why) {
+static bool has_piece(const atr_schedule *schedule, int dim) {
+  for (int p = 0; p < schedule->count; p++)
+    if (schedule->pieces[p].dim == dim) return true;
+  return false;
+}
+
+/* Independent dims become plain loops; pieces of reduced ones stay, and with them the order of each sum. */
+static void make_plain(const atr_nest *nest, atr_schedule *schedule) {
+  atr_schedule plain = {.count = 0};
+  for (int p = 0; p < schedule->count; p++)
+    if (schedule->pieces[p].kind == ATR_DIM_PART) plain.pieces[plain.count++] = schedule->pieces[p];
+  for (int p = 0; p < schedule->count; p++) {
+    int dim = schedule->pieces[p].dim;
+    if (!nest->dims[dim].reduced && !has_piece(&plain, dim)) plain.pieces[plain.count++] = (atr_piece){dim, ATR_DIM_LOOP, 0};
+  }
+  for (int p = 0; p < schedule->count; p++)
+    if (nest->dims[schedule->pieces[p].dim].reduced) plain.pieces[plain.count++] = schedule->pieces[p];
+  *schedule = plain;
+}
+
+static atr_status choose_schedule(state *s, const atr_nest *nest, atr_schedule *schedule, const char **why) {
   atr_source text = schedule_text_for(s->options->schedule, nest);
   if (text.text == NULL) {
     atr_schedule_setting setting = atr_schedule_setting_of(s->program, nest, s->options->target,
@@ -151,6 +171,13 @@ static atr_status choose(state *s, const atr_nest *nest, atr_schedule *schedule,
   s->work->source = module_text;
   *why = "schedule given by the caller";
   return status;
+}
+
+static atr_status choose(state *s, const atr_nest *nest, atr_schedule *schedule, const char **why) {
+  ATR_TRY(choose_schedule(s, nest, schedule, why));
+  if (!s->options->plain) return ATR_OK;
+  make_plain(nest, schedule);
+  return atr_schedule_check(s->work, nest, schedule);
 }
 
 /* As the caller says, or the cost model. */
