@@ -276,7 +276,7 @@ static void print_array(atr_text *text, const kernel *k, int i) {
   bool parameter = i < k->parameters;
   atr_text_printf(text, " *     %s[%d]  %s: %s%s%s\n", parameter ? "args" : "results", parameter ? i : i - k->parameters,
                   k->arrays[i].name, shape_text(text->arena, k->arrays[i].shape), type_note(k->arrays[i].shape->dtype),
-                  parameter && is_constant(k, i) ? "; packed beforehand" : "");
+                  parameter && is_constant(k, i) ? "; constant, read by prepack" : "");
 }
 
 static void print_interface(atr_text *text, const kernel *k, const atr_header *h) {
