@@ -379,7 +379,7 @@ static void print_prototypes(atr_text *text, const kernel *k, const atr_header *
     atr_text_printf(
         text,
         "/* Runs %s and plain loops on small integers in %s_SELFTEST_SIZE bytes of memory: 0, or the number (from 1) of\n"
-        " * the first result with another bit; -%s_UNSUPPORTED. */\n"
+        " * the first result that differs; -%s_UNSUPPORTED. */\n"
         "int %s_selftest(void *memory, const atr_host *host);\n",
         name, k->upper, k->upper, name);
 }

@@ -1,13 +1,17 @@
 /* llvm_selftest.c - NAME_selftest: does this machine compute what it should?
  *
- * In: the program of a function, and the same program with a plain schedule, which keeps the order of every sum. Out:
+ * In: the program of a function, and the same program with a plain schedule. Out:
  *
  *     int NAME_selftest(void *memory, const atr_host *host)
  *         fills the arguments with integers from -4 to 3 (unsigned 0 to 4, pred 0 and 1)
  *         runs both, each with its own packed block, scratch and results, which start as different bytes
- *         returns 0, or the number (from 1) of the first result that has another bit, NaNs of any kind being equal
+ *         returns 0, or the number (from 1) of the first result that is wrong
  *
- * All memory is the caller's: for each array, block and scratch a place at a multiple of 64. */
+ * Results must have the same bits (NaNs of any kind are equal) wherever that follows: where every sum is of integers that its
+ * dtype holds exactly. Else, as with weights that are no integers, the order of terms shows in the last bits, and floats may
+ * differ by a small part of the largest one. All memory is the caller's: for each array, block and scratch a place at a multiple of
+ * 64. */
+#include <math.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -60,6 +64,7 @@ atr_status atr_llvm_selftest_bytes(atr_work *work, const atr_module *module, con
 
 typedef struct array {
   LLVMValueRef memory, table, bad; /* table: what to fill with; bad: alloca, 1 when an element differs */
+  LLVMValueRef scale;              /* alloca: the largest magnitude of an array that may be inexact; NULL: bits are compared */
   int64_t at, other;               /* byte offsets */
   int64_t number;
   atr_dtype part; /* of the elements, of each part of complex ones */
@@ -126,15 +131,56 @@ static LLVMValueRef is_nan(atr_emitter *e, atr_dtype dtype, LLVMValueRef bits) {
   return LLVMBuildICmp(e->b, LLVMIntUGT, magnitude, LLVMConstInt(type, largest_number(dtype), 0), "");
 }
 
+/* i1: one is a NaN and the other is not, or they have other bits. */
+static LLVMValueRef differ(atr_emitter *e, const array *a, LLVMValueRef x, LLVMValueRef y) {
+  LLVMValueRef differs = LLVMBuildICmp(e->b, LLVMIntNE, x, y, "");
+  if (largest_number(a->part) == 0) return differs;
+  LLVMValueRef both = LLVMBuildAnd(e->b, is_nan(e, a->part, x), is_nan(e, a->part, y), "");
+  return LLVMBuildAnd(e->b, differs, LLVMBuildNot(e->b, both, ""), "");
+}
+
+/* An element as f64, by way of a vector of one lane. */
+static LLVMValueRef number_of(atr_emitter *e, const array *a, LLVMValueRef bits) {
+  LLVMTypeRef memory = atr_llvm_memory_type(e, a->part);
+  LLVMValueRef element = memory == LLVMTypeOf(bits) ? bits : LLVMBuildBitCast(e->b, bits, memory, "");
+  LLVMValueRef held = atr_llvm_from_memory(e, a->part, atr_llvm_splat(e, element));
+  LLVMValueRef number = LLVMBuildExtractElement(e->b, held, LLVMConstInt(e->i32, 0, 0), "");
+  return LLVMTypeOf(number) == e->f64 ? number : LLVMBuildFPExt(e->b, number, e->f64, "");
+}
+
+static LLVMValueRef magnitude(atr_emitter *e, LLVMValueRef x) {
+  LLVMValueRef below = LLVMBuildFCmp(e->b, LLVMRealOLT, x, LLVMConstReal(e->f64, 0), "");
+  return LLVMBuildSelect(e->b, below, LLVMBuildFNeg(e->b, x, ""), x, "");
+}
+
+static void measure_element(atr_emitter *e, void *user, LLVMValueRef index) {
+  const array *a = user;
+  LLVMValueRef bits = LLVMBuildLoad2(e->b, bits_of(e, a->part), element_at(e, a, a->other, index), "");
+  LLVMValueRef x = magnitude(e, number_of(e, a, bits)), before = LLVMBuildLoad2(e->b, e->f64, a->scale, "");
+  LLVMBuildStore(e->b, LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOGT, x, before, ""), x, before, ""), a->scale);
+}
+
+/* Half of the fraction's bits must agree. */
+static double tolerance(atr_dtype dtype) {
+  switch ((int)dtype) { /* of no other can sums be inexact */
+  case ATR_F16: return 0x1p-5;
+  case ATR_BF16: return 0x1p-4;
+  case ATR_F64: return 0x1p-26;
+  }
+  return 0x1p-12;
+}
+
 static void compare_element(atr_emitter *e, void *user, LLVMValueRef index) {
   const array *a = user;
   LLVMTypeRef bits = bits_of(e, a->part);
   LLVMValueRef x = LLVMBuildLoad2(e->b, bits, element_at(e, a, a->at, index), ""),
-               y = LLVMBuildLoad2(e->b, bits, element_at(e, a, a->other, index), "");
-  LLVMValueRef differs = LLVMBuildICmp(e->b, LLVMIntNE, x, y, "");
-  if (largest_number(a->part) != 0) {
-    LLVMValueRef both = LLVMBuildAnd(e->b, is_nan(e, a->part, x), is_nan(e, a->part, y), "");
-    differs = LLVMBuildAnd(e->b, differs, LLVMBuildNot(e->b, both, ""), "");
+               y = LLVMBuildLoad2(e->b, bits, element_at(e, a, a->other, index), ""), differs = differ(e, a, x, y);
+  if (a->scale != NULL) {
+    LLVMValueRef error = magnitude(e, LLVMBuildFSub(e->b, number_of(e, a, x), number_of(e, a, y), ""));
+    LLVMValueRef bound = LLVMBuildFMul(e->b, LLVMBuildLoad2(e->b, e->f64, a->scale, ""),
+                                       LLVMConstReal(e->f64, tolerance(a->part)), "");
+    LLVMValueRef far = LLVMBuildNot(e->b, LLVMBuildFCmp(e->b, LLVMRealOLE, error, bound, ""), "");
+    differs = LLVMBuildAnd(e->b, differs, far, "");
   }
   LLVMValueRef before = LLVMBuildLoad2(e->b, e->i1, a->bad, "");
   LLVMBuildStore(e->b, LLVMBuildOr(e->b, before, differs, ""), a->bad);
@@ -143,12 +189,90 @@ static void compare_element(atr_emitter *e, void *user, LLVMValueRef index) {
 /* Returns `number` from the function if any element differs. */
 static void compare(atr_emitter *e, array *a, int number) {
   LLVMBuildStore(e->b, LLVMConstInt(e->i1, 0, 0), a->bad);
+  if (a->scale != NULL) {
+    LLVMBuildStore(e->b, LLVMConstReal(e->f64, 0), a->scale);
+    atr_llvm_loop(e, atr_llvm_i64(e, 0), atr_llvm_i64(e, a->count), measure_element, a);
+  }
   atr_llvm_loop(e, atr_llvm_i64(e, 0), atr_llvm_i64(e, a->count), compare_element, a);
   LLVMBasicBlockRef wrong = atr_llvm_block(e, "wrong"), right = atr_llvm_block(e, "right");
   LLVMBuildCondBr(e->b, LLVMBuildLoad2(e->b, e->i1, a->bad, ""), wrong, right);
   LLVMPositionBuilderAtEnd(e->b, wrong);
   LLVMBuildRet(e->b, LLVMConstInt(e->i32, (unsigned long long)number, 0));
   LLVMPositionBuilderAtEnd(e->b, right);
+}
+
+/* ---- which sums are exact */
+
+/* What is known of a value: its floats are integers of at most this magnitude; infinite: nothing. */
+static double literal_bound(const atr_inst *inst) {
+  double bound = 0;
+  int64_t count = atr_shape_elements(&inst->shape);
+  size_t size = atr_dtype_size(inst->shape.dtype);
+  for (int64_t i = 0; i < count; i++) {
+    atr_scalar x = atr_scalar_load(inst->shape.dtype, (const char *)inst->u.literal + (size_t)i * size);
+    double largest = fmax(fabs(x.re), fabs(x.im));
+    if (!(largest <= 0x1p60) || x.re != rint(x.re) || x.im != rint(x.im)) return (double)INFINITY;
+    bound = fmax(bound, largest);
+  }
+  return bound;
+}
+
+static double operands_bound(const atr_inst *inst, const double *bound, bool product) {
+  double both = product ? 1 : 0;
+  for (int i = 0; i < inst->operand_count; i++)
+    both = product ? both * bound[inst->operands[i]] : both + bound[inst->operands[i]];
+  return both;
+}
+
+/* Terms of each of its sums. */
+static double terms_of(const atr_module *module, const atr_inst *inst) {
+  double all = 1, kept = 1;
+  const atr_shape *rhs = &atr_operand(module, inst, inst->op == ATR_OP_REDUCE ? 0 : 1)->shape;
+  for (int d = 0; d < rhs->rank; d++) all *= (double)rhs->dims[d];
+  if (inst->op == ATR_OP_REDUCE)
+    for (int d = 0; d < inst->shape.rank; d++) kept *= (double)inst->shape.dims[d];
+  return kept > 0 ? all / kept : 0;
+}
+
+static bool is_sum(atr_op op) { return atr_op_kind_of(op) == ATR_KIND_CONV || op == ATR_OP_REDUCE; }
+
+static double bound_of(const atr_module *module, const atr_inst *inst, const double *bound) {
+  bool complex = atr_dtype_class_of(inst->shape.dtype) == ATR_CLASS_COMPLEX;
+  if (atr_dtype_class_of(inst->shape.dtype) < ATR_CLASS_FLOAT)
+    return atr_dtype_bits(inst->shape.dtype) <= 8 ? 255 : (double)INFINITY;
+  if (is_sum(inst->op)) {
+    double each = inst->op == ATR_OP_REDUCE ? bound[inst->operands[0]] : operands_bound(inst, bound, true);
+    return terms_of(module, inst) * (complex ? 2 : 1) * each;
+  }
+  switch ((int)inst->op) { /* those that integers stay integers in, as far as the bound is kept */
+  case ATR_OP_PARAMETER: return 4;
+  case ATR_OP_CONSTANT: return literal_bound(inst);
+  case ATR_OP_MULTIPLY: return (complex ? 2 : 1) * operands_bound(inst, bound, true);
+  case ATR_OP_IOTA:
+  case ATR_OP_DIVIDE:
+  case ATR_OP_EXPONENTIAL:
+  case ATR_OP_TANH:
+  case ATR_OP_LOGISTIC: return (double)INFINITY;
+  case ATR_OP_ABS: return complex ? (double)INFINITY : operands_bound(inst, bound, false);
+  }
+  return operands_bound(inst, bound, false);
+}
+
+/* Is every sum of floats one of integers that are exact in any order? */
+static bool is_exact(atr_arena *arena, const atr_module *module) {
+  double *bound = ATR_NEW_ARRAY(arena, double, module->count + 1);
+  for (atr_id id = 1; id <= module->count; id++) {
+    const atr_inst *inst = atr_inst_at(module, id);
+    atr_dtype dtype = atr_dtype_real(inst->shape.dtype);
+    bound[id] = bound_of(module, inst, bound);
+    bool floats = atr_dtype_class_of(dtype) == ATR_CLASS_FLOAT;
+    if (is_sum(inst->op) && floats && !(bound[id] <= (dtype == ATR_F64 ? 0x1p53 : 0x1p24))) return false;
+  }
+  return true;
+}
+
+static bool may_differ(const atr_shape *shape) {
+  return atr_dtype_class_of(shape->dtype) >= ATR_CLASS_FLOAT && !atr_dtype_is_fp8(shape->dtype);
 }
 
 /* ---- the function */
@@ -187,7 +311,9 @@ LLVMValueRef atr_llvm_build_selftest(atr_emitter *e, const char *symbol, const a
   LLVMValueRef f = atr_llvm_begin_entry(e, symbol, 2), memory = LLVMGetParam(f, 0), host = LLVMGetParam(f, 1);
   run r = {memory, pointer_table(e, module->parameter_count + 1, "args"), pointer_table(e, module->result_count, "results"),
            module};
-  LLVMValueRef bad = LLVMBuildAlloca(e->b, e->i1, "bad");
+  LLVMValueRef bad = LLVMBuildAlloca(e->b, e->i1, "bad"), scale = LLVMBuildAlloca(e->b, e->f64, "scale");
+  bool exact = is_exact(e->work->arena, module);
+  e->lanes = 1;
   for (int i = 0; i < module->parameter_count; i++) {
     array a = array_of(&atr_inst_at(module, module->parameters[i])->shape, memory, p.args[i]);
     a.number = i;
@@ -201,6 +327,7 @@ LLVMValueRef atr_llvm_build_selftest(atr_emitter *e, const char *symbol, const a
     array a = array_of(&atr_inst_at(module, module->results[i])->shape, memory, p.first[i]);
     a.other = p.second[i];
     a.bad = bad;
+    a.scale = exact || !may_differ(&atr_inst_at(module, module->results[i])->shape) ? NULL : scale;
     compare(e, &a, i + 1);
   }
   LLVMBuildRet(e->b, LLVMConstInt(e->i32, 0, 0));

@@ -143,17 +143,18 @@ static bool has_piece(const atr_schedule *schedule, int dim) {
   return false;
 }
 
-/* Independent dims become plain loops; pieces of reduced ones stay, and with them the order of each sum. */
+/* One loop for each dim, reduced ones inside the others. */
 static void make_plain(const atr_nest *nest, atr_schedule *schedule) {
   atr_schedule plain = {.count = 0};
   for (int p = 0; p < schedule->count; p++)
     if (schedule->pieces[p].kind == ATR_DIM_PART) plain.pieces[plain.count++] = schedule->pieces[p];
-  for (int p = 0; p < schedule->count; p++) {
-    int dim = schedule->pieces[p].dim;
-    if (!nest->dims[dim].reduced && !has_piece(&plain, dim)) plain.pieces[plain.count++] = (atr_piece){dim, ATR_DIM_LOOP, 0};
+  for (int reduced = 0; reduced < 2; reduced++) {
+    for (int p = 0; p < schedule->count; p++) {
+      int dim = schedule->pieces[p].dim;
+      if (nest->dims[dim].reduced != (reduced != 0) || has_piece(&plain, dim)) continue;
+      plain.pieces[plain.count++] = (atr_piece){dim, ATR_DIM_LOOP, 0};
+    }
   }
-  for (int p = 0; p < schedule->count; p++)
-    if (nest->dims[schedule->pieces[p].dim].reduced) plain.pieces[plain.count++] = schedule->pieces[p];
   *schedule = plain;
 }
 

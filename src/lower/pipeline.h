@@ -9,8 +9,8 @@ typedef struct atr_lower_options {
   uint64_t constant_parameters; /* bit i: parameter i keeps its value between runs */
   bool keep_padding;            /* pad operations stay: their zeros are to be multiplied (rule 26) */
   const char *schedule; /* NULL: the cost model's. Lines "NEST: schedule"; a line without a name is for every nest with a sum */
-  /* One scalar loop per dim, nothing packed, widened or shared out, but terms of sums in the order that `schedule` or the cost
-   * model says: the same bits from other code, which a self-test compares with. */
+  /* One scalar loop per dim, nothing packed, widened or shared out, whatever `schedule` and the cost model say (but for their
+   * parts): other code for the same results, which a self-test compares with. */
   bool plain;
   /* Called with the program's text after every pass that changed it; may be NULL. */
   void (*dump)(void *user, const char *stage, const char *text);
