@@ -310,9 +310,9 @@ static void print_head(atr_text *text, const atr_header *h) {
   bool environment = h->cpu_count > 1 && h->cpu_variable != NULL;
   atr_text_printf(
       text,
-      ".\n * Needs memcpy, memmove and memset%s, and nothing else. Functions may be called by any number of threads.\n"
+      ".\n * Needs memcpy, memmove%s memset%s, and nothing else. Functions may be called by any number of threads.\n"
       " * Given a host they share their work among its threads; the results do not depend on that.\n",
-      environment ? ", getenv" : "");
+      environment ? "," : " and", environment ? " and getenv" : "");
 }
 
 /* Five lines or so for the first function. */
