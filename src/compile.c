@@ -1,146 +1,12 @@
-/* compile.c - from a module to an executable or to emitted text: the only file that sees every folder.
+/* compile.c - from a module to an executable; nests from text, the table of targets.
  *
- * In: a verified module and options. Out: atr_executable (JIT), or nests, LLVM IR, assembly or an object as bytes. A module
- * that the code generator refuses becomes an executable that the interpreter runs; explain says so and why. */
-#include <ctype.h>
-#include <stdio.h>
+ * In: a verified module and options. Out: atr_executable (JIT). A module that the code generator refuses becomes an executable
+ * that the interpreter runs; explain says so and why. Objects ahead of time are object.c's. */
 #include <string.h>
 
-#include "base/options.h"
-#include "codegen/llvm.h"
-#include "context.h"
+#include "compilation.h"
 #include "explain.h"
-#include "ir/explicit_pad.h"
-#include "lower/pipeline.h"
-#include "measure.h"
 #include "runtime/executable.h"
-
-/* One compilation: what must be released whichever way it ends. */
-typedef struct compilation {
-  atr_context *context;
-  const atr_module *module;
-  atr_compile_options options;
-  atr_work work;
-  atr_target target;
-  atr_program *program;
-  const char *symbol;
-  const char *measured; /* for explain; NULL: nothing was */
-  atr_llvm_state llvm;
-  int stage; /* number of the next dump */
-} compilation;
-
-/* ---- options */
-
-static bool is_identifier(const char *name) {
-  if (!isalpha((unsigned char)name[0]) && name[0] != '_') return false;
-  for (const char *p = name; *p != '\0'; p++)
-    if (!isalnum((unsigned char)*p) && *p != '_') return false;
-  return true;
-}
-
-/* The kernel's symbol: as given, or the module's name with whatever C does not allow replaced. */
-static atr_status choose_symbol(compilation *c) {
-  const char *given = c->options.name;
-  if (given != NULL) {
-    if (!is_identifier(given))
-      return atr_fail(&c->work, ATR_NOWHERE, ATR_INVALID_ARGUMENT, "kernel name \"%s\" is not a C identifier", given);
-    c->symbol = given;
-    return ATR_OK;
-  }
-  char *name = atr_arena_printf(c->work.arena, "%s%s", isdigit((unsigned char)c->module->name[0]) ? "_" : "", c->module->name);
-  for (char *p = name; *p != '\0'; p++)
-    if (!isalnum((unsigned char)*p)) *p = '_';
-  c->symbol = name[0] != '\0' ? name : "kernel";
-  return ATR_OK;
-}
-
-static atr_status choose_target(compilation *c) {
-  const char *triple, *cpu, *features;
-  atr_llvm_host(c->work.arena, &triple, &cpu, &features);
-  const atr_compile_options *o = &c->options;
-  if (o->triple != NULL || o->cpu != NULL) features = "";
-  if (o->triple != NULL) {
-    triple = o->triple;
-    cpu = strncmp(triple, "x86_64", 6) == 0 ? "x86-64" : "generic";
-  }
-  if (o->cpu != NULL) cpu = o->cpu;
-  if (o->features != NULL && o->features[0] != '\0')
-    features = features[0] != '\0' ? atr_arena_printf(c->work.arena, "%s,%s", features, o->features) : o->features;
-  return atr_target_select(&c->work, triple, cpu, features, &c->target);
-}
-
-/* ---- dumps: DIR/SYMBOL.NN.STAGE */
-
-static void dump(void *user, const char *stage, const char *text) {
-  compilation *c = user;
-  if (c->context->dump_dir == NULL) return;
-  char *path = atr_arena_printf(c->work.arena, "%s/%s.%02d.%s", c->context->dump_dir, c->symbol, c->stage++, stage);
-  FILE *file = fopen(path, "w");
-  if (file == NULL) return; /* a dump that cannot be written never fails a compilation */
-  fputs(text, file);
-  fclose(file);
-}
-
-static void dump_nests(void *user, const char *stage, const char *text) {
-  compilation *c = user;
-  dump(c, atr_arena_printf(c->work.arena, "%s.nest", stage), text);
-}
-
-static atr_status dump_llvm(compilation *c) {
-  const char *bytes;
-  size_t len;
-  if (c->context->dump_dir == NULL) return ATR_OK;
-  for (int assembly = 0; assembly < 2; assembly++) {
-    atr_status status = atr_llvm_emit(&c->work, c->program, &c->target, c->symbol, c->module->parameter_count,
-                                      assembly ? ATR_LLVM_ASSEMBLY : ATR_LLVM_TEXT, &c->llvm, &bytes, &len);
-    if (status == ATR_OK) dump(c, assembly ? "llvm.s" : "llvm.ll", atr_arena_string(c->work.arena, bytes, len));
-    atr_llvm_release(&c->llvm);
-    ATR_TRY(status);
-  }
-  return ATR_OK;
-}
-
-/* ---- lowering */
-
-/* Times schedules where that is asked for and possible, and puts the fastest into the options. */
-static atr_status measure(compilation *c, const atr_module *module, atr_lower_options *options) {
-  const atr_compile_options *o = &c->options;
-  atr_selected selected;
-  if (o->measure <= 0 || o->schedule != NULL) return ATR_OK;
-  if (o->triple != NULL || o->cpu != NULL || o->features != NULL) {
-    c->measured = "nothing: the code is for a machine that is named";
-    return ATR_OK;
-  }
-  ATR_TRY(atr_measure_select(&c->work, c->context, c->module, o, module, options, &selected));
-  options->schedule = selected.schedule;
-  options->schedule_why = selected.why;
-  c->measured = selected.report;
-  return ATR_OK;
-}
-
-static atr_status lower(compilation *c) {
-  ATR_TRY(choose_symbol(c));
-  ATR_TRY(choose_target(c));
-  const atr_module *module = c->module;
-  atr_module *padded;
-  if (c->options.multiply_padding) {
-    ATR_TRY(atr_module_explicit_padding(&c->work, module, &padded));
-    module = padded;
-  }
-  atr_text text = atr_text_make(c->work.arena);
-  atr_hlo_print(&text, module);
-  dump(c, "module.hlo", text.data);
-  atr_lower_options options = {.target = &c->target,
-                               .constant_parameters = c->options.constant_parameters,
-                               .keep_padding = c->options.multiply_padding != 0,
-                               .workspace = c->options.workspace,
-                               .schedule = c->options.schedule};
-  ATR_TRY(measure(c, module, &options));
-  options.dump = c->context->dump_dir != NULL ? dump_nests : NULL;
-  options.dump_user = c;
-  ATR_TRY(atr_lower(&c->work, module, &options, &c->program));
-  return dump_llvm(c);
-}
 
 /* ---- executables */
 
@@ -161,7 +27,7 @@ static atr_executable *new_executable(atr_context *context) {
   return x;
 }
 
-static void describe(compilation *c, atr_executable *x, const char *fallback) {
+static void describe(atr_compilation *c, atr_executable *x, const char *fallback) {
   atr_text text = atr_text_make(&x->arena);
   x->parameter_count = c->module->parameter_count;
   x->result_count = c->module->result_count;
@@ -174,7 +40,7 @@ static void describe(compilation *c, atr_executable *x, const char *fallback) {
 }
 
 /* The interpreter needs the module for as long as the executable lives: it is read back from its own text. */
-static atr_status make_interpreted(compilation *c, atr_executable *x, const char *reason) {
+static atr_status make_interpreted(atr_compilation *c, atr_executable *x, const char *reason) {
   atr_text text = atr_text_make(&x->arena);
   atr_hlo_print(&text, c->module);
   atr_source *source = ATR_NEW(&x->arena, atr_source);
@@ -188,7 +54,7 @@ static atr_status make_interpreted(compilation *c, atr_executable *x, const char
   return ATR_OK;
 }
 
-static atr_status load(compilation *c, atr_executable *x) {
+static atr_status load(atr_compilation *c, atr_executable *x) {
   const char *bytes;
   size_t len;
   ATR_TRY(atr_llvm_emit(&c->work, c->program, &c->target, c->symbol, c->module->parameter_count, ATR_LLVM_OBJECT, &c->llvm,
@@ -206,7 +72,7 @@ static atr_status load(compilation *c, atr_executable *x) {
 }
 
 /* Packed data that comes from literals alone is made now and kept. */
-static atr_status pack_literals(compilation *c, atr_executable *x) {
+static atr_status pack_literals(atr_compilation *c, atr_executable *x) {
   if (x->packed_bytes == 0 || c->options.constant_parameters != 0) return ATR_OK;
   const void **no_args = ATR_NEW_ARRAY(c->work.arena, const void *, x->parameter_count + 1);
   void *packed = atr_block_alloc(c->context->realloc, c->context->realloc_user, x->packed_bytes, &x->constants);
@@ -216,7 +82,13 @@ static atr_status pack_literals(compilation *c, atr_executable *x) {
   return ATR_OK;
 }
 
-static atr_status build(compilation *c, atr_executable *x) {
+static atr_status lower(atr_compilation *c) {
+  ATR_TRY(atr_compilation_choose_symbol(c, ""));
+  ATR_TRY(atr_compilation_choose_target(c));
+  return atr_compilation_lower(c);
+}
+
+static atr_status build(atr_compilation *c, atr_executable *x) {
   atr_status status = lower(c);
   if (status == ATR_OK && c->options.triple != NULL)
     return atr_fail(&c->work, ATR_NOWHERE, ATR_INVALID_ARGUMENT, "code for another machine cannot be loaded; use atr_emit");
@@ -228,22 +100,8 @@ static atr_status build(compilation *c, atr_executable *x) {
   return pack_literals(c, x);
 }
 
-/* What is left open is as the module says. module may be NULL. */
-static atr_status read_options(atr_context *context, const atr_module *module, const atr_compile_options *given,
-                               atr_compile_options *out) {
-  if (!atr_options_read(out, sizeof *out, given))
-    return atr_context_fail(context, ATR_INVALID_ARGUMENT,
-                            "atr_compile_options: size is not that of any version of the struct");
-  if (out->workspace < ATR_WORKSPACE_NONE || out->measure < -1 || out->measure > 1)
-    return atr_context_fail(context, ATR_INVALID_ARGUMENT,
-                            "atr_compile_options: workspace is bytes or ATR_WORKSPACE_NONE, measure 1, 0 or -1");
-  if (out->workspace == 0 && module != NULL) out->workspace = module->hints.workspace;
-  if (out->measure == 0 && module != NULL) out->measure = module->hints.measure;
-  return ATR_OK;
-}
-
 /* Memory ran out somewhere in between. */
-static atr_status abandon(compilation *c, atr_executable *x, atr_arena *arena) {
+static atr_status abandon(atr_compilation *c, atr_executable *x, atr_arena *arena) {
   atr_context *context = c->context;
   atr_llvm_release(&c->llvm);
   atr_executable_free(x);
@@ -253,17 +111,17 @@ static atr_status abandon(compilation *c, atr_executable *x, atr_arena *arena) {
 
 atr_status atr_compile(atr_context *context, const atr_module *module, const atr_compile_options *options,
                        atr_executable **out) {
-  compilation c = {.context = context, .module = module};
+  atr_compilation c = {.context = context, .module = module};
   if (context == NULL || module == NULL || out == NULL)
     return atr_context_fail(context, ATR_INVALID_ARGUMENT, "atr_compile: module and out must not be NULL");
-  ATR_TRY(read_options(context, module, options, &c.options));
+  ATR_TRY(atr_compilation_read_options(context, module, options, &c.options));
   atr_executable *x = new_executable(context);
   atr_arena *arena = x != NULL ? atr_context_arena(context) : NULL;
   if (arena == NULL) {
     if (x != NULL) atr_executable_free(x);
     return atr_context_out_of_memory(context);
   }
-  compilation *volatile kept = &c; /* what the guard must find whatever the compiler keeps in registers */
+  atr_compilation *volatile kept = &c; /* what the guard must find whatever the compiler keeps in registers */
   c.work.arena = arena;
   c.work.source = module->source.text != NULL ? &module->source : NULL;
   if (setjmp(arena->guard) != 0) return abandon(kept, x, arena);
@@ -286,67 +144,18 @@ atr_status atr_executable_explain(atr_context *context, const atr_executable *ex
   return atr_context_string(context, executable->explanation, strlen(executable->explanation), out);
 }
 
-/* ---- emission */
+/* ---- texts */
 
-static atr_status emit(compilation *c, atr_emit_kind kind, const char **bytes, size_t *len) {
-  ATR_TRY(lower(c));
-  if (kind == ATR_EMIT_NEST) {
-    atr_text text = atr_text_make(c->work.arena);
-    atr_program_print(&text, c->program);
-    *bytes = text.data;
-    *len = text.len;
-    return ATR_OK;
-  }
-  atr_llvm_output output = kind == ATR_EMIT_LLVM ? ATR_LLVM_TEXT : kind == ATR_EMIT_ASM ? ATR_LLVM_ASSEMBLY : ATR_LLVM_OBJECT;
-  return atr_llvm_emit(&c->work, c->program, &c->target, c->symbol, c->module->parameter_count, output, &c->llvm, bytes, len);
-}
-
-/* A call that makes text in an arena and hands a copy to the caller. */
-typedef atr_status (*text_maker)(compilation *c, void *user, const char **bytes, size_t *len);
-
-static atr_status with_compilation(atr_context *context, const atr_module *module, const atr_compile_options *options,
-                                   text_maker make, void *user, char **out, size_t *len) {
-  compilation c = {.context = context, .module = module};
-  ATR_TRY(read_options(context, module, options, &c.options));
-  atr_arena *arena = atr_context_arena(context);
-  if (arena == NULL) return atr_context_out_of_memory(context);
-  compilation *volatile kept = &c;
-  c.work.arena = arena;
-  c.work.source = module != NULL && module->source.text != NULL ? &module->source : NULL;
-  if (setjmp(arena->guard) != 0) {
-    atr_llvm_release(&kept->llvm);
-    atr_arena_destroy(arena);
-    return atr_context_out_of_memory(context);
-  }
-  const char *bytes = NULL;
-  size_t size = 0;
-  atr_status status = make(&c, user, &bytes, &size);
-  status = status == ATR_OK ? atr_context_string(context, bytes, size, out) : atr_context_report(context, &c.work);
-  if (status == ATR_OK && len != NULL) *len = size;
-  atr_llvm_release(&c.llvm);
-  atr_arena_destroy(arena);
-  return status;
-}
-
-static atr_status make_emitted(compilation *c, void *user, const char **bytes, size_t *len) {
-  return emit(c, *(const atr_emit_kind *)user, bytes, len);
-}
-
-atr_status atr_emit(atr_context *context, const atr_module *module, const atr_compile_options *options, atr_emit_kind kind,
-                    char **out, size_t *len) {
-  if (context == NULL || module == NULL || out == NULL || len == NULL || (unsigned)kind > ATR_EMIT_OBJ)
-    return atr_context_fail(context, ATR_INVALID_ARGUMENT,
-                            "atr_emit: module, out and len must not be NULL, kind one of atr_emit_kind");
-  return with_compilation(context, module, options, make_emitted, &kind, out, len);
-}
-
-static atr_status make_checked_nest(compilation *c, void *user, const char **bytes, size_t *len) {
-  atr_program *program;
-  c->work.source = user;
-  ATR_TRY(atr_program_read(&c->work, &program));
-  ATR_TRY(atr_program_verify(&c->work, program));
+static atr_status make_checked_nest(atr_compilation *c, void *user, const char **bytes, size_t *len) {
   atr_text text = atr_text_make(c->work.arena);
-  atr_program_print(&text, program);
+  size_t at = 0;
+  c->work.source = user;
+  for (atr_program *program;;) {
+    ATR_TRY(atr_program_read_next(&c->work, &at, &program));
+    if (program == NULL) break;
+    ATR_TRY(atr_program_verify(&c->work, program));
+    atr_program_print(&text, program);
+  }
   *bytes = text.data;
   *len = text.len;
   return ATR_OK;
@@ -357,12 +166,12 @@ atr_status atr_nest_check(atr_context *context, const char *name, const char *te
     return atr_context_fail(context, ATR_INVALID_ARGUMENT,
                             "atr_nest_check: text and out must not be NULL, len between -1 and 4 GiB");
   atr_source source = {name, text, len < 0 ? strlen(text) : (size_t)len};
-  return with_compilation(context, NULL, NULL, make_checked_nest, &source, out, NULL);
+  return atr_with_compilation(context, NULL, NULL, make_checked_nest, &source, out, NULL);
 }
 
-static atr_status make_targets(compilation *c, void *user, const char **bytes, size_t *len) {
+static atr_status make_targets(atr_compilation *c, void *user, const char **bytes, size_t *len) {
   (void)user;
-  ATR_TRY(choose_target(c));
+  ATR_TRY(atr_compilation_choose_target(c));
   atr_text text = atr_text_make(c->work.arena);
   atr_text_puts(&text, "  row         arch      vector bits  registers  fused  f16\n");
   for (int i = 0; i < atr_target_row_count(); i++) {
@@ -381,5 +190,5 @@ static atr_status make_targets(compilation *c, void *user, const char **bytes, s
 atr_status atr_targets(atr_context *context, const atr_compile_options *options, char **out) {
   if (context == NULL || out == NULL)
     return atr_context_fail(context, ATR_INVALID_ARGUMENT, "atr_targets: out must not be NULL");
-  return with_compilation(context, NULL, options, make_targets, NULL, out, NULL);
+  return atr_with_compilation(context, NULL, options, make_targets, NULL, out, NULL);
 }

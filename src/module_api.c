@@ -14,14 +14,13 @@ static const size_t text_limit = UINT32_MAX - 1;
 
 /* ---- parse and destroy ------------------------------------------------------------------------- */
 
-/* Everything between the guard and the report: the module is complete only on ATR_OK. */
-static atr_status read_module(atr_work *work, atr_module **out) {
+/* Everything between the guard and the report: the module is complete only on ATR_OK. entry NULL: the default. */
+static atr_status read_module(atr_work *work, const char *entry, atr_module **out) {
   const atr_source *source = work->source;
   atr_module *module = NULL;
-  if (atr_text_is_stablehlo(source->text, source->len))
-    ATR_TRY(atr_stablehlo_read(work, &module));
-  else
-    ATR_TRY(atr_hlo_read(work, &module));
+  bool stablehlo = atr_text_is_stablehlo(source->text, source->len);
+  if (entry != NULL) ATR_TRY(stablehlo ? atr_stablehlo_read_entry(work, entry, &module) : atr_hlo_read_entry(work, entry, &module));
+  else ATR_TRY(stablehlo ? atr_stablehlo_read(work, &module) : atr_hlo_read(work, &module));
   module->arena = work->arena;
   module->source = *source;
   ATR_TRY(atr_verify_module(work, module));
@@ -29,34 +28,87 @@ static atr_status read_module(atr_work *work, atr_module **out) {
   return ATR_OK;
 }
 
-static atr_status parse(atr_context *context, atr_arena *arena, const char *name, const char *text, size_t len,
-                        atr_module **out) {
+static const atr_source *keep_source(atr_arena *arena, const char *name, const char *text, size_t len) {
   atr_source *source = ATR_NEW(arena, atr_source);
   source->name = name != NULL ? atr_arena_string(arena, name, strlen(name)) : NULL;
   source->text = atr_arena_string(arena, text, len);
   source->len = len;
-  atr_work work = {.arena = arena, .source = source};
-  atr_status status = read_module(&work, out);
+  return source;
+}
+
+static atr_status parse(atr_context *context, atr_arena *arena, const char *name, const char *text, size_t len,
+                        const char *entry, atr_module **out) {
+  atr_work work = {.arena = arena, .source = keep_source(arena, name, text, len)};
+  atr_status status = read_module(&work, entry, out);
   if (status == ATR_OK) return ATR_OK;
   if (work.status == ATR_OK) status = ATR_BUG(&work, "a reader failed without a message (%s)", atr_status_name(status));
   return atr_context_report(context, &work);
 }
 
-atr_status atr_module_parse(atr_context *context, const char *name, const char *text, int64_t len, atr_module **out) {
-  if (context == NULL || text == NULL || out == NULL || len < -1)
-    return atr_context_fail(context, ATR_INVALID_ARGUMENT, "atr_module_parse: text and out must not be NULL, len not below -1");
-  size_t size = len < 0 ? strlen(text) : (size_t)len;
-  if (size > text_limit)
-    return atr_context_fail(context, ATR_INVALID_ARGUMENT, "atr_module_parse: the text is longer than 4 GiB");
+/* The text's length, or a complaint. `call` is the message for wrong pointers. */
+static atr_status check_text(atr_context *context, bool pointers, const char *text, int64_t len, const char *call, size_t *size) {
+  if (!pointers || len < -1) return atr_context_fail(context, ATR_INVALID_ARGUMENT, call);
+  *size = len < 0 ? strlen(text) : (size_t)len;
+  if (*size > text_limit) return atr_context_fail(context, ATR_INVALID_ARGUMENT, "the text is longer than 4 GiB");
+  return ATR_OK;
+}
+
+static atr_status parse_guarded(atr_context *context, const char *name, const char *text, size_t size, const char *entry,
+                                atr_module **out) {
   atr_arena *arena = atr_context_arena(context);
   if (arena == NULL) return atr_context_out_of_memory(context);
   if (setjmp(arena->guard) != 0) {
     atr_arena_destroy(arena);
     return atr_context_out_of_memory(context);
   }
-  atr_status status = parse(context, arena, name, text, size, out);
+  atr_status status = parse(context, arena, name, text, size, entry, out);
   if (status != ATR_OK) atr_arena_destroy(arena);
   return status;
+}
+
+atr_status atr_module_parse(atr_context *context, const char *name, const char *text, int64_t len, atr_module **out) {
+  size_t size = 0;
+  ATR_TRY(check_text(context, context != NULL && text != NULL && out != NULL, text, len,
+                     "atr_module_parse: text and out must not be NULL, len not below -1", &size));
+  return parse_guarded(context, name, text, size, NULL, out);
+}
+
+atr_status atr_module_parse_entry(atr_context *context, const char *name, const char *text, int64_t len, const char *entry,
+                                  atr_module **out) {
+  size_t size = 0;
+  ATR_TRY(check_text(context, context != NULL && text != NULL && entry != NULL && out != NULL, text, len,
+                     "atr_module_parse_entry: text, entry and out must not be NULL, len not below -1", &size));
+  return parse_guarded(context, name, text, size, entry, out);
+}
+
+static atr_status entries(atr_context *context, atr_arena *arena, const char *name, const char *text, size_t len, char **out) {
+  atr_work work = {.arena = arena, .source = keep_source(arena, name, text, len)};
+  atr_entries list;
+  atr_text lines = atr_text_make(arena);
+  atr_status status =
+      atr_text_is_stablehlo(text, len) ? atr_stablehlo_entries(&work, &list) : atr_hlo_entries(&work, &list);
+  if (status != ATR_OK) return atr_context_report(context, &work);
+  for (int i = 0; i < list.count; i++) atr_text_printf(&lines, "%s\n", list.names[i]);
+  return atr_context_string(context, lines.data, lines.len, out);
+}
+
+static atr_status entries_guarded(atr_context *context, const char *name, const char *text, size_t size, char **out) {
+  atr_arena *arena = atr_context_arena(context);
+  if (arena == NULL) return atr_context_out_of_memory(context);
+  if (setjmp(arena->guard) != 0) {
+    atr_arena_destroy(arena);
+    return atr_context_out_of_memory(context);
+  }
+  atr_status status = entries(context, arena, name, text, size, out);
+  atr_arena_destroy(arena);
+  return status;
+}
+
+atr_status atr_module_entries(atr_context *context, const char *name, const char *text, int64_t len, char **out) {
+  size_t size = 0;
+  ATR_TRY(check_text(context, context != NULL && text != NULL && out != NULL, text, len,
+                     "atr_module_entries: text and out must not be NULL, len not below -1", &size));
+  return entries_guarded(context, name, text, size, out);
 }
 
 void atr_module_destroy(atr_module *module) {
@@ -102,6 +154,39 @@ atr_status atr_module_print(atr_context *context, const atr_module *module, char
   }
   atr_status status = print(context, arena, module, out);
   atr_arena_destroy(arena);
+  return status;
+}
+
+/* ---- bind -------------------------------------------------------------------------------------- */
+
+static atr_status bind(atr_context *context, atr_arena *arena, const atr_module *module, int32_t parameter, const void *data,
+                       atr_module **out) {
+  atr_work work = {.arena = arena, .source = module->source.text != NULL ? &module->source : NULL};
+  const atr_shape *shape = atr_module_parameter_shape(module, parameter);
+  if (shape == NULL)
+    atr_fail(&work, ATR_NOWHERE, ATR_INVALID_ARGUMENT, "there is no parameter %d: the module has %d", (int)parameter,
+             module->parameter_count);
+  else if (data == NULL && atr_shape_elements(shape) > 0)
+    atr_fail(&work, ATR_NOWHERE, ATR_INVALID_ARGUMENT, "the data of parameter %d is NULL", (int)parameter);
+  if (work.status != ATR_OK || atr_module_copy(&work, module, parameter, data, out) != ATR_OK)
+    return atr_context_report(context, &work);
+  return ATR_OK;
+}
+
+atr_status atr_module_bind(atr_context *context, const atr_module *module, int32_t parameter, const void *data,
+                           atr_module **out) {
+  if (context == NULL || module == NULL || out == NULL)
+    return atr_context_fail(context, ATR_INVALID_ARGUMENT, "atr_module_bind: context, module and out must not be NULL");
+  atr_module *bound = NULL;
+  atr_arena *arena = atr_context_arena(context);
+  if (arena == NULL) return atr_context_out_of_memory(context);
+  if (setjmp(arena->guard) != 0) {
+    atr_arena_destroy(arena);
+    return atr_context_out_of_memory(context);
+  }
+  atr_status status = bind(context, arena, module, parameter, data, &bound);
+  if (status == ATR_OK) *out = bound;
+  else atr_arena_destroy(arena);
   return status;
 }
 

@@ -112,6 +112,7 @@ static option_id find_option(command_id command, const char *name, size_t len, c
 static void set_option(args *out, option_id option, const char *value) {
   out->values[option] = value;
   if (option == OPTION_OUTPUT || option == OPTION_OUTPUT_TEXT) out->outputs[out->output_count++] = value;
+  if (option == OPTION_WEIGHTS) out->weights[out->weight_count++] = value;
 }
 
 /* `word` starts with "--" or is "-x..."; *next is the word after it (NULL at the end), consumed when it is the argument. */
@@ -185,12 +186,13 @@ static bool find_command(const char *name, command_id *out) {
 tool_exit args_parse(int argc, char **argv, args *out) {
   memset(out, 0, sizeof *out);
   out->command = COMMAND_COUNT;
-  out->files = calloc(2 * (size_t)argc + 2, sizeof *out->files);
+  out->files = calloc(3 * ((size_t)argc + 1), sizeof *out->files);
   if (out->files == NULL) {
     fputs("atrousc: error: out of memory\n", stderr);
     return TOOL_MACHINE;
   }
   out->outputs = out->files + argc + 1;
+  out->weights = out->outputs + argc + 1;
   bool has_command = argc > 1 && argv[1][0] != '-';
   if (has_command && !find_command(argv[1], &out->command)) {
     return args_fail(out, "unknown subcommand '%s'; did you mean '%s'? See 'atrousc --help'", argv[1],
@@ -205,7 +207,7 @@ tool_exit args_parse(int argc, char **argv, args *out) {
 
 void args_fini(args *parsed) {
   free(parsed->files);
-  parsed->files = parsed->outputs = NULL;
+  parsed->files = parsed->outputs = parsed->weights = NULL;
 }
 
 /* ---- help -------------------------------------------------------------------------------------- */

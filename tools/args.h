@@ -7,7 +7,7 @@
  *     -> command RUN, files {conv.hlo, x.npy}, values[OPTION_RANDOM] = "7", outputs {y.npy}
  *
  * An option's argument follows as --name=VALUE or --name VALUE (-oVALUE or -o VALUE); the last one given counts, except that
- * -o collects. "--" ends the options and "-" is a file (a pipe). */
+ * -o and --weights collect. "--" ends the options and "-" is a file (a pipe). */
 #ifndef TOOLS_ARGS_H
 #define TOOLS_ARGS_H
 
@@ -42,6 +42,8 @@ typedef struct args {
   const char *values[OPTION_COUNT]; /* NULL: not given; "" for options without an argument */
   const char **files, **outputs;    /* of file_count and output_count entries, in the order given */
   int file_count, output_count;
+  const char **weights; /* all of --weights, in order */
+  int weight_count;
 } args;
 
 /* `out` owns two lists after TOOL_DONE: args_fini. A --help is recognized before anything is checked. */

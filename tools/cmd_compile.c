@@ -1,25 +1,34 @@
-/* cmd_compile.c - atrousc compile: a module to object code or a listing.
+/* cmd_compile.c - atrousc compile: modules to an object with its header, a library, or a listing.
  *
- *     atrousc compile conv.hlo -o conv.s      by the suffix: assembly
- *     atrousc compile conv.hlo --emit=nest    to stdout */
+ *     atrousc compile conv.hlo -o conv.o                  conv.o and conv.h
+ *     atrousc compile a.hlo b.hlo -o libconv.a            one function for each computation of each file
+ *     atrousc compile conv.hlo --emit=nest                to stdout
+ *
+ * All files are in place at the end, or none of them. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "commands.h"
 #include "file.h"
 #include "job.h"
+#include "link.h"
+#include "npy.h"
 
 static const struct emit_row {
   const char *name, *suffix;
   atr_emit_kind kind;
+  link_kind link;  /* what is made of the object */
+  bool has_header; /* beside it */
 } emit_rows[] = {
-    {"nest", ".nest", ATR_EMIT_NEST},
-    {"llvm", ".ll", ATR_EMIT_LLVM},
-    {"asm", ".s", ATR_EMIT_ASM},
-    {"obj", ".o", ATR_EMIT_OBJ},
+    {"obj", ".o", ATR_EMIT_OBJ, LINK_NONE, true},       {"static", ".a", ATR_EMIT_OBJ, LINK_STATIC, true},
+    {"shared", ".so", ATR_EMIT_OBJ, LINK_SHARED, true}, {"header", ".h", ATR_EMIT_HEADER, LINK_NONE, false},
+    {"asm", ".s", ATR_EMIT_ASM, LINK_NONE, false},      {"llvm", ".ll", ATR_EMIT_LLVM, LINK_NONE, false},
+    {"nest", ".nest", ATR_EMIT_NEST, LINK_NONE, false},
 };
 enum { EMIT_ROWS = sizeof emit_rows / sizeof emit_rows[0] };
+static const char kinds[] = "obj, static, shared, header, asm, llvm or nest";
 
 static bool ends_with(const char *text, const char *suffix) {
   size_t len = strlen(text), suffix_len = strlen(suffix);
@@ -27,34 +36,275 @@ static bool ends_with(const char *text, const char *suffix) {
 }
 
 /* By --emit, else by the output's suffix. */
-static tool_exit select_kind(const args *parsed, const char *path, atr_emit_kind *kind) {
+static tool_exit select_kind(const args *parsed, const char *path, const struct emit_row **row) {
   const char *name = parsed->values[OPTION_EMIT];
   for (int i = 0; i < EMIT_ROWS; i++) {
     if (name != NULL ? strcmp(name, emit_rows[i].name) == 0 : ends_with(path, emit_rows[i].suffix)) {
-      *kind = emit_rows[i].kind;
+      *row = &emit_rows[i];
       return TOOL_DONE;
     }
   }
-  if (name != NULL) return args_fail(parsed, "option '--emit' wants nest, llvm, asm or obj, got '%s'", name);
-  return args_fail(parsed, "cannot tell from '%s' what to write; give --emit=nest, llvm, asm or obj", path);
+  if (name != NULL) return args_fail(parsed, "option '--emit' wants %s, got '%s'", kinds, name);
+  return args_fail(parsed, "cannot tell from '%s' what to write; give --emit=%s", path, kinds);
+}
+
+/* "dir/conv.o" -> "dir/conv.h"; free() it. */
+static char *header_path(const char *path) {
+  const char *slash = strrchr(path, '/'), *dot = strrchr(slash != NULL ? slash : path, '.');
+  size_t stem = dot != NULL && dot != path && dot[-1] != '/' ? (size_t)(dot - path) : strlen(path);
+  char *header = malloc(stem + 3);
+  if (header == NULL) return NULL;
+  memcpy(header, path, stem);
+  memcpy(header + stem, ".h", 3);
+  return header;
+}
+
+/* ---- weights */
+
+/* The weights of one module. Numbers are those of its text: where[i] is the number that parameter i has now, -1: bound. */
+typedef struct binding {
+  job *j;
+  int32_t count, *where;
+} binding;
+
+/* PARAMETER of "PARAMETER=FILE" as its number now, and the file; -1: the text is a FILE alone. */
+static tool_exit find_bound(const binding *b, const char *text, const char **file, int32_t *parameter) {
+  const char *equals = strchr(text, '=');
+  size_t len = equals != NULL ? (size_t)(equals - text) : 0;
+  char name[256], *end;
+  *file = text;
+  *parameter = -1;
+  if (len == 0 || len >= sizeof name) return TOOL_DONE;
+  snprintf(name, sizeof name, "%.*s", (int)len, text);
+  *parameter = job_find_parameter(b->j, name);
+  if (*parameter >= 0) *file = equals + 1;
+  long number = strtol(name, &end, 10);
+  if (*parameter >= 0 || *end != 0 || number < 0) return TOOL_DONE;
+  *file = equals + 1;
+  if (number >= b->count) return job_fail(*file, "there is no parameter %ld: %s has %d", number, b->j->path, (int)b->count);
+  *parameter = b->where[number];
+  return *parameter >= 0 ? TOOL_DONE : job_fail(*file, "parameter %ld is given twice", number);
+}
+
+/* The one parameter behind the first that the file's array fits. */
+static tool_exit fitting_parameter(const job *j, const char *path, const unsigned char *bytes, size_t len, int32_t *out) {
+  int32_t count = atr_module_parameter_count(j->module), fitting = 0;
+  npy_error error = {""};
+  for (int32_t p = 1; p < count; p++) {
+    const atr_shape *shape = atr_module_parameter_shape(j->module, p);
+    int64_t size = atr_shape_bytes(shape);
+    void *data = size >= 0 ? malloc((size_t)size + 1) : NULL;
+    if (data == NULL) return report_out_of_memory();
+    if (npy_array_read(bytes, len, shape, data, &error)) *out = p, fitting++;
+    free(data);
+  }
+  if (fitting == 1) return TOOL_DONE;
+  if (fitting > 1)
+    return job_fail(path, "%d parameters of %s have this shape; write --weights=PARAMETER=FILE", fitting, j->path);
+  return job_fail(path, "no parameter of %s behind the first takes this array%s%s", j->path, count == 2 ? ": " : "",
+                  count == 2 ? error.text : "");
+}
+
+static tool_exit bind_bytes(job *j, int32_t parameter, const char *path, const unsigned char *bytes, size_t len) {
+  const atr_shape *shape = atr_module_parameter_shape(j->module, parameter);
+  npy_error error;
+  char wanted[128];
+  int64_t size = atr_shape_bytes(shape);
+  void *data = size >= 0 ? malloc((size_t)size + 1) : NULL;
+  if (data == NULL) return report_out_of_memory();
+  tool_exit code = TOOL_DONE;
+  if (!npy_array_read(bytes, len, shape, data, &error)) {
+    npy_shape_text(shape, wanted, sizeof wanted);
+    code = job_fail(path, "%s (parameter %s is %s)", error.text, atr_module_parameter_name(j->module, parameter), wanted);
+  }
+  atr_module *bound = NULL;
+  if (code == TOOL_DONE) code = job_report(j, atr_module_bind(j->context, j->module, parameter, data, &bound));
+  if (code == TOOL_DONE) {
+    atr_module_destroy(j->module);
+    j->module = bound;
+  }
+  free(data);
+  return code;
+}
+
+/* One --weights. */
+static tool_exit bind_file(const binding *b, const char *text) {
+  const char *path;
+  unsigned char *bytes;
+  size_t len;
+  int32_t parameter;
+  tool_exit code = find_bound(b, text, &path, &parameter);
+  if (code == TOOL_DONE) code = file_read(path, &bytes, &len);
+  if (code != TOOL_DONE) return code;
+  if (parameter < 0) code = fitting_parameter(b->j, path, bytes, len, &parameter);
+  if (code == TOOL_DONE) code = bind_bytes(b->j, parameter, path, bytes, len);
+  free(bytes);
+  for (int32_t i = 0; i < b->count && code == TOOL_DONE; i++)
+    b->where[i] = b->where[i] == parameter ? -1 : b->where[i] > parameter ? b->where[i] - 1 : b->where[i];
+  return code;
+}
+
+/* --constant in the numbers that are left. */
+static uint64_t moved_mask(uint64_t mask, const int32_t *where, int32_t count) {
+  uint64_t moved = 0;
+  for (int32_t i = 0; i < count && i < 64; i++)
+    if ((mask >> i & 1) != 0 && where[i] >= 0) moved |= UINT64_C(1) << where[i];
+  return moved;
+}
+
+/* ---- modules */
+
+typedef struct compile {
+  const args *parsed;
+  job j;
+  atr_object *object;
+  int functions;
+} compile;
+
+static tool_exit add_module(compile *c) {
+  const args *parsed = c->parsed;
+  atr_compile_options options;
+  int32_t count = atr_module_parameter_count(c->j.module);
+  binding b = {&c->j, count, malloc(sizeof *b.where * ((size_t)count + 1))};
+  if (b.where == NULL) return report_out_of_memory();
+  for (int32_t i = 0; i < count; i++) b.where[i] = i;
+  tool_exit code = job_compile_options(&c->j, &options);
+  for (int w = 0; w < parsed->weight_count && code == TOOL_DONE; w++) code = bind_file(&b, parsed->weights[w]);
+  options.constant_parameters = moved_mask(options.constant_parameters, b.where, count);
+  options.cpu = options.features = options.triple = NULL; /* the object's */
+  free(b.where);
+  if (code == TOOL_DONE) code = job_report(&c->j, atr_object_add(c->object, c->j.module, &options));
+  c->functions++;
+  return code;
+}
+
+/* `entry` NULL: the only one of its text. */
+static tool_exit add_entry(compile *c, const char *text, size_t len, const char *entry) {
+  job *j = &c->j;
+  atr_status status = entry == NULL ? atr_module_parse(j->context, j->path, text, (int64_t)len, &j->module)
+                                    : atr_module_parse_entry(j->context, j->path, text, (int64_t)len, entry, &j->module);
+  tool_exit code = job_report(j, status);
+  if (code == TOOL_DONE) code = add_module(c);
+  atr_module_destroy(j->module);
+  j->module = NULL;
+  return code;
+}
+
+static int count_lines(const char *text) {
+  int count = 0;
+  for (; *text != 0; text++) count += *text == '\n';
+  return count;
+}
+
+static tool_exit check_single(const compile *c, int entries) {
+  const args *parsed = c->parsed;
+  if (parsed->file_count == 1 && entries == 1) return TOOL_DONE;
+  const char *option = args_has(parsed, OPTION_NAME) ? "--name" : parsed->weight_count > 0 ? "--weights" : NULL;
+  if (option == NULL) return TOOL_DONE;
+  return args_fail(parsed, "option '%s' is for one function, but there are more%s", option,
+                   strcmp(option, "--name") == 0 ? "; see --prefix" : "");
+}
+
+static tool_exit add_file(compile *c, const char *path) {
+  unsigned char *text;
+  size_t len;
+  char *entries = NULL;
+  tool_exit code = file_read(path, &text, &len);
+  if (code != TOOL_DONE) return code;
+  c->j.path = strcmp(path, "-") == 0 ? "<stdin>" : path;
+  code = job_report(&c->j, atr_module_entries(c->j.context, c->j.path, (const char *)text, (int64_t)len, &entries));
+  int count = code == TOOL_DONE ? count_lines(entries) : 0;
+  if (code == TOOL_DONE) code = check_single(c, count);
+  if (code == TOOL_DONE && count == 1) code = add_entry(c, (const char *)text, len, NULL);
+  for (char *name = entries, *end; count > 1 && code == TOOL_DONE && *name != 0; name = end + 1) {
+    end = strchr(name, '\n');
+    *end = 0;
+    code = add_entry(c, (const char *)text, len, name);
+  }
+  if (entries != NULL) atr_string_free(c->j.context, entries);
+  free(text);
+  return code;
+}
+
+static tool_exit make_object(compile *c) {
+  const args *a = c->parsed;
+  atr_object_options options = {.size = sizeof options,
+                                .triple = a->values[OPTION_TRIPLE],
+                                .cpus = a->values[OPTION_CPUS],
+                                .features = a->values[OPTION_FEATURES],
+                                .prefix = a->values[OPTION_PREFIX],
+                                .cpu_variable = a->values[OPTION_CPU_VARIABLE],
+                                .selftest = args_has(a, OPTION_SELFTEST),
+                                .unwind = args_has(a, OPTION_UNWIND)};
+  tool_exit code = job_open(&c->j, a, NULL, 1);
+  c->j.path = a->files[0];
+  if (code == TOOL_DONE) code = job_report(&c->j, atr_object_create(c->j.context, &options, &c->object));
+  for (int i = 0; i < a->file_count && code == TOOL_DONE; i++) code = add_file(c, a->files[i]);
+  return code;
+}
+
+/* ---- output */
+
+/* What is written: the main file and, unless its path is NULL, the header. */
+typedef struct products {
+  const char *path;
+  char *header_path, *bytes, *header; /* bytes, header: the context's */
+  unsigned char *linked;              /* instead of bytes */
+  size_t len, header_len;
+} products;
+
+static tool_exit write_products(const products *p) {
+  output outputs[2];
+  const void *bytes[2] = {p->linked != NULL ? (const void *)p->linked : p->bytes, p->header};
+  const char *paths[2] = {p->path, p->header_path};
+  size_t lens[2] = {p->len, p->header_len};
+  int opened = 0, wanted = p->header_path != NULL ? 2 : 1;
+  tool_exit code = TOOL_DONE;
+  for (; opened < wanted && code == TOOL_DONE; opened++) {
+    code = output_open(&outputs[opened], paths[opened]);
+    if (code != TOOL_DONE) break;
+    code = output_write(&outputs[opened], bytes[opened], lens[opened]);
+    if (code == TOOL_DONE) code = output_sync(&outputs[opened]);
+  }
+  for (int i = 0; i < opened && code == TOOL_DONE; i++) code = output_rename(&outputs[i]);
+  for (int i = 0; i < opened; i++) output_abandon(&outputs[i]);
+  return code;
+}
+
+static tool_exit make_products(compile *c, const struct emit_row *row, products *p) {
+  tool_exit code = job_report(&c->j, atr_object_emit(c->object, row->kind, &p->bytes, &p->len));
+  if (code == TOOL_DONE && p->header_path != NULL)
+    code = job_report(&c->j, atr_object_emit(c->object, ATR_EMIT_HEADER, &p->header, &p->header_len));
+  if (code == TOOL_DONE && row->link != LINK_NONE)
+    code = link_object(row->link, c->parsed->values[OPTION_TRIPLE], p->path, p->bytes, p->len, &p->linked, &p->len);
+  return code == TOOL_DONE ? write_products(p) : code;
+}
+
+/* Where the header goes; NULL in *out: nowhere. */
+static tool_exit choose_header(const args *parsed, const struct emit_row *row, const char *path, char **out) {
+  if (!row->has_header || strcmp(path, "-") == 0) return TOOL_DONE;
+  *out = header_path(path);
+  if (*out == NULL) return report_out_of_memory();
+  if (strcmp(*out, path) == 0) return args_fail(parsed, "the object and its header cannot both be '%s'", path);
+  return TOOL_DONE;
 }
 
 tool_exit cmd_compile(const args *parsed) {
   const char *path = args_has(parsed, OPTION_OUTPUT_TEXT) ? parsed->values[OPTION_OUTPUT_TEXT] : "-";
-  job j = {.parsed = parsed};
-  atr_emit_kind kind = ATR_EMIT_NEST;
-  atr_compile_options options;
-  char *bytes = NULL;
-  size_t len;
-  tool_exit code = select_kind(parsed, path, &kind);
-  if (code == TOOL_DONE && kind == ATR_EMIT_OBJ && strcmp(path, "-") == 0 && isatty(STDOUT_FILENO)) {
+  const struct emit_row *row = NULL;
+  compile c = {.parsed = parsed, .j = {.parsed = parsed}};
+  products p = {.path = path};
+  tool_exit code = select_kind(parsed, path, &row);
+  if (code == TOOL_DONE && row->kind == ATR_EMIT_OBJ && strcmp(path, "-") == 0 && isatty(STDOUT_FILENO))
     code = args_fail(parsed, "object code is not for a terminal; give -o FILE");
-  }
-  if (code == TOOL_DONE) code = job_open(&j, parsed, parsed->files[0], 1);
-  if (code == TOOL_DONE) code = job_compile_options(&j, &options);
-  if (code == TOOL_DONE) code = job_report(&j, atr_emit(j.context, j.module, &options, kind, &bytes, &len));
-  if (code == TOOL_DONE) code = file_write(path, bytes, len);
-  if (bytes != NULL) atr_string_free(j.context, bytes);
-  job_fini(&j);
+  if (code == TOOL_DONE) code = choose_header(parsed, row, path, &p.header_path);
+  if (code == TOOL_DONE) code = make_object(&c);
+  if (code == TOOL_DONE) code = make_products(&c, row, &p);
+  if (p.bytes != NULL) atr_string_free(c.j.context, p.bytes);
+  if (p.header != NULL) atr_string_free(c.j.context, p.header);
+  free(p.linked);
+  free(p.header_path);
+  atr_object_destroy(c.object);
+  job_fini(&c.j);
   return code;
 }

@@ -115,14 +115,18 @@ ATR_API int64_t atr_shape_bytes(const atr_shape *shape);
  * the context. LLVM, which does the code generation, has its own memory. */
 typedef void *(*atr_realloc_fn)(void *user, void *old, size_t old_size, size_t new_size);
 
+/* The next two are in the headers of ahead-of-time objects as well, so the layout is fixed. */
+#ifndef ATR_HOST_DEFINED
+#define ATR_HOST_DEFINED
 /* Runs body(arg, i) for every i in [0, n), in any order and on any threads, and returns when all are done. */
 typedef void (*atr_parallel_for_fn)(void *user, int64_t n, void (*body)(void *arg, int64_t i), void *arg);
 
-/* What a compiled kernel gets from its caller. The layout is fixed: ahead-of-time objects use it too. */
+/* What a compiled kernel gets from its caller. */
 typedef struct atr_host {
   void *user;
   atr_parallel_for_fn parallel_for; /* NULL: serial */
 } atr_host;
+#endif
 
 typedef struct atr_context_options {
   size_t size;
@@ -152,6 +156,17 @@ typedef struct atr_module atr_module;
  * NULL. len -1: NUL-terminated. The module keeps its own copy of the text. */
 ATR_API ATR_CHECK_RESULT atr_status atr_module_parse(atr_context *context, const char *name, const char *text, int64_t len, atr_module **out);
 ATR_API void atr_module_destroy(atr_module *module);
+
+/* A text may hold several computations that can be compiled by themselves: HLO's ENTRY and every computation that no other one
+ * calls; StableHLO's @main and other public functions. *out: their names, one a line; the one that atr_module_parse takes comes
+ * first (StableHLO with several public functions and no @main has none). */
+ATR_API ATR_CHECK_RESULT atr_status atr_module_entries(atr_context *context, const char *name, const char *text, int64_t len, char **out);
+/* The module of one of them. It has the name of its computation, or that of the text's module if atr_module_parse takes it too. */
+ATR_API ATR_CHECK_RESULT atr_status atr_module_parse_entry(atr_context *context, const char *name, const char *text, int64_t len, const char *entry, atr_module **out);
+
+/* A copy of the module in which `parameter` is a constant with these elements, which lie in the layout of its shape; the parameters
+ * behind it move down by one. What depends on it alone is then done when compiling, such as packing weights. */
+ATR_API ATR_CHECK_RESULT atr_status atr_module_bind(atr_context *context, const atr_module *module, int32_t parameter, const void *data, atr_module **out);
 
 ATR_API int32_t atr_module_parameter_count(const atr_module *module);
 ATR_API int32_t atr_module_result_count(const atr_module *module);
@@ -311,13 +326,49 @@ ATR_API const atr_shape *atr_builder_shape(const atr_builder *builder, atr_value
 
 /* ---- 4. emission and targets ------------------------------------------------------------------- */
 
-typedef enum atr_emit_kind { ATR_EMIT_NEST = 0, ATR_EMIT_LLVM, ATR_EMIT_ASM, ATR_EMIT_OBJ } atr_emit_kind;
+typedef enum atr_emit_kind { ATR_EMIT_NEST = 0, ATR_EMIT_LLVM, ATR_EMIT_ASM, ATR_EMIT_OBJ, ATR_EMIT_HEADER } atr_emit_kind;
 
-/* Compiles without loading. *out holds *len bytes (a NUL follows); free it with atr_string_free. */
+/* Compiles one function without loading it, for one CPU. *out holds *len bytes (a NUL follows); free it with atr_string_free.
+ * What depends on literals alone is worked out now and becomes data. */
 ATR_API ATR_CHECK_RESULT atr_status atr_emit(atr_context *context, const atr_module *module, const atr_compile_options *options, atr_emit_kind kind, char **out, size_t *len);
 
-/* Reads a module in nest form (as --emit=nest and dumps write it), verifies it and prints it again: the identity for what we
- * printed. */
+/* Several functions for several CPUs as one object, which depends on nothing but memcpy, memmove and memset (doc/aot.md):
+ *
+ *     int NAME(const void *const *args, void *const *results, void *scratch, const atr_host *host);
+ *     int NAME_prepack(const void *const *args, void *packed, const atr_host *host);      where constant parameters are packed
+ *     int NAME_selftest(void *memory, const atr_host *host);                              where asked for
+ *
+ * The bytes depend on modules, options and the version of the library alone, unless cpus is "native". */
+typedef struct atr_object_options {
+  size_t size;
+  const char *triple;   /* LLVM target triple; NULL: this machine's */
+  /* Names of CPUs, as "x86-64-v3,sapphirerapids". With more than one, which x86-64 alone can have, the best that the machine has is
+   * picked at the first call, and ATR_UNSUPPORTED's number is returned where it has none. NULL: x86-64-v2,x86-64-v3,x86-64-v4 on
+   * x86-64, elsewhere the architecture's base. "native": this machine alone. */
+  const char *cpus;
+  const char *features; /* added to each CPU's: "+avx512vnni,-fma" */
+  const char *prefix;   /* in front of every function's name */
+  /* Environment variable that names one of several CPUs to be used, if the machine has it; the object then calls getenv too.
+   * NULL: none. */
+  const char *cpu_variable;
+  int32_t selftest; /* 1: with NAME_selftest, which compares with plain loops */
+  int32_t unwind;   /* 1: with unwind tables */
+} atr_object_options;
+
+typedef struct atr_object atr_object;
+
+/* options may be NULL. Destroy the object before its context. */
+ATR_API ATR_CHECK_RESULT atr_status atr_object_create(atr_context *context, const atr_object_options *options, atr_object **out);
+ATR_API void atr_object_destroy(atr_object *object);
+/* Compiles the module into a function of the object; it may be destroyed afterwards. cpu, features and triple of the options must be
+ * NULL. Names that collide with those of an earlier function are ATR_INVALID_ARGUMENT. After an error the object is as before. */
+ATR_API ATR_CHECK_RESULT atr_status atr_object_add(atr_object *object, const atr_module *module, const atr_compile_options *options);
+/* The functions so far as one object, listing or C header (for C99 and C++11). As atr_emit's, *out is freed by atr_string_free. An
+ * object that would need more than it may is ATR_UNSUPPORTED, naming the symbol. */
+ATR_API ATR_CHECK_RESULT atr_status atr_object_emit(atr_object *object, atr_emit_kind kind, char **out, size_t *len);
+
+/* Reads programs in nest form (as --emit=nest and dumps write them), verifies them and prints them again: the identity for what
+ * we printed. */
 ATR_API ATR_CHECK_RESULT atr_status atr_nest_check(atr_context *context, const char *name, const char *text, int64_t len, char **out);
 
 /* A table of the target rows with vector width, registers and native dot products; the row that `options` selects is marked. */

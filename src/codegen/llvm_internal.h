@@ -4,6 +4,7 @@
  *   llvm_loops.c    the loop tree                                llvm_value.c   arithmetic and conversions of every dtype
  *   llvm_tile.c     accumulators, multiply-accumulate, epilogue  llvm_math.c    exp, tanh, logistic
  *   llvm_target.c   target machines, optimisation, output        llvm_math_complex.c   the same and abs, of complex numbers
+ *   llvm_dispatch.c which CPU's copy is called                   llvm_selftest.c       NAME_selftest
  */
 #ifndef ATR_CODEGEN_LLVM_INTERNAL_H
 #define ATR_CODEGEN_LLVM_INTERNAL_H
@@ -49,10 +50,31 @@ typedef struct atr_run { /* neighbouring elements already loaded in this block *
   LLVMValueRef value;
 } atr_run;
 
+/* Constants of a module: equal bytes are there once, also where several copies use them. */
+typedef struct atr_data {
+  const void *bytes;
+  size_t size;
+  LLVMValueRef global;
+} atr_data;
+
+typedef struct atr_data_list {
+  atr_data *items;
+  int count, capacity;
+} atr_data_list;
+
+/* What is emitted for one program. */
+typedef struct atr_entries_of {
+  LLVMValueRef kernel, prepack; /* prepack NULL: nothing is packed */
+} atr_entries_of;
+
 typedef struct atr_emitter {
   atr_work *work;
   const atr_program *program;
   const atr_target *target;
+  const char *cpu;  /* which of several CPUs, in names of what only it uses; NULL: there is one */
+  const char *tune; /* CPU to tune for; NULL: the target's */
+  bool unwind;      /* with unwind tables */
+  atr_data_list *data;
   int parameter_count;
   LLVMContextRef context;
   LLVMModuleRef module;
@@ -157,8 +179,30 @@ void atr_llvm_loop(atr_emitter *e, LLVMValueRef lo, LLVMValueRef hi, atr_llvm_bo
 void atr_llvm_if(atr_emitter *e, LLVMValueRef condition, void (*then)(atr_emitter *e, void *user), void *user);
 
 /* ---- llvm_module.c */
-void atr_llvm_build_module(atr_emitter *e, const char *symbol);
+/* The functions of the emitter's program: symbol, symbol_prepack and what they call; hidden where `internal`. */
+atr_entries_of atr_llvm_build_program(atr_emitter *e, const char *symbol, bool internal);
 /* A function without a body, with what the target asks of all. */
 LLVMValueRef atr_llvm_function(atr_emitter *e, const char *name, LLVMTypeRef type);
+/* The same with its entry block; the builder stands there and e->function is set. All of `parameters` are pointers, and it returns
+ * i32. */
+LLVMValueRef atr_llvm_begin_entry(atr_emitter *e, const char *name, unsigned parameters);
+LLVMTypeRef atr_llvm_entry_type(atr_emitter *e, unsigned parameters);
+/* Bytes in read-only memory, aligned as scratch is. */
+LLVMValueRef atr_llvm_data(atr_emitter *e, const void *bytes, size_t size);
+LLVMValueRef atr_llvm_element(atr_emitter *e, LLVMTypeRef type, LLVMValueRef base, int64_t i);
+
+/* ---- llvm_dispatch.c */
+/* i32 atrous.choose(): 1 and up, the number of the first CPU whose needs the machine meets; cpu_count + 1: there is none. The
+ * choice is made once and kept in the only variable of the object. */
+LLVMValueRef atr_llvm_build_choose(atr_emitter *e, const atr_llvm_object *object);
+/* symbol(parameters) calls copies[chosen] with its own arguments and returns what that does. NULL copies return 0; `none` is
+ * returned where the machine has none of the CPUs. */
+void atr_llvm_build_dispatch(atr_emitter *e, const char *symbol, unsigned parameters, LLVMValueRef choose,
+                             const LLVMValueRef *copies, int count, int none);
+
+/* ---- llvm_selftest.c */
+/* symbol(memory, host), for the programs of a copy and their functions. */
+LLVMValueRef atr_llvm_build_selftest(atr_emitter *e, const char *symbol, const atr_module *module, const atr_llvm_copy *copy,
+                                     const atr_entries_of *main, const atr_entries_of *reference);
 
 #endif

@@ -291,10 +291,11 @@ static atr_vec emit_inline(atr_emitter *e, atr_op op, atr_vec z) {
   return (atr_vec){LLVMBuildFPTrunc(e->b, y.re, type, ""), y.im != NULL ? LLVMBuildFPTrunc(e->b, y.im, type, "") : NULL};
 }
 
-/* The function for such vectors, made at its first use: {re, im} from re and im. */
+/* The function for such vectors on this CPU, made at its first use: {re, im} from re and im. */
 static value shared_function(atr_emitter *e, atr_op op, LLVMTypeRef type, LLVMTypeRef signature) {
-  const char *name = atr_arena_printf(e->work->arena, "%s.%s.%d", atr_op_name(op),
-                                      LLVMGetElementType(type) == e->f64 ? "c128" : "c64", e->lanes);
+  const char *name = atr_arena_printf(e->work->arena, "%s.%s.%d%s%s", atr_op_name(op),
+                                      LLVMGetElementType(type) == e->f64 ? "c128" : "c64", e->lanes, e->cpu != NULL ? "." : "",
+                                      e->cpu != NULL ? e->cpu : "");
   value f = LLVMGetNamedFunction(e->module, name);
   if (f != NULL) return f;
   LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);

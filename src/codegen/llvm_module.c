@@ -20,25 +20,32 @@ static LLVMTypeRef env_type(atr_emitter *e) {
   return LLVMStructTypeInContext(e->context, fields, ENV_FIELDS, 0);
 }
 
-static LLVMValueRef element_address(atr_emitter *e, LLVMTypeRef type, LLVMValueRef base, int64_t i) {
+LLVMValueRef atr_llvm_element(atr_emitter *e, LLVMTypeRef type, LLVMValueRef base, int64_t i) {
   LLVMValueRef index = atr_llvm_i64(e, i);
   return i == 0 ? base : LLVMBuildGEP2(e->b, type, base, &index, 1, "");
 }
 
 static LLVMValueRef load_pointer(atr_emitter *e, LLVMValueRef table, int64_t i, const char *name) {
-  return LLVMBuildLoad2(e->b, e->ptr, element_address(e, e->ptr, table, i), name);
+  return LLVMBuildLoad2(e->b, e->ptr, atr_llvm_element(e, e->ptr, table, i), name);
 }
 
-static LLVMValueRef global_constant(atr_emitter *e, const atr_buffer *buffer) {
-  size_t bytes = (size_t)buffer->elements * atr_dtype_size(buffer->dtype);
-  LLVMValueRef data = LLVMConstStringInContext(e->context, buffer->data, (unsigned)bytes, 1);
+LLVMValueRef atr_llvm_data(atr_emitter *e, const void *bytes, size_t size) {
+  for (int i = 0; i < e->data->count; i++)
+    if (e->data->items[i].size == size && memcmp(e->data->items[i].bytes, bytes, size) == 0) return e->data->items[i].global;
+  LLVMValueRef data = LLVMConstStringInContext(e->context, bytes, (unsigned)size, 1);
   LLVMValueRef global = LLVMAddGlobal(e->module, LLVMTypeOf(data), "constant.data"); /* never a kernel's name */
   LLVMSetInitializer(global, data);
   LLVMSetGlobalConstant(global, 1);
   LLVMSetLinkage(global, LLVMPrivateLinkage);
   LLVMSetUnnamedAddress(global, LLVMGlobalUnnamedAddr);
   LLVMSetAlignment(global, ATR_SCRATCH_ALIGNMENT);
+  ATR_RESERVE(e->work->arena, e->data->items, e->data->count, e->data->capacity);
+  e->data->items[e->data->count++] = (atr_data){bytes, size, global};
   return global;
+}
+
+static LLVMValueRef global_constant(atr_emitter *e, const atr_buffer *buffer) {
+  return atr_llvm_data(e, buffer->data, (size_t)buffer->elements * atr_dtype_size(buffer->dtype));
 }
 
 /* Address of a buffer in the current function. */
@@ -47,8 +54,8 @@ static LLVMValueRef buffer_base(atr_emitter *e, int number) {
   switch (buffer->kind) {
   case ATR_BUFFER_ARG: return load_pointer(e, load_pointer(e, e->env, ENV_ARGS, "args"), buffer->number, buffer->name);
   case ATR_BUFFER_RESULT: return load_pointer(e, load_pointer(e, e->env, ENV_RESULTS, "results"), buffer->number, buffer->name);
-  case ATR_BUFFER_TEMP: return element_address(e, e->i8, load_pointer(e, e->env, ENV_SCRATCH, "scratch"), buffer->offset);
-  case ATR_BUFFER_PACKED: return element_address(e, e->i8, load_pointer(e, e->env, ENV_PACKED, "packed"), buffer->offset);
+  case ATR_BUFFER_TEMP: return atr_llvm_element(e, e->i8, load_pointer(e, e->env, ENV_SCRATCH, "scratch"), buffer->offset);
+  case ATR_BUFFER_PACKED: return atr_llvm_element(e, e->i8, load_pointer(e, e->env, ENV_PACKED, "packed"), buffer->offset);
   case ATR_BUFFER_CONSTANT: break;
   }
   if (e->constants[number] == NULL) e->constants[number] = global_constant(e, buffer);
@@ -122,23 +129,29 @@ static void set_prefix(atr_emitter *e, LLVMValueRef function) {
 #endif
 }
 
+static void add_flag(atr_emitter *e, LLVMValueRef function, const char *name, uint64_t value) {
+  unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+  LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+                          LLVMCreateEnumAttribute(e->context, kind, value));
+}
+
+static void add_word(atr_emitter *e, LLVMValueRef function, const char *name, const char *value) {
+  LLVMAttributeRef word = LLVMCreateStringAttribute(e->context, name, (unsigned)strlen(name), value, (unsigned)strlen(value));
+  LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, word);
+}
+
+enum { UNWIND_ANYWHERE = 2 }; /* uwtable's value for tables that hold at every instruction */
+
 LLVMValueRef atr_llvm_function(atr_emitter *e, const char *name, LLVMTypeRef type) {
   LLVMValueRef f = LLVMAddFunction(e->module, name, type);
   set_prefix(e, f);
-  LLVMAttributeRef nounwind = LLVMCreateEnumAttribute(e->context, LLVMGetEnumAttributeKindForName("nounwind", 8), 0);
-  LLVMAddAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, nounwind);
-  LLVMAttributeRef cpu = LLVMCreateStringAttribute(e->context, "target-cpu", 10, e->target->cpu,
-                                                   (unsigned)strlen(e->target->cpu));
-  LLVMAddAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, cpu);
-  if (e->target->features[0] != '\0') {
-    LLVMAttributeRef features = LLVMCreateStringAttribute(e->context, "target-features", 15, e->target->features,
-                                                          (unsigned)strlen(e->target->features));
-    LLVMAddAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, features);
-  }
+  add_flag(e, f, "nounwind", 0);
+  if (e->unwind) add_flag(e, f, "uwtable", UNWIND_ANYWHERE);
+  add_word(e, f, "target-cpu", e->target->cpu);
+  if (e->tune != NULL) add_word(e, f, "tune-cpu", e->tune);
+  if (e->target->features[0] != '\0') add_word(e, f, "target-features", e->target->features);
   /* wide vectors where the row says so: LLVM prefers 256 bits on some CPUs with 512 */
-  const char *width = atr_arena_printf(e->work->arena, "%d", e->target->row->vector_bits);
-  LLVMAttributeRef prefer = LLVMCreateStringAttribute(e->context, "prefer-vector-width", 19, width, (unsigned)strlen(width));
-  LLVMAddAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, prefer);
+  add_word(e, f, "prefer-vector-width", atr_arena_printf(e->work->arena, "%d", e->target->row->vector_bits));
   return f;
 }
 
@@ -149,8 +162,7 @@ static LLVMValueRef emit_nest(atr_emitter *e, const atr_nest *nest, const char *
   describe_dims(e);
   e->function = atr_llvm_function(e, atr_arena_printf(e->work->arena, "%s.%s.task", symbol, nest->name), task_type(e));
   LLVMSetLinkage(e->function, LLVMInternalLinkage);
-  LLVMAttributeRef noinline_attribute = LLVMCreateEnumAttribute(e->context, LLVMGetEnumAttributeKindForName("noinline", 8), 0);
-  LLVMAddAttributeAtIndex(e->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, noinline_attribute);
+  add_flag(e, e->function, "noinline", 0);
   e->env = LLVMGetParam(e->function, 0);
   LLVMPositionBuilderAtEnd(e->b, atr_llvm_block(e, "entry"));
   memset(e->base, 0, sizeof *e->base * (size_t)e->program->buffer_count);
@@ -238,7 +250,7 @@ static void call_group(atr_emitter *e, void *user, LLVMValueRef part) {
 static void emit_entry(atr_emitter *e, bool prepack, LLVMValueRef function, LLVMValueRef *pointers, LLVMValueRef host,
                        LLVMValueRef *tasks) {
   entry to = {.tasks = tasks, .env = LLVMBuildAlloca(e->b, env_type(e), "env"), .prepack = prepack};
-  for (int i = 0; i < ENV_PART; i++) LLVMBuildStore(e->b, pointers[i], element_address(e, e->ptr, to.env, i));
+  for (int i = 0; i < ENV_PART; i++) LLVMBuildStore(e->b, pointers[i], atr_llvm_element(e, e->ptr, to.env, i));
   e->function = function;
   load_host(e, host, &to.user, &to.parallel_for);
   for (to.first = 0; to.first < e->program->nest_count; to.first = to.last + 1) {
@@ -250,26 +262,36 @@ static void emit_entry(atr_emitter *e, bool prepack, LLVMValueRef function, LLVM
   LLVMBuildRet(e->b, LLVMConstInt(e->i32, 0, 0));
 }
 
-static LLVMValueRef begin_entry(atr_emitter *e, const char *name, unsigned parameters) {
-  LLVMTypeRef types[4] = {e->ptr, e->ptr, e->ptr, e->ptr};
-  LLVMValueRef f = atr_llvm_function(e, name, LLVMFunctionType(e->i32, types, parameters, 0));
-  e->function = f;
+LLVMTypeRef atr_llvm_entry_type(atr_emitter *e, unsigned parameters) {
+  return LLVMFunctionType(e->i32, (LLVMTypeRef[]){e->ptr, e->ptr, e->ptr, e->ptr}, parameters, 0);
+}
+
+LLVMValueRef atr_llvm_begin_entry(atr_emitter *e, const char *name, unsigned parameters) {
+  e->function = atr_llvm_function(e, name, atr_llvm_entry_type(e, parameters));
   LLVMPositionBuilderAtEnd(e->b, atr_llvm_block(e, "entry"));
+  return e->function;
+}
+
+static LLVMValueRef begin_entry(atr_emitter *e, const char *name, unsigned parameters, bool internal) {
+  LLVMValueRef f = atr_llvm_begin_entry(e, name, parameters);
+  if (internal) LLVMSetLinkage(f, LLVMInternalLinkage);
   return f;
 }
 
-void atr_llvm_build_module(atr_emitter *e, const char *symbol) {
+atr_entries_of atr_llvm_build_program(atr_emitter *e, const char *symbol, bool internal) {
   LLVMValueRef *tasks = ATR_NEW_ARRAY(e->work->arena, LLVMValueRef, e->program->nest_count + 1), null = LLVMConstNull(e->ptr);
   e->constants = ATR_NEW_ARRAY(e->work->arena, LLVMValueRef, e->program->buffer_count + 1);
   e->base = ATR_NEW_ARRAY(e->work->arena, LLVMValueRef, e->program->buffer_count + 1);
   make_scopes(e);
   for (int n = 0; n < e->program->nest_count; n++)
     if (e->program->nests[n]->tree != NULL) tasks[n] = emit_nest(e, e->program->nests[n], symbol);
-  LLVMValueRef f = begin_entry(e, symbol, 4), packed = null;
+  LLVMValueRef f = begin_entry(e, symbol, 4, internal), packed = null;
+  atr_entries_of entries = {.kernel = f};
   if (e->program->packed_bytes > 0) packed = load_pointer(e, LLVMGetParam(f, 0), e->parameter_count, "packed");
   emit_entry(e, false, f, (LLVMValueRef[]){LLVMGetParam(f, 0), LLVMGetParam(f, 1), LLVMGetParam(f, 2), packed},
              LLVMGetParam(f, 3), tasks);
-  if (e->program->packed_bytes == 0) return;
-  f = begin_entry(e, atr_arena_printf(e->work->arena, "%s_prepack", symbol), 3);
+  if (e->program->packed_bytes == 0) return entries;
+  entries.prepack = f = begin_entry(e, atr_arena_printf(e->work->arena, "%s_prepack", symbol), 3, internal);
   emit_entry(e, true, f, (LLVMValueRef[]){LLVMGetParam(f, 0), null, null, LLVMGetParam(f, 1)}, LLVMGetParam(f, 2), tasks);
+  return entries;
 }

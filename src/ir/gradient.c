@@ -159,30 +159,6 @@ static atr_id result_of(atr_gradient *grad, const atr_inst *parameter, atr_id g)
 
 /* ---- what is kept */
 
-static void *copy_of(atr_arena *arena, const void *data, int64_t count, size_t size) {
-  return atr_arena_grow(arena, data, (size_t)count * size, (size_t)count * size);
-}
-
-/* Attributes that belong to the old module or the draft, once more. */
-static void own_attributes(atr_arena *arena, const atr_module *module, atr_inst *inst) {
-  int rank = inst->operand_count > 0 ? atr_operand(module, inst, 0)->shape.rank : 0;
-  switch ((int)inst->op) { /* the others have none, or a number */
-  case ATR_OP_CONSTANT: inst->u.literal = copy_of(arena, inst->u.literal, atr_shape_bytes(&inst->shape), 1); break;
-  case ATR_OP_CONVOLUTION:
-  case ATR_OP_LOCAL_CONVOLUTION:
-  case ATR_OP_LOCAL_DATA_GRADIENT:
-  case ATR_OP_LOCAL_WEIGHT_GRADIENT: inst->u.conv = copy_of(arena, inst->u.conv, 1, sizeof *inst->u.conv); break;
-  case ATR_OP_PAD: inst->u.pad = copy_of(arena, inst->u.pad, rank, sizeof *inst->u.pad); break;
-  case ATR_OP_SLICE: inst->u.slice = copy_of(arena, inst->u.slice, rank, sizeof *inst->u.slice); break;
-  case ATR_OP_REDUCE:
-  case ATR_OP_REVERSE:
-  case ATR_OP_BROADCAST:
-  case ATR_OP_TRANSPOSE:
-  case ATR_OP_CONCATENATE:
-  case ATR_OP_IOTA: inst->u.dims.dims = copy_of(arena, inst->u.dims.dims, inst->u.dims.count, sizeof *inst->u.dims.dims); break;
-  }
-}
-
 /* The draft without what `result` does not need. */
 static atr_module *keep_needed(atr_gradient *grad, atr_id result) {
   const atr_module *draft = grad->to;
@@ -198,10 +174,10 @@ static atr_module *keep_needed(atr_gradient *grad, atr_id result) {
   for (atr_id id = 1; id <= draft->count; id++) {
     if (!needed[id] || draft->insts[id].op == ATR_OP_PARAMETER) continue;
     atr_inst inst = draft->insts[id];
-    own_attributes(grad->work->arena, draft, &inst);
+    atr_inst_own_attributes(grad->work->arena, draft, &inst);
     renamed[id] = add_renamed(module, &inst, renamed);
   }
-  module->results = copy_of(grad->work->arena, &renamed[result], 1, sizeof *renamed);
+  module->results = atr_arena_grow(grad->work->arena, &renamed[result], sizeof *renamed, sizeof *renamed);
   module->result_count = 1;
   return module;
 }

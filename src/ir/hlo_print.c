@@ -220,19 +220,27 @@ static void print_attributes(atr_text *text, const atr_module *module, const atr
 
 /* ---- instructions and the module */
 
-void atr_hlo_print_inst(atr_text *text, const atr_module *module, const atr_inst *inst) {
+enum { BRIEF_ELEMENTS = 8 };
+
+static void print_inst(atr_text *text, const atr_module *module, const atr_inst *inst, bool brief) {
+  bool whole = !brief || (inst->op == ATR_OP_CONSTANT && atr_shape_elements(&inst->shape) <= BRIEF_ELEMENTS);
   print_name(text, inst->name);
   atr_text_puts(text, " = ");
   atr_shape_print(text, &inst->shape, false);
   atr_text_printf(text, " %s(", atr_op_target(inst->op) != NULL ? "custom-call" : atr_op_name(inst->op));
   if (inst->op == ATR_OP_PARAMETER) atr_text_printf(text, "%lld", (long long)inst->u.parameter);
-  if (inst->op == ATR_OP_CONSTANT) print_elements(text, &inst->shape, 0, inst->u.literal);
+  if (inst->op == ATR_OP_CONSTANT && whole) print_elements(text, &inst->shape, 0, inst->u.literal);
+  if (inst->op == ATR_OP_CONSTANT && !whole) atr_text_puts(text, "{...}");
   for (int i = 0; i < inst->operand_count; i++) {
     if (i > 0) atr_text_puts(text, ", ");
     print_name(text, atr_operand(module, inst, i)->name);
   }
   atr_text_puts(text, ")");
   print_attributes(text, module, inst);
+}
+
+void atr_hlo_print_inst(atr_text *text, const atr_module *module, const atr_inst *inst) {
+  print_inst(text, module, inst, false);
 }
 
 /* N of "tuple.N" as we write it, 0 for "tuple", `limit` for other names and larger numbers. */
@@ -297,7 +305,7 @@ static void print_hints(atr_text *text, const atr_plan_hints *hints) {
   atr_text_puts(text, "}");
 }
 
-void atr_hlo_print(atr_text *text, const atr_module *module) {
+static void print_module(atr_text *text, const atr_module *module, bool brief) {
   atr_text_puts(text, "HloModule ");
   print_name(text, module->name);
   print_hints(text, &module->hints);
@@ -307,9 +315,12 @@ void atr_hlo_print(atr_text *text, const atr_module *module) {
   for (atr_id id = 1; id <= module->count; id++) {
     bool root = !module->returns_tuple && module->result_count == 1 && module->results[0] == id;
     atr_text_puts(text, root ? "  ROOT " : "  ");
-    atr_hlo_print_inst(text, module, atr_inst_at(module, id));
+    print_inst(text, module, atr_inst_at(module, id), brief);
     atr_text_puts(text, "\n");
   }
   if (module->returns_tuple) print_tuple(text, module);
   atr_text_puts(text, "}\n");
 }
+
+void atr_hlo_print(atr_text *text, const atr_module *module) { print_module(text, module, false); }
+void atr_hlo_print_brief(atr_text *text, const atr_module *module) { print_module(text, module, true); }

@@ -638,12 +638,50 @@ static atr_status skip_debug_block(atr_hlo_reader *r) {
   return ATR_OK;
 }
 
-atr_status atr_hlo_read(atr_work *work, atr_module **out) {
-  atr_hlo_reader reader = {.work = work}, *r = &reader;
+static atr_status read_text(atr_work *work, atr_hlo_reader *r) {
+  *r = (atr_hlo_reader){.work = work};
   ATR_TRY(atr_lexer_init(work, &r->lexer));
   ATR_TRY(read_header(r));
   while (atr_hlo_token(r)->kind != ATR_TOKEN_END) ATR_TRY(at_debug_block(r) ? skip_debug_block(r) : read_computation(r));
   if (r->comp_count == 0) return atr_hlo_expected(r, "a computation");
-  ATR_TRY(resolve_callees(r));
-  return atr_hlo_inline(r, out);
+  return resolve_callees(r);
+}
+
+atr_status atr_hlo_read(atr_work *work, atr_module **out) {
+  atr_hlo_reader reader;
+  ATR_TRY(read_text(work, &reader));
+  return atr_hlo_inline(&reader, out);
+}
+
+atr_status atr_hlo_read_entry(atr_work *work, const char *entry, atr_module **out) {
+  atr_hlo_reader reader;
+  ATR_TRY(read_text(work, &reader));
+  const uint32_t *found = atr_hlo_names_find(&reader.comp_names, entry, strlen(entry));
+  if (found == NULL)
+    return atr_fail(work, ATR_NOWHERE, ATR_INVALID_ARGUMENT, "there is no computation '%.*s'", ATR_CLIP(entry, strlen(entry)));
+  if (*found != reader.entry) { /* the module's name and the caller's layouts belong to the other one */
+    reader.entry = *found;
+    reader.module_name = reader.comps[*found].name;
+    reader.has_entry_layout = false;
+  }
+  return atr_hlo_inline(&reader, out);
+}
+
+static void add_entry(atr_hlo_reader *r, uint32_t comp, atr_entries *out) {
+  ATR_RESERVE(r->work->arena, out->names, out->count, out->capacity);
+  out->names[out->count++] = r->comps[comp].name;
+}
+
+atr_status atr_hlo_entries(atr_work *work, atr_entries *out) {
+  atr_hlo_reader reader, *r = &reader;
+  *out = (atr_entries){.has_default = true};
+  ATR_TRY(read_text(work, r));
+  bool *called = ATR_NEW_ARRAY(work->arena, bool, r->comp_count);
+  for (uint32_t c = 0; c < r->comp_count; c++)
+    for (uint32_t i = 0; i < r->comps[c].count; i++)
+      if (has_callee(&r->comps[c].nodes[i])) called[r->comps[c].nodes[i].callee] = true;
+  add_entry(r, r->entry, out);
+  for (uint32_t c = 0; c < r->comp_count; c++)
+    if (!called[c] && c != r->entry) add_entry(r, c, out);
+  return ATR_OK;
 }

@@ -148,6 +148,8 @@ atr_module *atr_module_new(atr_arena *arena, const char *name);
 atr_id atr_module_add(atr_module *module, const atr_inst *inst);
 static inline const atr_inst *atr_inst_at(const atr_module *module, atr_id id) { return &module->insts[id]; }
 static inline const atr_inst *atr_operand(const atr_module *module, const atr_inst *inst, int i) { return &module->insts[inst->operands[i]]; }
+/* Gives an instruction that was copied from `module` attributes of its own: literal, window, lists of dimensions. */
+void atr_inst_own_attributes(atr_arena *arena, const atr_module *module, atr_inst *inst);
 /* Is dimension d in the list of REVERSE, REDUCE, ...? */
 bool atr_inst_names_dim(const atr_inst *inst, int d);
 atr_span atr_inst_span(const atr_inst *inst, atr_attr attr); /* the attribute's place, else the instruction's */
@@ -179,14 +181,33 @@ bool atr_conv_output_extent(int64_t input, const atr_window_dim *window, int64_t
 ATR_CHECK_RESULT atr_status atr_verify_module(atr_work *work, const atr_module *module);
 ATR_CHECK_RESULT atr_status atr_verify_inst(atr_work *work, const atr_module *module, const atr_inst *inst);
 
+/* ---- copy.c */
+/* A copy of a verified module in work->arena, text included, that shares nothing with it. parameter >= 0: that parameter is a
+ * constant there with these elements, which lie in the layout of its shape, and those behind it move down by one. */
+ATR_CHECK_RESULT atr_status atr_module_copy(atr_work *work, const atr_module *module, int parameter, const void *data,
+                                            atr_module **out);
+
 /* ---- hlo_read.c, stablehlo_read.c, hlo_print.c */
 /* Reads (without verifying) work->source; the module and all it holds are in work->arena. Missing result shapes are inferred.
  */
 ATR_CHECK_RESULT atr_status atr_hlo_read(atr_work *work, atr_module **out);
 ATR_CHECK_RESULT atr_status atr_stablehlo_read(atr_work *work, atr_module **out);
+/* What a text can be entered at: in HLO the ENTRY and every computation that no other one calls, in StableHLO @main and the
+ * other public functions. */
+typedef struct atr_entries {
+  const char **names;
+  int count, capacity;
+  bool has_default; /* the first one is what the functions above take */
+} atr_entries;
+ATR_CHECK_RESULT atr_status atr_hlo_entries(atr_work *work, atr_entries *out);
+ATR_CHECK_RESULT atr_status atr_stablehlo_entries(atr_work *work, atr_entries *out);
+/* The same from one of these; the module is called like it, or like the text's module if the entry is the default. */
+ATR_CHECK_RESULT atr_status atr_hlo_read_entry(atr_work *work, const char *entry, atr_module **out);
+ATR_CHECK_RESULT atr_status atr_stablehlo_read_entry(atr_work *work, const char *entry, atr_module **out);
 /* True when the text looks like StableHLO (module/func.func/stablehlo.), false for HLO. */
 bool atr_text_is_stablehlo(const char *text, size_t len);
 void atr_hlo_print(atr_text *text, const atr_module *module);
+void atr_hlo_print_brief(atr_text *text, const atr_module *module); /* for people: {...} instead of long literals */
 void atr_hlo_print_inst(atr_text *text, const atr_module *module, const atr_inst *inst);
 
 /* ---- interpret.c: the oracle. args and results in the layouts of their shapes. */

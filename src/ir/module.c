@@ -169,6 +169,29 @@ atr_span atr_inst_span(const atr_inst *inst, atr_attr attr) {
   return inst->span;
 }
 
+static void *copy_of(atr_arena *arena, const void *data, int64_t count, size_t size) {
+  return atr_arena_grow(arena, data, (size_t)count * size, (size_t)count * size);
+}
+
+void atr_inst_own_attributes(atr_arena *arena, const atr_module *module, atr_inst *inst) {
+  int rank = inst->operand_count > 0 ? atr_operand(module, inst, 0)->shape.rank : 0;
+  switch ((int)inst->op) { /* the others have none, or a number */
+  case ATR_OP_CONSTANT: inst->u.literal = copy_of(arena, inst->u.literal, atr_shape_bytes(&inst->shape), 1); break;
+  case ATR_OP_CONVOLUTION:
+  case ATR_OP_LOCAL_CONVOLUTION:
+  case ATR_OP_LOCAL_DATA_GRADIENT:
+  case ATR_OP_LOCAL_WEIGHT_GRADIENT: inst->u.conv = copy_of(arena, inst->u.conv, 1, sizeof *inst->u.conv); break;
+  case ATR_OP_PAD: inst->u.pad = copy_of(arena, inst->u.pad, rank, sizeof *inst->u.pad); break;
+  case ATR_OP_SLICE: inst->u.slice = copy_of(arena, inst->u.slice, rank, sizeof *inst->u.slice); break;
+  case ATR_OP_REDUCE:
+  case ATR_OP_REVERSE:
+  case ATR_OP_BROADCAST:
+  case ATR_OP_TRANSPOSE:
+  case ATR_OP_CONCATENATE:
+  case ATR_OP_IOTA: inst->u.dims.dims = copy_of(arena, inst->u.dims.dims, inst->u.dims.count, sizeof *inst->u.dims.dims); break;
+  }
+}
+
 bool atr_inst_names_dim(const atr_inst *inst, int d) {
   for (int i = 0; i < inst->u.dims.count; i++)
     if (inst->u.dims.dims[i] == d) return true;

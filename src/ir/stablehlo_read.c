@@ -230,22 +230,40 @@ static atr_status functions_find(reader *r, atr_mlir *m) {
   return ATR_OK;
 }
 
-/* @main, else the only public function. */
-static atr_status entry_find(reader *r, atr_mlir *m, function **out) {
+/* @main, else the first public function; NULL: there is none. */
+static function *default_entry(const reader *r) {
   atr_mlir_word main_word = {.text = "main", .len = 4};
   uint32_t entry = atr_mlir_names_get(&r->names, &main_word);
   for (uint32_t i = 0; i < r->count && entry == 0; i++) {
     if (!r->functions[i].is_private) entry = i + 1;
   }
-  if (entry == 0) return atr_fail(r->work, atr_mlir_here(m), ATR_PARSE_ERROR, "the text has no public function");
-  *out = &r->functions[entry - 1];
-  if (atr_mlir_word_is(&(*out)->name, "main")) return ATR_OK;
-  for (uint32_t i = entry; i < r->count; i++) {
-    if (r->functions[i].is_private) continue;
-    return atr_fail(r->work, r->functions[i].name.span, ATR_PARSE_ERROR,
-                    "this is the second public function, and none is '@main'");
-  }
-  return ATR_OK;
+  return entry != 0 ? &r->functions[entry - 1] : NULL;
+}
+
+/* The public function behind this one that makes the choice doubtful; NULL: none. */
+static const function *second_public(const reader *r, const function *first) {
+  if (atr_mlir_word_is(&first->name, "main")) return NULL;
+  for (const function *f = first + 1; f < r->functions + r->count; f++)
+    if (!f->is_private) return f;
+  return NULL;
+}
+
+/* @main, else the only public function. */
+static atr_status entry_find(reader *r, atr_mlir *m, function **out) {
+  *out = default_entry(r);
+  if (*out == NULL) return atr_fail(r->work, atr_mlir_here(m), ATR_PARSE_ERROR, "the text has no public function");
+  const function *second = second_public(r, *out);
+  if (second == NULL) return ATR_OK;
+  return atr_fail(r->work, second->name.span, ATR_PARSE_ERROR, "this is the second public function, and none is '@main'");
+}
+
+/* The public function of this name, or @main. */
+static atr_status entry_named(reader *r, const char *name, function **out) {
+  atr_mlir_word word = {.text = name, .len = (uint32_t)strlen(name)};
+  uint32_t index = atr_mlir_names_get(&r->names, &word);
+  *out = index != 0 ? &r->functions[index - 1] : NULL;
+  if (*out != NULL && (!(*out)->is_private || *out == default_entry(r))) return ATR_OK;
+  return atr_fail(r->work, ATR_NOWHERE, ATR_INVALID_ARGUMENT, "there is no public function '@%.*s'", shown(&word), name);
 }
 
 /* ---- the second walk: bodies */
@@ -524,22 +542,61 @@ static void module_finish(atr_module *module, const atr_mlir_operands *results) 
   module->returns_tuple = results->count != 1;
 }
 
-atr_status atr_stablehlo_read(atr_work *work, atr_module **out) {
+static atr_status text_find(atr_work *work, reader *r, atr_mlir *m) {
   if (work->source == NULL || work->source->text == NULL) return ATR_BUG(work, "no text to read");
   size_t len = work->source->len;
   if (len >= UINT32_MAX) return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "a text of 4 GiB or more is not supported");
-  reader r = {.work = work, .budget = 16 * (int64_t)len + ((int64_t)64 << 20)};
-  atr_mlir m = atr_mlir_make(work);
+  *r = (reader){.work = work, .budget = 16 * (int64_t)len + ((int64_t)64 << 20)};
+  *m = atr_mlir_make(work);
+  return functions_find(r, m);
+}
+
+static atr_status module_read(reader *r, atr_mlir *m, function *entry, const char *name, atr_module **out) {
   atr_mlir_operands results = {0};
+  r->module = atr_module_new(r->work->arena, name);
+  r->module->source = *r->work->source;
+  ATR_TRY(function_read(r, m, entry, NULL, entry->name.span, &results));
+  module_finish(r->module, &results);
+  *out = r->module;
+  return ATR_OK;
+}
+
+static const char *text_name(const reader *r) {
+  return r->module_name.len > 0 ? name_make(r->work->arena, &r->module_name) : "module";
+}
+
+atr_status atr_stablehlo_read(atr_work *work, atr_module **out) {
+  reader r;
+  atr_mlir m;
   function *entry = NULL;
-  ATR_TRY(functions_find(&r, &m));
+  ATR_TRY(text_find(work, &r, &m));
   ATR_TRY(entry_find(&r, &m, &entry));
-  const char *name = r.module_name.len > 0 ? name_make(work->arena, &r.module_name) : "module";
-  r.module = atr_module_new(work->arena, name);
-  r.module->source = *work->source;
-  ATR_TRY(function_read(&r, &m, entry, NULL, entry->name.span, &results));
-  module_finish(r.module, &results);
-  *out = r.module;
+  return module_read(&r, &m, entry, text_name(&r), out);
+}
+
+atr_status atr_stablehlo_read_entry(atr_work *work, const char *name, atr_module **out) {
+  reader r;
+  atr_mlir m;
+  function *entry = NULL;
+  ATR_TRY(text_find(work, &r, &m));
+  ATR_TRY(entry_named(&r, name, &entry));
+  bool is_default = entry == default_entry(&r) && second_public(&r, entry) == NULL;
+  return module_read(&r, &m, entry, is_default ? text_name(&r) : name_make(work->arena, &entry->name), out);
+}
+
+atr_status atr_stablehlo_entries(atr_work *work, atr_entries *out) {
+  reader r;
+  atr_mlir m;
+  ATR_TRY(text_find(work, &r, &m));
+  function *first = default_entry(&r);
+  if (first == NULL) return atr_fail(work, atr_mlir_here(&m), ATR_PARSE_ERROR, "the text has no public function");
+  *out = (atr_entries){.has_default = second_public(&r, first) == NULL};
+  for (uint32_t i = 0; i <= r.count; i++) { /* the first one once more in front of the others */
+    const function *f = i == 0 ? first : &r.functions[i - 1];
+    if (i > 0 && (f->is_private || f == first)) continue;
+    ATR_RESERVE(work->arena, out->names, out->count, out->capacity);
+    out->names[out->count++] = atr_arena_string(work->arena, f->name.text, f->name.len);
+  }
   return ATR_OK;
 }
 

@@ -247,6 +247,8 @@ void atr_nest_print(atr_text *text, const atr_program *program, const atr_nest *
 /* Reads work->source. print(read(print(p))) == print(p). Constants are printed as their buffer's line only, without data: a
  * program with constants that was read back verifies, but the interpreter refuses it. */
 ATR_CHECK_RESULT atr_status atr_program_read(atr_work *work, atr_program **out);
+/* The same for a text of several: reads the one at byte *at and moves *at behind it; NULL behind the last one. */
+ATR_CHECK_RESULT atr_status atr_program_read_next(atr_work *work, size_t *at, atr_program **out);
 
 /* ---- nest_verify.c: every access inside its buffer for every point that is computed; names unique; dims in a legal order of
  * kinds; exprs well-typed; the tree covers every independent point exactly once and every reduced point at most once, and

@@ -334,9 +334,74 @@ static atr_status compute(machine *m, bool has_tree, const atr_node *nodes) {
   return ATR_OK;
 }
 
+/* ---- nests that only copy: addresses move by steps, which is what makes packing megabytes of weights quick */
+
+enum { MAX_COPY_FORMS = 8 };
+
+/* The affine forms of a copy, load, store and guards, and their values at the current point. */
+typedef struct copy_forms {
+  const atr_affine *form[MAX_COPY_FORMS];
+  int64_t at[MAX_COPY_FORMS];
+  int count;
+} copy_forms;
+
+static bool is_copy(const atr_nest *nest) {
+  const atr_expr *e = nest->root > 0 ? &nest->exprs[nest->root] : NULL;
+  return !nest->has_acc && e != NULL && e->kind == ATR_EXPR_LOAD && e->access.index_count == 0 && nest->out.index_count == 0 &&
+         nest->guard_count <= MAX_COPY_FORMS - 2;
+}
+
+static copy_forms copy_begin(const machine *m) {
+  const atr_nest *nest = m->nest;
+  copy_forms f = {.form = {&nest->exprs[nest->root].access.at, &nest->out.at}, .count = 2};
+  for (int g = 0; g < nest->guard_count; g++) f.form[f.count++] = &nest->guards[g].at;
+  for (int k = 0; k < f.count; k++) f.at[k] = atr_affine_at(f.form[k], m->point, nest->dim_count);
+  return f;
+}
+
+/* To the next point of the inner dims, as atr_nest_next_point does. */
+static bool copy_next(machine *m, copy_forms *f) {
+  for (int i = m->inner_count - 1; i >= 0; i--) {
+    int d = m->inner[i];
+    int64_t extent = m->nest->dims[d].extent, steps = ++m->point[d] < extent ? 1 : 1 - extent;
+    for (int k = 0; k < f->count; k++) f->at[k] += steps * f->form[k]->coef[d];
+    if (steps == 1) return true;
+    m->point[d] = 0;
+  }
+  return false;
+}
+
+static atr_status copy_element(const machine *m, const atr_expr *e, int64_t from, int64_t to, bool same) {
+  const atr_access *out = &m->nest->out;
+  const atr_buffer *source = &m->program->buffers[e->access.buffer], *target = &m->program->buffers[out->buffer];
+  if (from < 0 || from >= source->elements) return outside(m, "a load", &e->access, from);
+  if (to < 0 || to >= target->elements) return outside(m, "the store", out, to);
+  size_t size = atr_dtype_size(source->dtype);
+  const char *element = m->memory[e->access.buffer] + from * (int64_t)size;
+  char *place = m->out + to * (int64_t)atr_dtype_size(target->dtype);
+  if (same) memcpy(place, element, size);
+  else atr_scalar_store(target->dtype, place, atr_scalar_convert(source->dtype, e->dtype, atr_scalar_load(source->dtype, element)));
+  return ATR_OK;
+}
+
+static atr_status copy_points(machine *m) {
+  const atr_expr *e = &m->nest->exprs[m->nest->root];
+  atr_dtype from = m->program->buffers[e->access.buffer].dtype, to = m->program->buffers[m->nest->out.buffer].dtype;
+  bool same = from == e->dtype && to == from && from != ATR_PRED;
+  copy_forms f = copy_begin(m);
+  do {
+    bool computed = true;
+    for (int g = 0; g < m->nest->guard_count; g++)
+      computed = computed && f.at[2 + g] >= 0 && f.at[2 + g] < m->nest->guards[g].bound;
+    if (computed) ATR_TRY(copy_element(m, e, f.at[0], f.at[1], same));
+  } while (copy_next(m, &f));
+  return ATR_OK;
+}
+
 /* Every point of the independent dims that are not set yet. */
 static atr_status run_points(machine *m, bool has_tree, const atr_node *nodes) {
   if (!has_points(m, m->inner, m->inner_count)) return ATR_OK;
+  if (is_copy(m->nest)) return copy_points(m);
   do {
     if (!is_guarded_away(m)) ATR_TRY(compute(m, has_tree, nodes));
   } while (atr_nest_next_point(m->nest, m->inner, m->inner_count, m->point));

@@ -521,20 +521,38 @@ static atr_status read_buffer(reader *r) {
   return ATR_OK;
 }
 
-atr_status atr_program_read(atr_work *work, atr_program **out) {
-  atr_program *program = ATR_NEW(work->arena, atr_program);
-  reader r = {.work = work, .text = work->source->text, .len = work->source->len, .program = program};
-  if (r.len >= UINT32_MAX) return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "the text is 4 GiB or longer");
-  ATR_TRY(take_word(&r, "program"));
-  ATR_TRY(read_name(&r, "the name of the program", &program->name));
-  ATR_TRY(take(&r, '{'));
-  if (accept_word(&r, "scratch")) ATR_TRY(read_int64(&r, &program->scratch_bytes));
-  if (accept_word(&r, "packed")) ATR_TRY(read_int64(&r, &program->packed_bytes));
-  while (accept_word(&r, "buffer")) ATR_TRY(read_buffer(&r));
-  while (accept_word(&r, "nest")) ATR_TRY(read_nest(&r));
-  if (!accept(&r, '}')) return expected(&r, "'buffer', 'nest' or '}'");
-  peek(&r);
-  if (r.at < r.len) return expected(&r, "the end of the text");
+static atr_status read_program(reader *r, atr_program **out) {
+  atr_program *program = r->program = ATR_NEW(r->work->arena, atr_program);
+  ATR_TRY(take_word(r, "program"));
+  ATR_TRY(read_name(r, "the name of the program", &program->name));
+  ATR_TRY(take(r, '{'));
+  if (accept_word(r, "scratch")) ATR_TRY(read_int64(r, &program->scratch_bytes));
+  if (accept_word(r, "packed")) ATR_TRY(read_int64(r, &program->packed_bytes));
+  while (accept_word(r, "buffer")) ATR_TRY(read_buffer(r));
+  while (accept_word(r, "nest")) ATR_TRY(read_nest(r));
+  if (!accept(r, '}')) return expected(r, "'buffer', 'nest' or '}'");
   *out = program;
   return ATR_OK;
+}
+
+static bool at_end(reader *r) {
+  peek(r);
+  return r->at >= r->len;
+}
+
+atr_status atr_program_read_next(atr_work *work, size_t *at, atr_program **out) {
+  reader r = {.work = work, .text = work->source->text, .len = work->source->len, .at = *at};
+  if (r.len >= UINT32_MAX) return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "the text is 4 GiB or longer");
+  *out = NULL;
+  if (*at > 0 && at_end(&r)) return ATR_OK;
+  ATR_TRY(read_program(&r, out));
+  *at = r.at;
+  return ATR_OK;
+}
+
+atr_status atr_program_read(atr_work *work, atr_program **out) {
+  size_t at = 0;
+  ATR_TRY(atr_program_read_next(work, &at, out));
+  reader r = {.work = work, .text = work->source->text, .len = work->source->len, .at = at};
+  return at_end(&r) ? ATR_OK : expected(&r, "the end of the text");
 }

@@ -148,7 +148,28 @@ static void choose_once(state *s, const atr_nest *nest, const atr_schedule_setti
   *why = c->why;
 }
 
-static atr_status choose(state *s, const atr_nest *nest, atr_schedule *schedule, const char **why) {
+static bool has_piece(const atr_schedule *schedule, int dim) {
+  for (int p = 0; p < schedule->count; p++)
+    if (schedule->pieces[p].dim == dim) return true;
+  return false;
+}
+
+/* One loop for each dim, reduced ones inside the others. */
+static void make_plain(const atr_nest *nest, atr_schedule *schedule) {
+  atr_schedule plain = {.count = 0};
+  for (int p = 0; p < schedule->count; p++)
+    if (schedule->pieces[p].kind == ATR_DIM_PART) plain.pieces[plain.count++] = schedule->pieces[p];
+  for (int reduced = 0; reduced < 2; reduced++) {
+    for (int p = 0; p < schedule->count; p++) {
+      int dim = schedule->pieces[p].dim;
+      if (nest->dims[dim].reduced != (reduced != 0) || has_piece(&plain, dim)) continue;
+      plain.pieces[plain.count++] = (atr_piece){dim, ATR_DIM_LOOP, 0};
+    }
+  }
+  *schedule = plain;
+}
+
+static atr_status choose_schedule(state *s, const atr_nest *nest, atr_schedule *schedule, const char **why) {
   atr_source text = schedule_text_for(s->options->schedule, nest);
   if (text.text == NULL) {
     atr_schedule_setting setting = setting_of(s, nest);
@@ -161,6 +182,13 @@ static atr_status choose(state *s, const atr_nest *nest, atr_schedule *schedule,
   s->work->source = module_text;
   *why = s->options->schedule_why != NULL ? s->options->schedule_why : "schedule given by the caller";
   return status;
+}
+
+static atr_status choose(state *s, const atr_nest *nest, atr_schedule *schedule, const char **why) {
+  ATR_TRY(choose_schedule(s, nest, schedule, why));
+  if (!s->options->plain) return ATR_OK;
+  make_plain(nest, schedule);
+  return atr_schedule_check(s->work, nest, schedule);
 }
 
 /* As the caller says, or the cost model. */

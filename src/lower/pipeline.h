@@ -11,6 +11,9 @@ typedef struct atr_lower_options {
   int64_t workspace; /* bytes of scratch that the plan may take; 0: no limit; ATR_WORKSPACE_NONE: none. ATR_UNSUPPORTED where it needs more */
   const char *schedule; /* NULL: the cost model's. Lines "NEST: schedule"; a line without a name is for every nest with a sum */
   const char *schedule_why; /* reasons for it, for explain; NULL: the caller's own */
+  /* One scalar loop per dim, nothing packed, widened or shared out, whatever `schedule` and the cost model say (but for their
+   * parts): other code for the same results, which a self-test compares with. */
+  bool plain;
   /* Called with the program's text after every pass that changed it; may be NULL. */
   void (*dump)(void *user, const char *stage, const char *text);
   void *dump_user;

@@ -104,4 +104,8 @@ ATR_CHECK_RESULT atr_status atr_nest_build_tree(atr_work *work, atr_nest *nest);
  * depend on constants and constant parameters alone as prepack and moves their outputs to the packed block. */
 ATR_CHECK_RESULT atr_status atr_program_plan(atr_work *work, atr_program *program, uint64_t constant_parameters);
 
+/* fold.c, not a pass: packed buffers of a planned program that depend on literals alone become constants, and the nests that fill
+ * them go. The same bytes on every machine. */
+ATR_CHECK_RESULT atr_status atr_program_fold_literals(atr_work *work, atr_program *program);
+
 #endif

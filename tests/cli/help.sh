@@ -60,6 +60,6 @@ usage "cpu or interpreter, got 'gpu'" run sum.hlo --random=1 --target=gpu
 usage "exclude each other" run sum.hlo --random=1 --random-int=1
 usage "no array for parameter 0, f32[2,2]" run sum.hlo
 usage "3 files are given with -o" run sum.hlo --random=1 -o a.npy -o b.npy -o c.npy
-usage "nest, llvm, asm or obj, got 'elf'" compile sum.hlo --emit=elf
+usage "obj, static, shared, header, asm, llvm or nest, got 'elf'" compile sum.hlo --emit=elf
 usage "cannot tell from 'x.bin'" compile sum.hlo -o x.bin
 exit 0
