@@ -59,7 +59,7 @@ static atr_status choose_target(compilation *c) {
   if (o->triple != NULL || o->cpu != NULL) features = "";
   if (o->triple != NULL) {
     triple = o->triple;
-    cpu = strncmp(triple, "x86_64", 6) == 0 ? "x86-64" : "generic";
+    cpu = atr_target_default_cpu(triple);
   }
   if (o->cpu != NULL) cpu = o->cpu;
   if (o->features != NULL && o->features[0] != '\0')

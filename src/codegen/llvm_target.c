@@ -21,6 +21,7 @@ static void register_targets(void) {
   LLVMInitializeAllTargets();
   LLVMInitializeAllTargetMCs();
   LLVMInitializeAllAsmPrinters();
+  LLVMInitializeAllAsmParsers();
 }
 
 /* LLVM's table of targets is the process's, and registering is not safe against a second thread. */
@@ -60,7 +61,9 @@ static atr_status make_machine(atr_work *work, const atr_target *target, atr_llv
     LLVMDisposeMessage(message);
     return status;
   }
-  s->machine = LLVMCreateTargetMachine(t, target->triple, target->cpu, target->features, LLVMCodeGenLevelDefault, LLVMRelocPIC,
+  LLVMRelocMode mode = strncmp(target->triple, "wasm", 4) == 0 ? LLVMRelocDefault
+                                                               : LLVMRelocPIC; /* PIC asks for a dynamic linker */
+  s->machine = LLVMCreateTargetMachine(t, target->triple, target->cpu, target->features, LLVMCodeGenLevelDefault, mode,
                                        LLVMCodeModelDefault);
   if (s->machine == NULL)
     return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "LLVM makes no target machine for %s", target->triple);
@@ -73,6 +76,7 @@ void atr_llvm_init_types(atr_emitter *e) {
   e->i16 = LLVMInt16TypeInContext(e->context);
   e->i32 = LLVMInt32TypeInContext(e->context);
   e->i64 = LLVMInt64TypeInContext(e->context);
+  e->index = e->target->address_bits == 32 ? e->i32 : e->i64;
   e->f32 = LLVMFloatTypeInContext(e->context);
   e->f64 = LLVMDoubleTypeInContext(e->context);
   e->ptr = LLVMPointerTypeInContext(e->context, 0);
@@ -122,6 +126,14 @@ static atr_status output_code(atr_work *work, atr_llvm_state *s, atr_llvm_output
   return ATR_OK;
 }
 
+/* Linkers for Arm refuse objects whose functions take floats in other registers than those of the rest. Ours take none: both ways
+ * are as good (tag 28 is 3), which LLVM does not know. */
+static void set_attributes(const atr_target *target, LLVMModuleRef module) {
+  static const char text[] = ".eabi_attribute 28, 3\n";
+  bool is_arm = strncmp(target->triple, "arm", 3) == 0 || strncmp(target->triple, "thumb", 5) == 0;
+  if (is_arm && strstr(target->triple, "eabi") != NULL) LLVMSetModuleInlineAsm2(module, text, sizeof text - 1);
+}
+
 atr_status atr_llvm_emit(atr_work *work, const atr_program *program, const atr_target *target, const char *symbol,
                          int parameter_count, atr_llvm_output output, atr_llvm_state *s, const char **bytes, size_t *len) {
   ATR_TRY(make_machine(work, target, s));
@@ -129,6 +141,7 @@ atr_status atr_llvm_emit(atr_work *work, const atr_program *program, const atr_t
   s->module = LLVMModuleCreateWithNameInContext(symbol, s->context);
   s->builder = LLVMCreateBuilderInContext(s->context);
   LLVMSetTarget(s->module, target->triple);
+  set_attributes(target, s->module);
   LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(s->machine);
   LLVMSetModuleDataLayout(s->module, layout);
   LLVMDisposeTargetData(layout);
