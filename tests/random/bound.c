@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/dtype.h"
+#include "ir/ir.h"
 
 /* What is known about the values of one instruction. */
 typedef struct facts {

@@ -17,7 +17,9 @@
 #ifndef TESTS_RANDOM_BOUND_H
 #define TESTS_RANDOM_BOUND_H
 
-#include "ir/ir.h"
+#include <stdbool.h>
+
+#include "atrous/atrous.h"
 
 typedef struct bound {
   bool known; /* false: nothing is demanded */
