@@ -20,7 +20,10 @@ typedef struct atr_llvm_state {
 /* The host's triple, CPU name and features in the arena. Initialises LLVM's targets (idempotent, thread-safe). */
 void atr_llvm_host(atr_arena *arena, const char **triple, const char **cpu, const char **features);
 
-/* Emits. *bytes points into `state` and lives until atr_llvm_release; for text a NUL follows the *len bytes. `symbol` is
+/* Has the LLVM in use been built with the target of this triple? */
+bool atr_llvm_has_target(const char *triple);
+
+/* Emits. An object that would want more of others than memcpy, memmove and memset is ATR_UNSUPPORTED. *bytes points into `state` and lives until atr_llvm_release; for text a NUL follows the *len bytes. `symbol` is
  * NAME, a C identifier. */
 ATR_CHECK_RESULT atr_status atr_llvm_emit(atr_work *work, const atr_program *program, const atr_target *target,
                                           const char *symbol, int parameter_count, atr_llvm_output output,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <llvm-c/Analysis.h>
+#include <llvm-c/Object.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/TargetMachine.h>
 #include <llvm-c/Transforms/PassBuilder.h>
@@ -41,6 +42,15 @@ void atr_llvm_host(atr_arena *arena, const char **triple, const char **cpu, cons
   *triple = take(arena, LLVMGetDefaultTargetTriple());
   *cpu = take(arena, LLVMGetHostCPUName());
   *features = take(arena, LLVMGetHostCPUFeatures());
+}
+
+bool atr_llvm_has_target(const char *triple) {
+  LLVMTargetRef t;
+  char *message = NULL;
+  initialise();
+  bool has = LLVMGetTargetFromTriple(triple, &t, &message) == 0;
+  if (!has) LLVMDisposeMessage(message);
+  return has;
 }
 
 void atr_llvm_release(atr_llvm_state *s) {
@@ -105,7 +115,60 @@ static atr_status optimise(atr_work *work, LLVMModuleRef module, LLVMTargetMachi
   return status;
 }
 
-static atr_status output_code(atr_work *work, atr_llvm_state *s, atr_llvm_output output, const char **bytes, size_t *len) {
+/* ---- what an object wants of others */
+
+/* What a kernel may call, and names that the linker supplies. */
+static const char *const SUPPLIED[] = {"memcpy", "memmove", "memset", "_GLOBAL_OFFSET_TABLE_", ".TOC.", "_gp_disp"};
+
+static bool is_supplied(const char *name) {
+  for (size_t i = 0; i < sizeof SUPPLIED / sizeof SUPPLIED[0]; i++)
+    if (strcmp(SUPPLIED[i], name) == 0) return true;
+  return name[0] == '\0';
+}
+
+/* The first undefined symbol that nobody promises; NULL when there is none. The source file is a symbol without a section too. */
+static const char *find_foreign(atr_arena *arena, LLVMBinaryRef object, const char *file) {
+  const char *found = NULL;
+  LLVMSymbolIteratorRef symbol = LLVMObjectFileCopySymbolIterator(object);
+  LLVMSectionIteratorRef section = LLVMObjectFileCopySectionIterator(object);
+  for (; found == NULL && !LLVMObjectFileIsSymbolIteratorAtEnd(object, symbol); LLVMMoveToNextSymbol(symbol)) {
+    const char *name = LLVMGetSymbolName(symbol);
+    LLVMMoveToContainingSection(section, symbol);
+    if (LLVMObjectFileIsSectionIteratorAtEnd(object, section) && !is_supplied(name) && strcmp(name, file) != 0)
+      found = atr_arena_string(arena, name, strlen(name));
+  }
+  LLVMDisposeSectionIterator(section);
+  LLVMDisposeSymbolIterator(symbol);
+  return found;
+}
+
+/* Names are not ended by a NUL in every format. */
+static bool is_elf(LLVMBinaryType type) {
+  return type == LLVMBinaryTypeELF32L || type == LLVMBinaryTypeELF32B || type == LLVMBinaryTypeELF64L ||
+         type == LLVMBinaryTypeELF64B;
+}
+
+/* Where instructions are missing LLVM calls the compiler's runtime library (of a CPU without floats, say), which a kernel must
+ * not. What is known to be missing is written out by the generator; this sees to the rest. */
+static atr_status check_calls(atr_work *work, const atr_llvm_state *s, const char *triple) {
+  char *message = NULL;
+  size_t len;
+  const char *foreign = NULL, *file = LLVMGetSourceFileName(s->module, &len);
+  LLVMBinaryRef object = LLVMCreateBinary(s->buffer, s->context, &message);
+  if (object == NULL) {
+    atr_status status = ATR_BUG(work, "LLVM cannot read its own object: %.400s", message);
+    LLVMDisposeMessage(message);
+    return status;
+  }
+  if (is_elf(LLVMBinaryGetType(object))) foreign = find_foreign(work->arena, object, file);
+  LLVMDisposeBinary(object);
+  if (foreign == NULL) return ATR_OK;
+  return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "code for %s would call %s, a function of the compiler's runtime library",
+                  triple, foreign);
+}
+
+static atr_status output_code(atr_work *work, atr_llvm_state *s, const char *triple, atr_llvm_output output, const char **bytes,
+                              size_t *len) {
   char *message = NULL;
   LLVMMemoryBufferRef buffer = NULL;
   if (output == ATR_LLVM_TEXT) {
@@ -123,7 +186,7 @@ static atr_status output_code(atr_work *work, atr_llvm_state *s, atr_llvm_output
   s->buffer = buffer;
   *bytes = LLVMGetBufferStart(buffer);
   *len = LLVMGetBufferSize(buffer);
-  return ATR_OK;
+  return output == ATR_LLVM_OBJECT ? check_calls(work, s, triple) : ATR_OK;
 }
 
 /* Linkers for Arm refuse objects whose functions take floats in other registers than those of the rest. Ours take none: both ways
@@ -159,5 +222,5 @@ atr_status atr_llvm_emit(atr_work *work, const atr_program *program, const atr_t
   ATR_TRY(verify_module(work, s->module));
 #endif
   ATR_TRY(optimise(work, s->module, s->machine));
-  return output_code(work, s, output, bytes, len);
+  return output_code(work, s, target->triple, output, bytes, len);
 }

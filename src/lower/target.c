@@ -10,21 +10,24 @@ typedef struct arch {
   const char *name;
   const char *words;  /* first parts of its triples */
   const char *triple; /* an example */
-  const char *cpu;    /* where none is named */
-  const char *adds;   /* what we ask for beyond LLVM's "generic" CPUs, which are older than anything that has vectors */
+  const char *cpu;    /* where none is named; NULL: there is no code for these */
+  const char *adds;   /* what we ask for beyond LLVM's "generic" CPUs, which are older than what has vectors */
+  const char *needs;  /* features that must not be taken away: without them LLVM stops, or other floats come out */
   int address_bits, integer_bits;
   bool lacks_division;
 } arch;
 
 static const arch ARCHS[] = {
-    {"x86_64", "x86_64 x86_64h amd64", "x86_64-linux-gnu", "x86-64", "", 64, 64, false},
-    {"i686", "i386 i486 i586 i686", "i686-linux-gnu", "pentium4", "+sse2", 32, 32, false},
-    {"aarch64", "aarch64 aarch64_be arm64 arm64e", "aarch64-linux-gnu", "generic", "", 64, 64, false},
+    {"x86_64", "x86_64 x86_64h amd64", "x86_64-linux-gnu", "x86-64", "", "sse2", 64, 64, false},
+    {"i686", "i386 i486 i586 i686", "i686-linux-gnu", "pentium4", "+sse2", "sse2", 32, 32, false},
+    {"aarch64", "aarch64 aarch64_be arm64 arm64e", "aarch64-linux-gnu", "generic", "", "fp-armv8,neon", 64, 64, false},
     {"armv7", "armv7 armv7a armv7l armv7s armv7k armv8 armv8a armv8l thumbv7 thumbv7a", "armv7a-linux-gnueabihf", "generic",
-     "+neon", 32, 32, true},
-    {"riscv64", "riscv64", "riscv64-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c", 64, 64, false},
-    {"wasm32", "wasm32", "wasm32-unknown-unknown", "generic", "+simd128", 32, 64, false},
-    {"", "", "powerpc64le-linux-gnu", "generic", "", 64, 64, false}, /* any other */
+     "+neon", "neon", 32, 32, true},
+    {"riscv64", "riscv64", "riscv64-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c", "f,d", 64, 64, false},
+    {"wasm32", "wasm32", "wasm32-unknown-unknown", "generic", "+simd128", "", 32, 64, false},
+    {"", "powerpc64 powerpc64le s390x mips64 mips64el sparcv9", "powerpc64le-linux-gnu", "generic", "", "", 64, 64, false},
+    {"", "powerpc powerpcle mips mipsel sparc", "powerpc-linux-gnu", "generic", "", "", 32, 32, false},
+    {"", "", "", NULL, "", "", 64, 64, false}, /* any other: LLVM may know no floats there, and end the process */
 };
 enum { ARCH_COUNT = sizeof ARCHS / sizeof ARCHS[0] };
 
@@ -161,7 +164,10 @@ const char *atr_target_example(const atr_target_row *row) {
   return ARCHS[i].triple;
 }
 
-const char *atr_target_default_cpu(const char *triple) { return arch_of(triple)->cpu; }
+const char *atr_target_default_cpu(const char *triple) {
+  const char *cpu = arch_of(triple)->cpu;
+  return cpu != NULL ? cpu : "generic";
+}
 
 /* +1: the list says "+feature", -1: it says "-feature", 0: it is silent. */
 static int feature_state(const char *features, const char *feature, size_t len) {
@@ -217,8 +223,22 @@ static void choose_dots(const cpu_name *known, atr_target *out) {
   if (out->row->bf16_dot[0] == '\0' || feature_state(out->features, "avx512vl", 8) < 0) out->bf16_dot = false;
 }
 
+/* Nothing is taken away that code for the architecture cannot do without. */
+static atr_status check_needs(atr_work *work, const arch *a, const char *triple, const char *features) {
+  for (const char *word = a->needs; *word != '\0';) {
+    size_t len = strcspn(word, ",");
+    if (feature_state(features, word, len) < 0)
+      return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "code for %s needs %.*s", triple, (int)len, word);
+    word += len + (word[len] != '\0');
+  }
+  return ATR_OK;
+}
+
 atr_status atr_target_select(atr_work *work, const char *triple, const char *cpu, const char *features, atr_target *out) {
   const arch *a = arch_of(triple);
+  if (a->cpu == NULL)
+    return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED,
+                    "no code for target %s; `atrousc targets` lists those that there is for", triple);
   bool elsewhere, detected = strchr(features, '+') != NULL; /* a full list: the name adds nothing */
   const cpu_name *known = find_cpu(cpu, a, &elsewhere);
   if (elsewhere && known == NULL)
@@ -226,7 +246,8 @@ atr_status atr_target_select(atr_work *work, const char *triple, const char *cpu
   if (known == NULL && !detected)
     return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "unknown CPU \"%s\"; `atrousc targets` lists those that are known",
                     cpu);
-  if (strncmp(cpu, "generic", 7) == 0 && a->adds[0] != '\0')
+  ATR_TRY(check_needs(work, a, triple, features));
+  if ((known == NULL || strncmp(cpu, "generic", 7) == 0) && a->adds[0] != '\0')
     features = atr_arena_printf(work->arena, "%s%s%s", a->adds, features[0] != '\0' ? "," : "", features);
   *out = (atr_target){.address_bits = a->address_bits,
                       .integer_bits = a->integer_bits,
@@ -239,4 +260,33 @@ atr_status atr_target_select(atr_work *work, const char *triple, const char *cpu
   out->row = choose_row(a, own, features);
   choose_dots(known, out);
   return ATR_OK;
+}
+
+/* ---- the table as text */
+
+static void print_row(atr_text *text, const atr_target_row *row, bool marked, bool has) {
+  const char *dots = row->s16_dot ? row->bf16_dot[0] != '\0' ? "s16 bf16" : "s16" : row->bf16_dot[0] != '\0' ? "bf16" : "-";
+  atr_text_printf(text, "%s %-10s  %-7s  %-22s  %11d  %9d  %-5s  %-3s  %-8s  %-10s  %s\n", marked ? "*" : " ", row->name,
+                  row->arch[0] != '\0' ? row->arch : "other", atr_target_example(row), row->vector_bits, row->registers,
+                  row->fma ? "yes" : "no", row->f16_convert ? "yes" : "no", dots, row->flushes ? "zero" : "kept",
+                  has ? "yes" : "no");
+}
+
+static void print_cpus(atr_text *text, const arch *a) {
+  atr_text_printf(text, "%s:", a->name);
+  for (size_t i = 0; i < sizeof CPUS / sizeof CPUS[0]; i++)
+    if (CPUS[i].row[0] == '\0' || strcmp(row_named(CPUS[i].row)->arch, a->name) == 0)
+      atr_text_printf(text, " %s%s", CPUS[i].cpu, strcmp(CPUS[i].cpu, a->cpu) == 0 ? "*" : "");
+  atr_text_puts(text, "\n");
+}
+
+void atr_target_print(atr_text *text, const atr_target *selected, bool (*has)(const char *triple)) {
+  atr_text_puts(
+      text, "  row         arch     example of a triple     vector bits  registers  fused  f16  pairs     subnormals  LLVM\n");
+  for (int i = 0; i < ROW_COUNT; i++) print_row(text, &ROWS[i], &ROWS[i] == selected->row, has(atr_target_example(&ROWS[i])));
+  atr_text_printf(text, "selected: %s on %s%s%s\n", selected->cpu, selected->triple,
+                  selected->vnni ? ", integer dot products" : "", selected->bf16_dot ? ", bf16 dot products" : "");
+  atr_text_puts(text, "CPUs, * where none is named:\n");
+  for (int i = 0; i < ARCH_COUNT; i++)
+    if (ARCHS[i].name[0] != '\0') print_cpus(text, &ARCHS[i]);
 }

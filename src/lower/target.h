@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "base/diag.h"
+#include "base/text.h"
 
 enum { ATR_CACHE_LEVELS = 3 };
 
@@ -50,5 +51,9 @@ const char *atr_target_default_cpu(const char *triple);
  * are kept by reference; out->features may have words of ours in front. */
 ATR_CHECK_RESULT atr_status atr_target_select(atr_work *work, const char *triple, const char *cpu, const char *features,
                                               atr_target *out);
+
+/* What `atrousc targets` prints: the rows, `selected` marked, and the CPUs of each architecture. has: can code for a triple be had
+ * from the LLVM in use? */
+void atr_target_print(atr_text *text, const atr_target *selected, bool (*has)(const char *triple));
 
 #endif
