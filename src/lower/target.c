@@ -12,22 +12,24 @@ typedef struct arch {
   const char *triple; /* an example */
   const char *cpu;    /* where none is named; NULL: there is no code for these */
   const char *adds;   /* what we ask for beyond LLVM's "generic" CPUs, which are older than what has vectors */
+  bool adds_to_all;   /* and beyond named ones: LLVM takes NEON for an option of some */
   const char *needs;  /* features that must not be taken away: without them LLVM stops, or other floats come out */
   int address_bits, integer_bits;
   bool lacks_division;
 } arch;
 
 static const arch ARCHS[] = {
-    {"x86_64", "x86_64 x86_64h amd64", "x86_64-linux-gnu", "x86-64", "", "sse2", 64, 64, false},
-    {"i686", "i386 i486 i586 i686", "i686-linux-gnu", "pentium4", "+sse2", "sse2", 32, 32, false},
-    {"aarch64", "aarch64 aarch64_be arm64 arm64e", "aarch64-linux-gnu", "generic", "", "fp-armv8,neon", 64, 64, false},
+    {"x86_64", "x86_64 x86_64h amd64", "x86_64-linux-gnu", "x86-64", "", false, "sse2", 64, 64, false},
+    {"i686", "i386 i486 i586 i686", "i686-linux-gnu", "pentium4", "+sse2", false, "sse2", 32, 32, false},
+    {"aarch64", "aarch64 aarch64_be arm64 arm64e", "aarch64-linux-gnu", "generic", "", false, "fp-armv8,neon", 64, 64, false},
     {"armv7", "armv7 armv7a armv7l armv7s armv7k armv8 armv8a armv8l thumbv7 thumbv7a", "armv7a-linux-gnueabihf", "generic",
-     "+neon", "neon", 32, 32, true},
-    {"riscv64", "riscv64", "riscv64-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c", "f,d", 64, 64, false},
-    {"wasm32", "wasm32", "wasm32-unknown-unknown", "generic", "+simd128", "", 32, 64, false},
-    {"", "powerpc64 powerpc64le s390x mips64 mips64el sparcv9", "powerpc64le-linux-gnu", "generic", "", "", 64, 64, false},
-    {"", "powerpc powerpcle mips mipsel sparc", "powerpc-linux-gnu", "generic", "", "", 32, 32, false},
-    {"", "", "", NULL, "", "", 64, 64, false}, /* any other: LLVM may know no floats there, and end the process */
+     "+neon", true, "neon", 32, 32, true},
+    {"riscv64", "riscv64", "riscv64-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c", false, "f,d", 64, 64, false},
+    {"wasm32", "wasm32", "wasm32-unknown-unknown", "generic", "+simd128", false, "", 32, 64, false},
+    {"", "powerpc64 powerpc64le s390x mips64 mips64el sparcv9", "powerpc64le-linux-gnu", "generic", "", false, "", 64, 64,
+     false},
+    {"", "powerpc powerpcle mips mipsel sparc", "powerpc-linux-gnu", "generic", "", false, "", 32, 32, false},
+    {"", "", "", NULL, "", false, "", 64, 64, false}, /* any other: LLVM may know no floats there, and end the process */
 };
 enum { ARCH_COUNT = sizeof ARCHS / sizeof ARCHS[0] };
 
@@ -247,7 +249,7 @@ atr_status atr_target_select(atr_work *work, const char *triple, const char *cpu
     return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "unknown CPU \"%s\"; `atrousc targets` lists those that are known",
                     cpu);
   ATR_TRY(check_needs(work, a, triple, features));
-  if ((known == NULL || strncmp(cpu, "generic", 7) == 0) && a->adds[0] != '\0')
+  if ((known == NULL || a->adds_to_all || strncmp(cpu, "generic", 7) == 0) && a->adds[0] != '\0')
     features = atr_arena_printf(work->arena, "%s%s%s", a->adds, features[0] != '\0' ? "," : "", features);
   *out = (atr_target){.address_bits = a->address_bits,
                       .integer_bits = a->integer_bits,

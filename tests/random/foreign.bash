@@ -7,10 +7,6 @@
 # --no-liftoff: the signs of NaNs are what the engine likes on WebAssembly, and node's two compilers, which take turns, differ.
 set -u
 export LC_ALL=C
-source=${ATROUS_SOURCE:?} build=${ATROUS_BUILD:?}
-count=${ATROUS_FOREIGN_COUNT:-30}
-work=$(mktemp -d) || exit 99
-trap 'rm -rf "$work"' EXIT
 
 # test | options of random_problems | compiler | Debian's packages | word? command | Debian's packages
 table='
@@ -28,6 +24,9 @@ i686    | --triple=i686-linux-gnu | i686-linux-gnu-gcc | gcc-i686-linux-gnu libc
 wasm32  | --triple=wasm32-wasi | clang-19 --target=wasm32-wasi | clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32 | node --no-liftoff --no-warnings @/guest-wasm.mjs | nodejs
 wasm32  | --triple=wasm32-wasi --cpu=mvp | clang-19 --target=wasm32-wasi | clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32 | node --no-liftoff --no-warnings @/guest-wasm.mjs | nodejs
 '
+
+# What the rows need on Debian; ./dev check installs it.
+foreign_packages() { awk -F'|' 'NF == 6 { print $4, $6 }' <<<"$table" | tr -s ' ' '\n' | grep . | sort -u; }
 
 skip() { echo "$*"; exit 77; }
 
@@ -84,6 +83,9 @@ run_row() { # OPTIONS COMPILER PACKAGES COMMAND PACKAGES
 }
 
 run_test() { # TEST
+  source=${ATROUS_SOURCE:?} build=${ATROUS_BUILD:?} count=${ATROUS_FOREIGN_COUNT:-30}
+  work=$(mktemp -d) || exit 99
+  trap 'rm -rf "$work"' EXIT
   local name options compiler compiler_packages command packages
   while IFS='|' read -r name options compiler compiler_packages command packages; do
     [ "${name// /}" = "$1" ] || continue
