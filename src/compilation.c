@@ -53,7 +53,7 @@ atr_status atr_compilation_choose_target(atr_compilation *c) {
         return atr_fail(&c->work, ATR_NOWHERE, ATR_UNSUPPORTED, "target %.100s: there is no code generator for GPUs",
                         o->triple);
     triple = o->triple;
-    cpu = strncmp(triple, "x86_64", 6) == 0 ? "x86-64" : "generic";
+    cpu = atr_target_default_cpu(triple);
   }
   if (o->cpu != NULL) cpu = o->cpu;
   if (o->features != NULL && o->features[0] != '\0')

@@ -173,15 +173,7 @@ static atr_status make_targets(atr_compilation *c, void *user, const char **byte
   (void)user;
   ATR_TRY(atr_compilation_choose_target(c));
   atr_text text = atr_text_make(c->work.arena);
-  atr_text_puts(&text, "  row         arch      vector bits  registers  fused  f16\n");
-  for (int i = 0; i < atr_target_row_count(); i++) {
-    const atr_target_row *row = atr_target_row_at(i);
-    atr_text_printf(&text, "%s %-10s  %-8s  %11d  %9d  %-5s  %s\n", row == c->target.row ? "*" : " ", row->name,
-                    row->arch[0] != '\0' ? row->arch : "any", row->vector_bits, row->registers, row->fma ? "yes" : "no",
-                    row->f16_convert ? "yes" : "no");
-  }
-  atr_text_printf(&text, "selected: %s on %s%s%s\n", c->target.cpu, c->target.triple,
-                  c->target.vnni ? ", integer dot products" : "", c->target.bf16_dot ? ", bf16 dot products" : "");
+  atr_target_print(&text, &c->target, atr_llvm_has_target);
   *bytes = text.data;
   *len = text.len;
   return ATR_OK;

@@ -38,7 +38,7 @@ struct atr_object {
 /* ---- CPUs */
 
 static const char *default_cpus(const char *triple) {
-  return strncmp(triple, "x86_64", 6) == 0 ? "x86-64-v2,x86-64-v3,x86-64-v4" : "generic";
+  return strncmp(triple, "x86_64", 6) == 0 ? "x86-64-v2,x86-64-v3,x86-64-v4" : atr_target_default_cpu(triple);
 }
 
 /* The target that these words select. */

@@ -371,7 +371,8 @@ ATR_API ATR_CHECK_RESULT atr_status atr_object_emit(atr_object *object, atr_emit
  * we printed. */
 ATR_API ATR_CHECK_RESULT atr_status atr_nest_check(atr_context *context, const char *name, const char *text, int64_t len, char **out);
 
-/* A table of the target rows with vector width, registers and native dot products; the row that `options` selects is marked. */
+/* A table of the target rows (vector width, registers, native dot products, whether this LLVM has the target) and of CPU names; the
+ * row that `options` selects is marked. */
 ATR_API ATR_CHECK_RESULT atr_status atr_targets(atr_context *context, const atr_compile_options *options, char **out);
 
 /* ---- 5. DLPack --------------------------------------------------------------------------------- */

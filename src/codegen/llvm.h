@@ -50,6 +50,9 @@ typedef struct atr_llvm_object {
 /* The host's triple, CPU name and features in the arena. Initialises LLVM's targets (idempotent, thread-safe). */
 void atr_llvm_host(atr_arena *arena, const char **triple, const char **cpu, const char **features);
 
+/* Has the LLVM in use been built with the target of this triple? */
+bool atr_llvm_has_target(const char *triple);
+
 /* Emits. *bytes points into `state` and lives until atr_llvm_release; for text a NUL follows the *len bytes. An object that needs
  * other symbols than it may is ATR_UNSUPPORTED. */
 ATR_CHECK_RESULT atr_status atr_llvm_emit_object(atr_work *work, const atr_llvm_object *object, atr_llvm_output output,

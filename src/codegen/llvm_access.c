@@ -112,30 +112,30 @@ LLVMValueRef atr_llvm_exists(atr_emitter *e, const atr_access *access) {
   for (int i = 0; i < access->index_count; i++) {
     const atr_index *index = &access->index[i];
     if (!asks_running(e, access, index)) continue;
-    LLVMValueRef t = LLVMBuildAdd(e->b, atr_llvm_affine(e, &index->at), atr_llvm_i64(e, index->at.offset), "");
-    LLVMValueRef rest = LLVMBuildSRem(e->b, t, atr_llvm_i64(e, index->divisor), "");
-    LLVMValueRef exists = LLVMBuildICmp(e->b, LLVMIntEQ, rest, atr_llvm_i64(e, 0), "");
+    LLVMValueRef t = LLVMBuildAdd(e->b, atr_llvm_affine(e, &index->at), atr_llvm_index(e, index->at.offset), "");
+    LLVMValueRef rest = LLVMBuildSRem(e->b, t, atr_llvm_index(e, index->divisor), "");
+    LLVMValueRef exists = LLVMBuildICmp(e->b, LLVMIntEQ, rest, atr_llvm_index(e, 0), "");
     /* one unsigned comparison asks both bounds: a negative t is a large number */
     int64_t end = index->bound > 0 ? (index->bound - 1) * index->divisor + 1 : 0;
-    LLVMValueRef inside = LLVMBuildICmp(e->b, LLVMIntULT, t, atr_llvm_i64(e, end), "");
+    LLVMValueRef inside = LLVMBuildICmp(e->b, LLVMIntULT, t, atr_llvm_index(e, end), "");
     if (index->edge == ATR_EDGE_ZERO) exists = LLVMBuildAnd(e->b, exists, inside, "");
     all = all == NULL ? exists : LLVMBuildAnd(e->b, all, exists, "");
   }
   return all;
 }
 
-/* i resolved by an edge mode, for an i64 known while running. */
+/* i resolved by an edge mode, for an index known while running. */
 static LLVMValueRef resolve_running(atr_emitter *e, const atr_index *index, LLVMValueRef i) {
-  LLVMValueRef zero = atr_llvm_i64(e, 0), last = atr_llvm_i64(e, index->bound - 1);
+  LLVMValueRef zero = atr_llvm_index(e, 0), last = atr_llvm_index(e, index->bound - 1);
   int64_t period = index->edge == ATR_EDGE_REFLECT ? atr_max(2 * (index->bound - 1), 1) : index->bound;
   if (index->edge == ATR_EDGE_REPLICATE) {
     i = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, i, zero, ""), zero, i, "");
     return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, i, last, ""), last, i, "");
   }
   LLVMValueRef wrapped = LLVMBuildSub(e->b, i,
-                                      LLVMBuildMul(e->b, atr_llvm_floor_div(e, i, period), atr_llvm_i64(e, period), ""), "");
+                                      LLVMBuildMul(e->b, atr_llvm_floor_div(e, i, period), atr_llvm_index(e, period), ""), "");
   if (index->edge == ATR_EDGE_CIRCULAR) return wrapped;
-  LLVMValueRef mirrored = LLVMBuildSub(e->b, atr_llvm_i64(e, period), wrapped, "");
+  LLVMValueRef mirrored = LLVMBuildSub(e->b, atr_llvm_index(e, period), wrapped, "");
   return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, wrapped, last, ""), mirrored, wrapped, "");
 }
 
@@ -159,10 +159,10 @@ static const atr_access *access_numbered(const atr_emitter *e, int number) {
 
 int atr_llvm_access_count(const atr_emitter *e) { return ATR_ACCESS_LOADS + 1 + e->nest->expr_count; }
 
-/* p moved by an i64 number of elements of a buffer. */
+/* p moved by an index, in elements of a buffer. */
 static LLVMValueRef move(atr_emitter *e, int buffer, LLVMValueRef p, LLVMValueRef elements) {
   atr_dtype dtype = e->program->buffers[buffer].dtype;
-  if (atr_dtype_class_of(dtype) == ATR_CLASS_COMPLEX) elements = LLVMBuildMul(e->b, elements, atr_llvm_i64(e, 2), "");
+  if (atr_dtype_class_of(dtype) == ATR_CLASS_COMPLEX) elements = LLVMBuildMul(e->b, elements, atr_llvm_index(e, 2), "");
   return LLVMBuildGEP2(e->b, atr_llvm_memory_type(e, dtype), p, &elements, 1, "");
 }
 
@@ -179,7 +179,7 @@ void atr_llvm_enter(atr_emitter *e, int dim, LLVMValueRef index, bool innermost)
   for (int n = 0; n < atr_llvm_access_count(e); n++) {
     int64_t step = e->at[n] != NULL ? steady_step(access_numbered(e, n), dim) : 0;
     if (step == 0 || (constant && LLVMConstIntGetSExtValue(index) == 0)) continue;
-    LLVMValueRef elements = step == 1 ? index : LLVMBuildNSWMul(e->b, index, atr_llvm_i64(e, step), "");
+    LLVMValueRef elements = step == 1 ? index : LLVMBuildNSWMul(e->b, index, atr_llvm_index(e, step), "");
     e->at[n] = move(e, access_numbered(e, n)->buffer, e->at[n], elements);
     if (!innermost && !constant) e->at[n] = LLVMBuildFreeze(e->b, e->at[n], "");
   }
@@ -192,10 +192,10 @@ LLVMValueRef atr_llvm_base(atr_emitter *e, int access_number, const atr_access *
     index_mode mode = mode_of(e, index);
     if (mode == INDEX_STATIC || (index->edge == ATR_EDGE_ZERO && index->divisor == 1)) continue;
     LLVMValueRef t = atr_llvm_affine(e, &index->at);
-    if (mode != INDEX_AFFINE) t = LLVMBuildAdd(e->b, t, atr_llvm_i64(e, index->at.offset), "");
+    if (mode != INDEX_AFFINE) t = LLVMBuildAdd(e->b, t, atr_llvm_index(e, index->at.offset), "");
     if (mode == INDEX_DIVIDED) t = atr_llvm_floor_div(e, t, index->divisor);
     if (mode != INDEX_AFFINE && index->edge != ATR_EDGE_ZERO) t = resolve_running(e, index, t);
-    base = move(e, access->buffer, base, LLVMBuildMul(e->b, t, atr_llvm_i64(e, index->stride), ""));
+    base = move(e, access->buffer, base, LLVMBuildMul(e->b, t, atr_llvm_index(e, index->stride), ""));
   }
   return base;
 }
@@ -208,7 +208,7 @@ LLVMValueRef atr_llvm_safe_base(atr_emitter *e, const atr_access *access, const 
     least = lanes->offset[l];
     found = true;
   }
-  return move(e, access->buffer, e->base[access->buffer], atr_llvm_i64(e, -least));
+  return move(e, access->buffer, e->base[access->buffer], atr_llvm_index(e, -least));
 }
 
 /* ---- memory */
@@ -226,7 +226,7 @@ static unsigned alignment_of(const atr_emitter *e, const atr_access *access) {
 
 /* Address of element `offset` (real numbers counted) past the base. */
 static LLVMValueRef address(atr_emitter *e, const atr_access *access, LLVMValueRef base, int64_t offset) {
-  LLVMValueRef constant = atr_llvm_i64(e, offset);
+  LLVMValueRef constant = atr_llvm_index(e, offset);
   LLVMTypeRef type = atr_llvm_memory_type(e, e->program->buffers[access->buffer].dtype);
   return offset == 0 ? base : LLVMBuildGEP2(e->b, type, base, &constant, 1, "");
 }

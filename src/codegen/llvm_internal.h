@@ -5,6 +5,7 @@
  *   llvm_tile.c     accumulators, multiply-accumulate, epilogue  llvm_math.c    exp, tanh, logistic
  *   llvm_target.c   target machines, optimisation, output        llvm_math_complex.c   the same and abs, of complex numbers
  *   llvm_dispatch.c which CPU's copy is called                   llvm_selftest.c       NAME_selftest
+ *   llvm_wide.c     integers on targets that lack instructions
  */
 #ifndef ATR_CODEGEN_LLVM_INTERNAL_H
 #define ATR_CODEGEN_LLVM_INTERNAL_H
@@ -80,6 +81,7 @@ typedef struct atr_emitter {
   LLVMModuleRef module;
   LLVMBuilderRef b;
   LLVMTypeRef i1, i8, i16, i32, i64, f32, f64, ptr, void_type;
+  LLVMTypeRef index;       /* of what addresses are computed from, as wide as they are */
   LLVMValueRef *constants; /* by buffer: global array; NULL */
   /* the nest being emitted */
   const atr_nest *nest;
@@ -87,7 +89,7 @@ typedef struct atr_emitter {
   LLVMValueRef *base;                   /* by buffer: address; NULL: unused */
   LLVMValueRef *at;                     /* by access number: address at the current place of the loop tree (llvm_access.c) */
   LLVMValueRef scope_read, scope_write; /* alias metadata: what is loaded is never what is stored */
-  LLVMValueRef iv[ATR_MAX_DIMS];        /* looped dims: i64 index */
+  LLVMValueRef iv[ATR_MAX_DIMS];        /* looped dims */
   atr_box box;
   int lanes;                                        /* of every vector in this nest */
   int unrolled[2][ATR_MAX_DIMS], unrolled_count[2]; /* [reduced] */
@@ -126,6 +128,13 @@ LLVMTypeRef atr_llvm_memory_type(atr_emitter *e, atr_dtype dtype);
 LLVMValueRef atr_llvm_from_memory(atr_emitter *e, atr_dtype dtype, LLVMValueRef value);
 LLVMValueRef atr_llvm_to_memory(atr_emitter *e, atr_dtype dtype, LLVMValueRef value);
 LLVMValueRef atr_llvm_intrinsic(atr_emitter *e, const char *name, LLVMTypeRef type, LLVMValueRef *args, unsigned count);
+
+/* ---- llvm_wide.c: what targets without division or 64-bit integers would call their compiler's library for; f is a vector of f64 */
+bool atr_llvm_lacks_division(const atr_emitter *e, LLVMValueRef v); /* of integers like v */
+LLVMValueRef atr_llvm_plain_divide(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, bool is_signed); /* b != 0 */
+bool atr_llvm_lacks_wide(const atr_emitter *e, LLVMValueRef v); /* is v of i64, and the target without them? */
+LLVMValueRef atr_llvm_wide_to_f64(atr_emitter *e, LLVMValueRef v, bool is_signed);
+LLVMValueRef atr_llvm_wide_from_f64(atr_emitter *e, LLVMValueRef f, bool is_signed); /* saturates, NaN is 0 */
 
 /* ---- llvm_math.c: vectors of f32 or f64; within 1.5 ulp of the exact result, special values as the C library's */
 LLVMValueRef atr_llvm_exp(atr_emitter *e, LLVMValueRef x);
@@ -169,11 +178,12 @@ int64_t atr_llvm_points(const atr_emitter *e, int reduced); /* number of unrolle
 /* ---- llvm_loops.c */
 void atr_llvm_tree(atr_emitter *e, const atr_node *first);
 LLVMValueRef atr_llvm_i64(atr_emitter *e, int64_t value);
+LLVMValueRef atr_llvm_index(atr_emitter *e, int64_t value); /* of e->index */
 /* Value of the looped part of an affine form, without its offset. */
 LLVMValueRef atr_llvm_affine(atr_emitter *e, const atr_affine *at);
 LLVMValueRef atr_llvm_floor_div(atr_emitter *e, LLVMValueRef a, int64_t b);
 LLVMBasicBlockRef atr_llvm_block(atr_emitter *e, const char *name);
-/* Calls body between a loop's head and tail, with the index; lo and hi as i64. */
+/* Calls body between a loop's head and tail, with the index; lo and hi are of its type. */
 typedef void (*atr_llvm_body)(atr_emitter *e, void *user, LLVMValueRef index);
 void atr_llvm_loop(atr_emitter *e, LLVMValueRef lo, LLVMValueRef hi, atr_llvm_body body, void *user);
 void atr_llvm_if(atr_emitter *e, LLVMValueRef condition, void (*then)(atr_emitter *e, void *user), void *user);

@@ -7,6 +7,7 @@
 #include "codegen/llvm_internal.h"
 
 LLVMValueRef atr_llvm_i64(atr_emitter *e, int64_t value) { return LLVMConstInt(e->i64, (unsigned long long)value, 1); }
+LLVMValueRef atr_llvm_index(atr_emitter *e, int64_t value) { return LLVMConstInt(e->index, (unsigned long long)value, 1); }
 
 LLVMBasicBlockRef atr_llvm_block(atr_emitter *e, const char *name) {
   return LLVMAppendBasicBlockInContext(e->context, e->function, name);
@@ -15,10 +16,10 @@ LLVMBasicBlockRef atr_llvm_block(atr_emitter *e, const char *name) {
 static bool is_zero(LLVMValueRef v) { return LLVMIsAConstantInt(v) != NULL && LLVMConstIntGetSExtValue(v) == 0; }
 
 LLVMValueRef atr_llvm_affine(atr_emitter *e, const atr_affine *at) {
-  LLVMValueRef sum = atr_llvm_i64(e, 0);
+  LLVMValueRef sum = atr_llvm_index(e, 0);
   for (int d = 0; d < e->nest->dim_count; d++) {
     if (at->coef[d] == 0 || e->iv[d] == NULL || is_zero(e->iv[d])) continue;
-    LLVMValueRef term = at->coef[d] == 1 ? e->iv[d] : LLVMBuildNSWMul(e->b, e->iv[d], atr_llvm_i64(e, at->coef[d]), "");
+    LLVMValueRef term = at->coef[d] == 1 ? e->iv[d] : LLVMBuildNSWMul(e->b, e->iv[d], atr_llvm_index(e, at->coef[d]), "");
     sum = is_zero(sum) ? term : LLVMBuildNSWAdd(e->b, sum, term, "");
   }
   return sum;
@@ -27,10 +28,10 @@ LLVMValueRef atr_llvm_affine(atr_emitter *e, const atr_affine *at) {
 /* floor(a / b), b > 0 */
 LLVMValueRef atr_llvm_floor_div(atr_emitter *e, LLVMValueRef a, int64_t b) {
   if (b == 1) return a;
-  LLVMValueRef divisor = atr_llvm_i64(e, b);
+  LLVMValueRef divisor = atr_llvm_index(e, b);
   LLVMValueRef q = LLVMBuildSDiv(e->b, a, divisor, ""), r = LLVMBuildSRem(e->b, a, divisor, "");
-  LLVMValueRef negative = LLVMBuildICmp(e->b, LLVMIntSLT, r, atr_llvm_i64(e, 0), "");
-  return LLVMBuildAdd(e->b, q, LLVMBuildSExt(e->b, negative, e->i64, ""), "");
+  LLVMValueRef negative = LLVMBuildICmp(e->b, LLVMIntSLT, r, atr_llvm_index(e, 0), "");
+  return LLVMBuildAdd(e->b, q, LLVMBuildSExt(e->b, negative, e->index, ""), "");
 }
 
 static LLVMValueRef pick(atr_emitter *e, LLVMIntPredicate order, LLVMValueRef a, LLVMValueRef b) {
@@ -54,9 +55,9 @@ void atr_llvm_loop(atr_emitter *e, LLVMValueRef lo, LLVMValueRef hi, atr_llvm_bo
   if (known) LLVMBuildBr(e->b, head);
   else LLVMBuildCondBr(e->b, runs, head, after);
   LLVMPositionBuilderAtEnd(e->b, head);
-  LLVMValueRef index = LLVMBuildPhi(e->b, e->i64, "i");
+  LLVMValueRef index = LLVMBuildPhi(e->b, LLVMTypeOf(hi), "i");
   body(e, user, index);
-  LLVMValueRef next = LLVMBuildNSWAdd(e->b, index, atr_llvm_i64(e, 1), "next");
+  LLVMValueRef next = LLVMBuildNSWAdd(e->b, index, LLVMConstInt(LLVMTypeOf(hi), 1, 0), "next");
   LLVMBasicBlockRef latch = LLVMGetInsertBlock(e->b);
   LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, next, hi, ""), head, after);
   LLVMAddIncoming(index, (LLVMValueRef[]){lo, next}, (LLVMBasicBlockRef[]){before, latch}, 2);
@@ -72,13 +73,13 @@ static void clip_range(atr_emitter *e, int dim, LLVMValueRef *lo, LLVMValueRef *
     if (!atr_index_clips(e->nest, index, dim) || atr_bounds_answer(e->nest, &index->at, index->bound, &e->box) == ATR_ALWAYS)
       continue;
     int64_t c = index->at.coef[dim], size = c > 0 ? c : -c;
-    LLVMValueRef rest = LLVMBuildNSWAdd(e->b, atr_llvm_affine(e, &index->at), atr_llvm_i64(e, index->at.offset), "");
-    LLVMValueRef below = LLVMBuildNSWSub(e->b, atr_llvm_i64(e, c > 0 ? 0 : 1 - index->bound),
+    LLVMValueRef rest = LLVMBuildNSWAdd(e->b, atr_llvm_affine(e, &index->at), atr_llvm_index(e, index->at.offset), "");
+    LLVMValueRef below = LLVMBuildNSWSub(e->b, atr_llvm_index(e, c > 0 ? 0 : 1 - index->bound),
                                          c > 0 ? rest : LLVMBuildNeg(e->b, rest, ""), "");
-    LLVMValueRef above = LLVMBuildNSWSub(e->b, atr_llvm_i64(e, c > 0 ? index->bound - 1 : 0),
+    LLVMValueRef above = LLVMBuildNSWSub(e->b, atr_llvm_index(e, c > 0 ? index->bound - 1 : 0),
                                          c > 0 ? rest : LLVMBuildNeg(e->b, rest, ""), "");
-    LLVMValueRef first = atr_llvm_floor_div(e, LLVMBuildNSWAdd(e->b, below, atr_llvm_i64(e, size - 1), ""), size);
-    LLVMValueRef end = LLVMBuildNSWAdd(e->b, atr_llvm_floor_div(e, above, size), atr_llvm_i64(e, 1), "");
+    LLVMValueRef first = atr_llvm_floor_div(e, LLVMBuildNSWAdd(e->b, below, atr_llvm_index(e, size - 1), ""), size);
+    LLVMValueRef end = LLVMBuildNSWAdd(e->b, atr_llvm_floor_div(e, above, size), atr_llvm_index(e, 1), "");
     *lo = pick(e, LLVMIntSGT, first, *lo);
     *hi = pick(e, LLVMIntSLT, end, *hi);
   }
@@ -104,15 +105,15 @@ static void node_body(atr_emitter *e, void *user, LLVMValueRef index) {
 static void guarded_body(atr_emitter *e, void *user) {
   const atr_node *node = user;
   LLVMValueRef index = e->iv[node->dim];
-  node_body(e, user, node->hi - node->lo == 1 ? atr_llvm_i64(e, node->lo) : index);
+  node_body(e, user, node->hi - node->lo == 1 ? atr_llvm_index(e, node->lo) : index);
 }
 
 /* The index of a part or of a parallel dim is given; the node is the part of its range that this code is for. */
 static void given_node(atr_emitter *e, atr_node *node) {
   LLVMValueRef index = e->iv[node->dim], yes = NULL;
-  if (node->lo > 0) yes = LLVMBuildICmp(e->b, LLVMIntSGE, index, atr_llvm_i64(e, node->lo), "");
+  if (node->lo > 0) yes = LLVMBuildICmp(e->b, LLVMIntSGE, index, atr_llvm_index(e, node->lo), "");
   if (node->hi < e->nest->dims[node->dim].extent) {
-    LLVMValueRef below = LLVMBuildICmp(e->b, LLVMIntSLT, index, atr_llvm_i64(e, node->hi), "");
+    LLVMValueRef below = LLVMBuildICmp(e->b, LLVMIntSLT, index, atr_llvm_index(e, node->hi), "");
     yes = yes == NULL ? below : LLVMBuildAnd(e->b, yes, below, "");
   }
   if (yes == NULL) guarded_body(e, node);
@@ -121,7 +122,7 @@ static void given_node(atr_emitter *e, atr_node *node) {
 }
 
 static void loop_node(atr_emitter *e, atr_node *node) {
-  LLVMValueRef lo = atr_llvm_i64(e, node->lo), hi = atr_llvm_i64(e, node->hi);
+  LLVMValueRef lo = atr_llvm_index(e, node->lo), hi = atr_llvm_index(e, node->hi);
   e->iv[node->dim] = NULL;
   if (node->clip) clip_range(e, node->dim, &lo, &hi);
   if (!node->clip && node->hi - node->lo == 1) node_body(e, node, lo);

@@ -107,7 +107,7 @@ static void describe_dims(atr_emitter *e) {
 static void set_dims(atr_emitter *e, atr_dim_kind kind, LLVMValueRef index) {
   for (int d = e->nest->dim_count - 1; d >= 0; d--) {
     if (e->nest->dims[d].kind != kind) continue;
-    LLVMValueRef extent = atr_llvm_i64(e, e->nest->dims[d].extent);
+    LLVMValueRef extent = atr_llvm_index(e, e->nest->dims[d].extent);
     e->iv[d] = LLVMBuildURem(e->b, index, extent, e->nest->dims[d].name);
     index = LLVMBuildUDiv(e->b, index, extent, "");
   }
@@ -123,6 +123,8 @@ static void task_body(atr_emitter *e, void *user, LLVMValueRef index) {
  * pages must have something there. */
 static void set_prefix(atr_emitter *e, LLVMValueRef function) {
 #if LLVM_VERSION_MAJOR >= 19
+  if (strncmp(e->target->triple, "wasm", 4) == 0)
+    return; /* functions there have no addresses, so nothing is in front of them */
   LLVMSetPrefixData(function, LLVMConstInt(e->i64, 0, 0));
 #else
   (void)e, (void)function;
@@ -142,6 +144,16 @@ static void add_word(atr_emitter *e, LLVMValueRef function, const char *name, co
 
 enum { UNWIND_ANYWHERE = 2 }; /* uwtable's value for tables that hold at every instruction */
 
+/* Vectors of SVE have this length: a multiple of 128 bits, as least and most in the halves of a word. */
+static void set_vscale(atr_emitter *e, LLVMValueRef function) {
+  const atr_target_row *row = e->target->row;
+  if (strcmp(row->arch, "aarch64") != 0 || row->vector_bits == 128) return;
+  uint64_t times = (uint64_t)row->vector_bits / 128;
+  LLVMAttributeRef range = LLVMCreateEnumAttribute(e->context, LLVMGetEnumAttributeKindForName("vscale_range", 12),
+                                                   times << 32 | times);
+  LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, range);
+}
+
 LLVMValueRef atr_llvm_function(atr_emitter *e, const char *name, LLVMTypeRef type) {
   LLVMValueRef f = LLVMAddFunction(e->module, name, type);
   set_prefix(e, f);
@@ -152,7 +164,22 @@ LLVMValueRef atr_llvm_function(atr_emitter *e, const char *name, LLVMTypeRef typ
   if (e->target->features[0] != '\0') add_word(e, f, "target-features", e->target->features);
   /* wide vectors where the row says so: LLVM prefers 256 bits on some CPUs with 512 */
   add_word(e, f, "prefer-vector-width", atr_arena_printf(e->work->arena, "%d", e->target->row->vector_bits));
+  set_vscale(e, f);
   return f;
+}
+
+/* A number that comes as i64. */
+static LLVMValueRef to_index(atr_emitter *e, LLVMValueRef number) {
+  return e->index == e->i64 ? number : LLVMBuildTrunc(e->b, number, e->index, "");
+}
+
+/* floor(task * total / tasks), in products that are not much larger than the total. */
+static LLVMValueRef first_of_task(atr_emitter *e, LLVMValueRef task, int64_t total, int64_t tasks) {
+  if (total == tasks) return task;
+  LLVMValueRef whole = LLVMBuildMul(e->b, task, atr_llvm_index(e, total / tasks), "");
+  if (total % tasks == 0) return whole;
+  LLVMValueRef rest = LLVMBuildMul(e->b, task, atr_llvm_index(e, total % tasks), "");
+  return LLVMBuildAdd(e->b, whole, LLVMBuildUDiv(e->b, rest, atr_llvm_index(e, tasks), ""), "");
 }
 
 static LLVMTypeRef task_type(atr_emitter *e) { return LLVMFunctionType(e->void_type, (LLVMTypeRef[]){e->ptr, e->i64}, 2, 0); }
@@ -171,14 +198,12 @@ static LLVMValueRef emit_nest(atr_emitter *e, const atr_nest *nest, const char *
   atr_llvm_prepare_tile(e);
   e->box = atr_nest_box(nest);
   if (atr_nest_parts(nest) > 1)
-    set_dims(e, ATR_DIM_PART, LLVMBuildLoad2(e->b, e->i64, LLVMBuildStructGEP2(e->b, env_type(e), e->env, ENV_PART, ""), "part"));
+    set_dims(e, ATR_DIM_PART,
+             to_index(e, LLVMBuildLoad2(e->b, e->i64, LLVMBuildStructGEP2(e->b, env_type(e), e->env, ENV_PART, ""), "part")));
   int64_t total = atr_nest_parallel_total(nest), tasks = atr_nest_tasks(nest);
-  LLVMValueRef task = LLVMGetParam(e->function, 1), all = atr_llvm_i64(e, total), count = atr_llvm_i64(e, tasks);
-  LLVMValueRef next = LLVMBuildAdd(e->b, task, atr_llvm_i64(e, 1), "");
-  LLVMValueRef lo = total == tasks ? task : LLVMBuildUDiv(e->b, LLVMBuildMul(e->b, task, all, ""), count, "lo");
-  LLVMValueRef hi = total == tasks ? next : LLVMBuildUDiv(e->b, LLVMBuildMul(e->b, next, all, ""), count, "hi");
-  if (total == 1) task_body(e, NULL, atr_llvm_i64(e, 0));
-  else atr_llvm_loop(e, lo, hi, task_body, NULL);
+  LLVMValueRef task = to_index(e, LLVMGetParam(e->function, 1)), next = LLVMBuildAdd(e->b, task, atr_llvm_index(e, 1), "");
+  if (total == 1) task_body(e, NULL, atr_llvm_index(e, 0));
+  else atr_llvm_loop(e, first_of_task(e, task, total, tasks), first_of_task(e, next, total, tasks), task_body, NULL);
   LLVMBuildRetVoid(e->b);
   return e->function;
 }

@@ -47,6 +47,15 @@ void atr_llvm_host(atr_arena *arena, const char **triple, const char **cpu, cons
   *features = take(arena, LLVMGetHostCPUFeatures());
 }
 
+bool atr_llvm_has_target(const char *triple) {
+  LLVMTargetRef t;
+  char *message = NULL;
+  initialise();
+  bool has = LLVMGetTargetFromTriple(triple, &t, &message) == 0;
+  if (!has) LLVMDisposeMessage(message);
+  return has;
+}
+
 void atr_llvm_release(atr_llvm_state *s) {
   if (s->binary != NULL) LLVMDisposeBinary(s->binary);
   if (s->buffer != NULL) LLVMDisposeMemoryBuffer(s->buffer);
@@ -66,7 +75,9 @@ static atr_status make_machine(atr_work *work, const atr_target *target, atr_llv
     LLVMDisposeMessage(message);
     return status;
   }
-  s->machine = LLVMCreateTargetMachine(t, target->triple, target->cpu, target->features, LLVMCodeGenLevelDefault, LLVMRelocPIC,
+  LLVMRelocMode mode = strncmp(target->triple, "wasm", 4) == 0 ? LLVMRelocDefault
+                                                               : LLVMRelocPIC; /* PIC asks for a dynamic linker */
+  s->machine = LLVMCreateTargetMachine(t, target->triple, target->cpu, target->features, LLVMCodeGenLevelDefault, mode,
                                        LLVMCodeModelDefault);
   if (s->machine == NULL)
     return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "LLVM makes no target machine for %s", target->triple);
@@ -79,6 +90,7 @@ void atr_llvm_init_types(atr_emitter *e) {
   e->i16 = LLVMInt16TypeInContext(e->context);
   e->i32 = LLVMInt32TypeInContext(e->context);
   e->i64 = LLVMInt64TypeInContext(e->context);
+  e->index = e->target->address_bits == 32 ? e->i32 : e->i64;
   e->f32 = LLVMFloatTypeInContext(e->context);
   e->f64 = LLVMDoubleTypeInContext(e->context);
   e->ptr = LLVMPointerTypeInContext(e->context, 0);
@@ -107,6 +119,54 @@ static atr_status optimise(atr_work *work, LLVMModuleRef module, LLVMTargetMachi
   return status;
 }
 
+/* ---- what an object wants of others */
+
+/* What code may call, and names that the linker supplies. */
+static bool is_supplied(const char *name, bool environment) {
+  static const char *const supplied[] = {"memcpy", "memmove", "memset", "_GLOBAL_OFFSET_TABLE_", ".TOC.", "_gp_disp"};
+  for (size_t i = 0; i < sizeof supplied / sizeof supplied[0]; i++)
+    if (strcmp(supplied[i], name) == 0) return true;
+  return name[0] == '\0' || strcmp(name, SOURCE_NAME) == 0 || (environment && strcmp(name, "getenv") == 0);
+}
+
+/* The first undefined symbol that nobody promises; NULL when there is none. The source file is a symbol without a section too. */
+static const char *find_foreign(atr_arena *arena, LLVMBinaryRef object, bool environment) {
+  const char *found = NULL;
+  LLVMSymbolIteratorRef symbol = LLVMObjectFileCopySymbolIterator(object);
+  LLVMSectionIteratorRef section = LLVMObjectFileCopySectionIterator(object);
+  for (; found == NULL && !LLVMObjectFileIsSymbolIteratorAtEnd(object, symbol); LLVMMoveToNextSymbol(symbol)) {
+    const char *name = LLVMGetSymbolName(symbol);
+    LLVMMoveToContainingSection(section, symbol);
+    if (LLVMObjectFileIsSectionIteratorAtEnd(object, section) && !is_supplied(name, environment))
+      found = atr_arena_string(arena, name, strlen(name));
+  }
+  LLVMDisposeSectionIterator(section);
+  LLVMDisposeSymbolIterator(symbol);
+  return found;
+}
+
+/* Names are not ended by a NUL in every format. */
+static bool is_elf(LLVMBinaryType type) {
+  return type == LLVMBinaryTypeELF32L || type == LLVMBinaryTypeELF32B || type == LLVMBinaryTypeELF64L ||
+         type == LLVMBinaryTypeELF64B;
+}
+
+/* Where instructions are missing LLVM calls the compiler's runtime library (of a CPU without floats, say), which a kernel must
+ * not. What is known to be missing is written out by the generator; this sees to the rest. */
+static atr_status check_calls(atr_work *work, atr_llvm_state *s, const char *triple, bool environment) {
+  char *message = NULL;
+  s->binary = LLVMCreateBinary(s->buffer, s->context, &message);
+  if (s->binary == NULL) {
+    atr_status status = ATR_BUG(work, "LLVM cannot read its own object: %.400s", message);
+    LLVMDisposeMessage(message);
+    return status;
+  }
+  const char *foreign = is_elf(LLVMBinaryGetType(s->binary)) ? find_foreign(work->arena, s->binary, environment) : NULL;
+  if (foreign == NULL) return ATR_OK;
+  return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "code for %s would call %s, a function of the compiler's runtime library",
+                  triple, foreign);
+}
+
 static atr_status output_code(atr_work *work, atr_llvm_state *s, atr_llvm_output output, const char **bytes, size_t *len) {
   char *message = NULL;
   LLVMMemoryBufferRef buffer = NULL;
@@ -128,39 +188,12 @@ static atr_status output_code(atr_work *work, atr_llvm_state *s, atr_llvm_output
   return ATR_OK;
 }
 
-/* ---- what an object needs */
-
-/* By the linker, where code is position independent. */
-static bool is_allowed(const char *name, const atr_llvm_object *object) {
-  static const char *const allowed[] = {"memcpy", "memmove", "memset", "_GLOBAL_OFFSET_TABLE_", ".TOC."};
-  for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++)
-    if (strcmp(name, allowed[i]) == 0) return true;
-  return object->cpu_variable != NULL && object->cpu_count > 1 && strcmp(name, "getenv") == 0;
-}
-
-/* Symbols of no section are those that the object does not define, but for the one that names its source. */
-static atr_status check_symbols(atr_work *work, const atr_llvm_object *object, atr_llvm_state *s) {
-  char *message = NULL;
-  s->binary = LLVMCreateBinary(s->buffer, NULL, &message);
-  if (s->binary == NULL) {
-    atr_status status = ATR_BUG(work, "LLVM does not read its own object: %.400s", message);
-    LLVMDisposeMessage(message);
-    return status;
-  }
-  LLVMSymbolIteratorRef symbol = LLVMObjectFileCopySymbolIterator(s->binary);
-  LLVMSectionIteratorRef section = LLVMObjectFileCopySectionIterator(s->binary);
-  const char *extra = NULL;
-  for (; !LLVMObjectFileIsSymbolIteratorAtEnd(s->binary, symbol) && extra == NULL; LLVMMoveToNextSymbol(symbol)) {
-    const char *name = LLVMGetSymbolName(symbol);
-    LLVMMoveToContainingSection(section, symbol);
-    bool foreign = LLVMObjectFileIsSectionIteratorAtEnd(s->binary, section) && name[0] != '\0' && strcmp(name, SOURCE_NAME) != 0;
-    if (foreign && !is_allowed(name, object)) extra = atr_arena_string(work->arena, name, strlen(name));
-  }
-  LLVMDisposeSectionIterator(section);
-  LLVMDisposeSymbolIterator(symbol);
-  if (extra == NULL) return ATR_OK;
-  return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "code for %s calls %.100s, which an object must not need",
-                  object->base->triple, extra);
+/* Linkers for Arm refuse objects whose functions take floats in other registers than those of the rest. Ours take none: both ways
+ * are as good (tag 28 is 3), which LLVM does not know. */
+static void set_attributes(const atr_target *target, LLVMModuleRef module) {
+  static const char text[] = ".eabi_attribute 28, 3\n";
+  bool is_arm = strncmp(target->triple, "arm", 3) == 0 || strncmp(target->triple, "thumb", 5) == 0;
+  if (is_arm && strstr(target->triple, "eabi") != NULL) LLVMSetModuleInlineAsm2(module, text, sizeof text - 1);
 }
 
 /* ---- emission */
@@ -178,6 +211,7 @@ static atr_status begin_module(atr_work *work, const atr_target *target, atr_llv
   s->module = LLVMModuleCreateWithNameInContext(SOURCE_NAME, s->context);
   s->builder = LLVMCreateBuilderInContext(s->context);
   LLVMSetTarget(s->module, target->triple);
+  set_attributes(target, s->module);
   LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(s->machine);
   LLVMSetModuleDataLayout(s->module, layout);
   LLVMDisposeTargetData(layout);
@@ -248,7 +282,8 @@ atr_status atr_llvm_emit_object(atr_work *work, const atr_llvm_object *object, a
   LLVMValueRef choose = object->cpu_count > 1 ? atr_llvm_build_choose(base, object) : NULL;
   for (int k = 0; k < object->kernel_count; k++) build_kernel(work, object, &object->kernels[k], s, &data, choose, base);
   ATR_TRY(finish_module(work, s, output, bytes, len));
-  return output == ATR_LLVM_OBJECT ? check_symbols(work, object, s) : ATR_OK;
+  bool environment = object->cpu_variable != NULL && object->cpu_count > 1;
+  return output == ATR_LLVM_OBJECT ? check_calls(work, s, object->base->triple, environment) : ATR_OK;
 }
 
 atr_status atr_llvm_emit(atr_work *work, const atr_program *program, const atr_target *target, const char *symbol,
@@ -259,5 +294,6 @@ atr_status atr_llvm_emit(atr_work *work, const atr_program *program, const atr_t
   e->program = program;
   e->parameter_count = parameter_count;
   (void)atr_llvm_build_program(e, symbol, false);
-  return finish_module(work, s, output, bytes, len);
+  ATR_TRY(finish_module(work, s, output, bytes, len));
+  return output == ATR_LLVM_OBJECT ? check_calls(work, s, target->triple, false) : ATR_OK;
 }

@@ -169,15 +169,27 @@ static LLVMValueRef narrow_bits(atr_emitter *e, atr_dtype dtype, LLVMValueRef f)
 }
 
 /* The format's bits (i32) to f32, exactly: exponent and mantissa moved into place, rebased by a multiplication that also
- * normalises. */
+ * normalises. Where subnormal f32 are taken as zero: the exponent is rebased as an integer, which leaves subnormal numbers as if
+ * they had a leading one, and that is subtracted. */
+static LLVMValueRef rebased(atr_emitter *e, const narrow_format *n, LLVMValueRef moved) {
+  int rebase = 127 - (1 - n->min_exponent);
+  double scale = 1, least = 1;
+  for (int i = 0; i < rebase; i++) scale *= 2;
+  for (int i = 0; i > n->min_exponent; i--) least /= 2;
+  if (!e->target->row->flushes) return LLVMBuildFMul(e->b, float_of(e, moved), float_like(e, float_of(e, moved), scale), "");
+  LLVMValueRef number = LLVMBuildAdd(e->b, moved, int_like(e, moved, (uint64_t)rebase << 23), "");
+  LLVMValueRef raised = LLVMBuildAdd(e->b, number, int_like(e, number, 1 << 23), "");
+  LLVMValueRef small = LLVMBuildFSub(e->b, float_of(e, raised), float_like(e, float_of(e, raised), least), "");
+  LLVMValueRef is_small = LLVMBuildICmp(e->b, LLVMIntULT, moved, int_like(e, moved, 1 << 23), "");
+  return LLVMBuildSelect(e->b, is_small, small, float_of(e, number), "");
+}
+
+/* A format's bits as f32. */
 static LLVMValueRef widen_bits(atr_emitter *e, atr_dtype dtype, LLVMValueRef bits) {
   narrow_format n = format_of(dtype);
   unsigned width = (unsigned)(n.mantissa + n.exponent_bits), shift = (unsigned)(23 - n.mantissa);
   LLVMValueRef magnitude = and_bits(e, bits, (1u << width) - 1), sign = shift_left(e, shift_right(e, bits, width), 31);
-  LLVMValueRef moved = float_of(e, shift_left(e, magnitude, shift));
-  double scale = 1; /* 2^(127 - bias) with bias = 1 - min_exponent */
-  for (int i = 0; i < 127 - (1 - n.min_exponent); i++) scale *= 2;
-  LLVMValueRef value = bits_of(e, LLVMBuildFMul(e->b, moved, float_like(e, moved, scale), ""));
+  LLVMValueRef value = bits_of(e, rebased(e, &n, shift_left(e, magnitude, shift)));
   LLVMValueRef special = LLVMBuildICmp(e->b, LLVMIntUGE, magnitude, int_like(e, magnitude, n.has_infinity ? n.infinity : n.nan),
                                        "");
   LLVMValueRef nan = n.has_infinity ? LLVMBuildICmp(e->b, LLVMIntUGT, magnitude, int_like(e, magnitude, n.infinity), "")
@@ -276,7 +288,9 @@ static LLVMValueRef sticky_int(atr_emitter *e, LLVMValueRef v, bool is_signed) {
 static LLVMValueRef int_to_held(atr_emitter *e, LLVMValueRef v, atr_dtype from, atr_dtype to) {
   /* Integers that f32 holds exactly go there; wider ones by way of f64, so that narrow results round once. */
   bool exact = atr_dtype_bits(from) <= 16;
-  if (atr_dtype_bits(from) == 64 && to != ATR_F64 && to != ATR_F32) v = sticky_int(e, v, !is_unsigned(from));
+  bool plain = atr_llvm_lacks_wide(e, v);
+  if (atr_dtype_bits(from) == 64 && to != ATR_F64 && (to != ATR_F32 || plain)) v = sticky_int(e, v, !is_unsigned(from));
+  if (plain) return float_to_held(e, atr_llvm_wide_to_f64(e, v, !is_unsigned(from)), to);
   LLVMTypeRef type = vector_of(e, exact && to != ATR_F64 ? e->f32 : to == ATR_F32 ? e->f32 : e->f64);
   LLVMValueRef f = is_unsigned(from) ? LLVMBuildUIToFP(e->b, v, type, "") : LLVMBuildSIToFP(e->b, v, type, "");
   return float_to_held(e, f, to);
@@ -284,6 +298,10 @@ static LLVMValueRef int_to_held(atr_emitter *e, LLVMValueRef v, atr_dtype from, 
 
 static LLVMValueRef float_to_int(atr_emitter *e, LLVMValueRef f, atr_dtype to) {
   LLVMTypeRef type = atr_llvm_vector_type(e, to);
+  if (atr_llvm_lacks_wide(e, LLVMConstNull(type))) {
+    if (LLVMGetElementType(LLVMTypeOf(f)) != e->f64) f = LLVMBuildFPExt(e->b, f, vector_of(e, e->f64), "");
+    return atr_llvm_wide_from_f64(e, f, !is_unsigned(to));
+  }
   return atr_llvm_intrinsic(e, is_unsigned(to) ? "llvm.fptoui.sat" : "llvm.fptosi.sat", type, &f, 1);
 }
 
@@ -347,7 +365,7 @@ static LLVMValueRef high_half(atr_emitter *e, LLVMValueRef v) { return LLVMBuild
 static LLVMValueRef dot_add_integers(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef acc) {
   static const char *const NAMES[] = {"llvm.x86.sse2.pmadd.wd", "llvm.x86.avx2.pmadd.wd", "llvm.x86.avx512.pmaddw.d.512"};
   int width = e->lanes == 4 ? 0 : e->lanes == 8 ? 1 : e->lanes == 16 ? 2 : -1;
-  bool has = width >= 0 && strcmp(e->target->row->arch, "x86_64") == 0 && e->lanes * 32 <= e->target->row->vector_bits;
+  bool has = width >= 0 && e->target->row->s16_dot && e->lanes * 32 <= e->target->row->vector_bits;
   LLVMTypeRef halves = LLVMVectorType(e->i16, 2 * (unsigned)e->lanes);
   if (has) {
     LLVMValueRef args[2] = {LLVMBuildBitCast(e->b, a, halves, ""), LLVMBuildBitCast(e->b, b, halves, "")};
@@ -368,8 +386,34 @@ bool atr_llvm_has_bf16_dot(const atr_emitter *e) {
   return e->target->bf16_dot && fits && e->lanes * 32 <= e->target->row->vector_bits;
 }
 
+/* v as the first elements of a register of SVE with elements like `element`; the others may be anything. */
+static LLVMValueRef to_scalable(atr_emitter *e, LLVMValueRef v, LLVMTypeRef scalable) {
+  LLVMValueRef args[3] = {LLVMGetPoison(scalable), v, atr_llvm_i64(e, 0)};
+  LLVMTypeRef overload[2] = {scalable, LLVMTypeOf(v)};
+  unsigned id = LLVMLookupIntrinsicID("llvm.vector.insert", 18);
+  LLVMValueRef function = LLVMGetIntrinsicDeclaration(e->module, id, overload, 2);
+  return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->context, id, overload, 2), function, args, 3, "");
+}
+
+/* The longer vectors of SVE have an instruction of their own. */
+static LLVMValueRef dot_add_scalable(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef acc) {
+  LLVMTypeRef type = LLVMTypeOf(acc), halves = LLVMVectorType(LLVMBFloatTypeInContext(e->context), 2 * (unsigned)e->lanes);
+  LLVMTypeRef sums = LLVMScalableVectorType(e->f32, 4), pairs = LLVMScalableVectorType(LLVMBFloatTypeInContext(e->context), 8);
+  LLVMValueRef args[3] = {to_scalable(e, acc, sums), to_scalable(e, LLVMBuildBitCast(e->b, a, halves, ""), pairs),
+                          to_scalable(e, LLVMBuildBitCast(e->b, b, halves, ""), pairs)};
+  unsigned dot = LLVMLookupIntrinsicID("llvm.aarch64.sve.bfdot", 22),
+           extract = LLVMLookupIntrinsicID("llvm.vector.extract", 19);
+  LLVMValueRef sum = LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->context, dot, NULL, 0),
+                                    LLVMGetIntrinsicDeclaration(e->module, dot, NULL, 0), args, 3, "");
+  LLVMTypeRef overload[2] = {type, sums};
+  return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->context, extract, overload, 2),
+                        LLVMGetIntrinsicDeclaration(e->module, extract, overload, 2), (LLVMValueRef[]){sum, atr_llvm_i64(e, 0)},
+                        2, "");
+}
+
 /* vdpbf16ps or bfdot: f32 products of bf16 pairs added to f32, with subnormal numbers taken and given as zero. */
 static LLVMValueRef dot_add_bf16(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef acc) {
+  if (is_aarch64(e) && e->lanes > 4) return dot_add_scalable(e, a, b, acc);
   const char *name = is_aarch64(e)   ? "llvm.aarch64.neon.bfdot"
                      : e->lanes == 4 ? "llvm.x86.avx512bf16.dpbf16ps.128"
                      : e->lanes == 8 ? "llvm.x86.avx512bf16.dpbf16ps.256"
@@ -391,6 +435,19 @@ atr_vec atr_llvm_dot_add(atr_emitter *e, atr_pair a, atr_pair b, atr_vec acc) {
   return (atr_vec){dot_add_integers(e, a.halves, b.halves, acc.re), NULL};
 }
 
+/* The same in comparisons: LLVM 19 cannot select llvm.maximum of f64 for 32-bit Arm. Equal numbers differ at most in the sign of
+ * zero, which an AND or OR of their bits decides. */
+static LLVMValueRef plain_extremum(atr_emitter *e, int sign, LLVMValueRef a, LLVMValueRef b) {
+  LLVMTypeRef type = LLVMTypeOf(a), bits = vector_of(e, LLVMGetElementType(type) == e->f64 ? e->i64 : e->i32);
+  LLVMValueRef x = LLVMBuildBitCast(e->b, a, bits, ""), y = LLVMBuildBitCast(e->b, b, bits, "");
+  LLVMValueRef equal = sign > 0 ? LLVMBuildAnd(e->b, x, y, "") : LLVMBuildOr(e->b, x, y, "");
+  LLVMValueRef better = LLVMBuildFCmp(e->b, sign > 0 ? LLVMRealOGT : LLVMRealOLT, a, b, "");
+  LLVMValueRef other = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOEQ, a, b, ""),
+                                       LLVMBuildBitCast(e->b, equal, type, ""), b, "");
+  LLVMValueRef nan = LLVMBuildFCmp(e->b, LLVMRealUNO, a, b, ""), number = LLVMBuildSelect(e->b, better, a, other, "");
+  return LLVMBuildSelect(e->b, nan, LLVMBuildFAdd(e->b, a, b, ""), number, "");
+}
+
 /* The larger (sign +1) or smaller (-1), NaN if either is NaN, and +0 above -0 as IEEE 754-2019's maximum and minimum. */
 static LLVMValueRef extremum(atr_emitter *e, atr_dtype dtype, int sign, LLVMValueRef a, LLVMValueRef b) {
   if (!is_float_held(dtype)) {
@@ -398,7 +455,14 @@ static LLVMValueRef extremum(atr_emitter *e, atr_dtype dtype, int sign, LLVMValu
     return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, order, a, b, ""), a, b, "");
   }
   LLVMValueRef args[2] = {a, b};
+  if (e->target->integer_bits == 32 && dtype == ATR_F64) return plain_extremum(e, sign, a, b);
   return atr_llvm_intrinsic(e, sign > 0 ? "llvm.maximum" : "llvm.minimum", LLVMTypeOf(a), args, 2);
+}
+
+/* b != 0, and not the least number by -1 */
+static LLVMValueRef quotient(atr_emitter *e, bool is_signed, LLVMValueRef a, LLVMValueRef b) {
+  if (atr_llvm_lacks_division(e, a)) return atr_llvm_plain_divide(e, a, b, is_signed);
+  return is_signed ? LLVMBuildSDiv(e->b, a, b, "") : LLVMBuildUDiv(e->b, a, b, "");
 }
 
 /* XLA: x / 0 has all bits set, the least number / -1 is itself. */
@@ -406,10 +470,10 @@ static LLVMValueRef divide_integers(atr_emitter *e, atr_dtype dtype, LLVMValueRe
   LLVMValueRef zero = int_like(e, b, 0), one = int_like(e, b, 1), ones = int_like(e, b, UINT64_MAX);
   LLVMValueRef by_zero = LLVMBuildICmp(e->b, LLVMIntEQ, b, zero, "");
   if (is_unsigned(dtype))
-    return LLVMBuildSelect(e->b, by_zero, ones, LLVMBuildUDiv(e->b, a, LLVMBuildSelect(e->b, by_zero, one, b, ""), ""), "");
+    return LLVMBuildSelect(e->b, by_zero, ones, quotient(e, false, a, LLVMBuildSelect(e->b, by_zero, one, b, "")), "");
   LLVMValueRef by_minus_one = LLVMBuildICmp(e->b, LLVMIntEQ, b, ones, "");
   LLVMValueRef safe = LLVMBuildSelect(e->b, LLVMBuildOr(e->b, by_zero, by_minus_one, ""), one, b, "");
-  LLVMValueRef q = LLVMBuildSelect(e->b, by_minus_one, LLVMBuildNeg(e->b, a, ""), LLVMBuildSDiv(e->b, a, safe, ""), "");
+  LLVMValueRef q = LLVMBuildSelect(e->b, by_minus_one, LLVMBuildNeg(e->b, a, ""), quotient(e, true, a, safe), "");
   return LLVMBuildSelect(e->b, by_zero, ones, q, "");
 }
 

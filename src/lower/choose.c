@@ -142,7 +142,7 @@ static void try_tiles(const atr_cost_model *m, atr_candidate *c, ranking *r) {
   int64_t most = atr_max(atr_ceil_div(nest->dims[c->vector.dims[1]].extent, c->vector.lanes[1]), 1);
   if (has_run_time_divisor(nest, c->vector.dims[1])) most = 1;
   for (size_t i = 0; i < sizeof R / sizeof R[0]; i++) {
-    if (R[i] > most && i > 0) break;
+    if (i > 0 && (R[i] > most || (double)R[i] > limit)) break;
     c->vectors = atr_min(R[i], most);
     for (int d = -1; d < nest->dim_count; d++) {
       bool usable = d < 0 || (!nest->dims[d].reduced && !is_part(nest, d) && d != c->vector.dims[0] && d != c->vector.dims[1] &&
@@ -161,7 +161,7 @@ static int dot_choice(const atr_cost_model *m) {
   for (int i = m->reduce_count - 1; i >= 0; i--) {
     int d = m->reduce_order[i];
     if (m->nest->dims[d].extent == 0 || m->nest->dims[d].extent % 2 != 0 || !atr_nest_can_dot(m->nest, d)) continue;
-    return m->may_pack && (m->nest->acc_dtype == ATR_F32 || strcmp(m->row->arch, "x86_64") == 0) ? d : -1;
+    return m->may_pack && (m->nest->acc_dtype == ATR_F32 || m->row->s16_dot) ? d : -1;
   }
   return -1;
 }

@@ -17,10 +17,9 @@
 #include "base/checked.h"
 
 enum { MAX_POINTS = 1000000 };
-static const int64_t limit = ATR_NEST_LIMIT;
 
 /* |offset| + sum of |coef| * extent; -1 when it is `limit` or more. */
-static int64_t magnitude(const atr_nest *nest, const atr_affine *affine) {
+static int64_t magnitude(const atr_nest *nest, const atr_affine *affine, int64_t limit) {
   int64_t total = affine->offset, term;
   if (total <= -limit || total >= limit) return -1;
   if (total < 0) total = -total;
@@ -34,13 +33,13 @@ static int64_t magnitude(const atr_nest *nest, const atr_affine *affine) {
   return total;
 }
 
-bool atr_affine_fits(const atr_nest *nest, const atr_affine *affine) { return magnitude(nest, affine) >= 0; }
+bool atr_affine_fits(const atr_nest *nest, const atr_affine *affine) { return magnitude(nest, affine, ATR_NEST_LIMIT) >= 0; }
 
-bool atr_access_fits(const atr_nest *nest, const atr_access *access) {
-  int64_t total = magnitude(nest, &access->at);
+bool atr_access_fits(const atr_nest *nest, const atr_access *access, int64_t limit) {
+  int64_t total = magnitude(nest, &access->at, limit);
   for (int i = 0; total >= 0 && i < access->index_count; i++) {
     const atr_index *index = &access->index[i];
-    int64_t t = magnitude(nest, &index->at), stride = index->stride;
+    int64_t t = magnitude(nest, &index->at, limit), stride = index->stride;
     if (t < 0 || index->bound >= limit || index->divisor >= limit || stride <= -limit || stride >= limit) return false;
     int64_t moved, span;
     bool fits = atr_checked_mul(index->bound, index->divisor, &span) && span < limit;
@@ -131,7 +130,7 @@ static void use_condition(const search *s, const atr_index *condition, atr_affin
     if (c == 0 || affine->coef[d] == 0 || affine->coef[d] % c != 0) continue;
     int64_t factor = affine->coef[d] / c;
     atr_affine without;
-    if (!atr_checked_mul(factor < 0 ? -factor : factor, most, &span) || span >= limit) continue;
+    if (!atr_checked_mul(factor < 0 ? -factor : factor, most, &span) || span >= ATR_NEST_LIMIT) continue;
     if (!subtract(s, affine, &condition->at, factor, &without)) continue;
     range before = box_range(s, affine), after = box_range(s, &without);
     if (after.max - after.min + span >= before.max - before.min) continue;

@@ -7,8 +7,10 @@
 /* Every value computed on the way to an address stays below this in magnitude, so that sums of them, one for each dim, never
  * overflow and nobody needs checked arithmetic later. */
 #define ATR_NEST_LIMIT (INT64_C(1) << 55)
+/* The same where addresses have 32 bits and so has the arithmetic that leads to them. */
+#define ATR_NEST_LIMIT_32 (INT64_C(1) << 28)
 bool atr_affine_fits(const atr_nest *nest, const atr_affine *affine);
-bool atr_access_fits(const atr_nest *nest, const atr_access *access);
+bool atr_access_fits(const atr_nest *nest, const atr_access *access, int64_t limit);
 
 typedef struct atr_reach {
   bool never;       /* at no point the guards pass and the element exists */

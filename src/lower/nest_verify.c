@@ -71,7 +71,9 @@ static atr_status check_dims(checker *c) {
     last = rank;
     bool outside = dim->kind == ATR_DIM_PART || dim->kind == ATR_DIM_PARALLEL;
     RULE(c, !dim->reduced || (!outside && dim->kind != ATR_DIM_VECTOR), "the reduced dim %s is %s", dim->name,
-         dim->kind == ATR_DIM_PART ? "part" : outside ? "parallel" : "vector");
+         dim->kind == ATR_DIM_PART ? "part"
+         : outside                 ? "parallel"
+                                   : "vector");
     RULE(c, dim->kind != ATR_DIM_DOT || (dim->extent == 2 && atr_nest_can_dot(nest, d)),
          "dot dim %s needs extent 2, an s32 or u32 sum of s8, u8 or s16 or an f32 sum of bf16, and no index on it", dim->name);
     RULE(c, !dim->reduced || nest->has_acc, "dim %s is reduced but there is no sum", dim->name);
@@ -145,7 +147,7 @@ static atr_status check_access(checker *c, const char *what, const atr_access *a
   const atr_buffer *buffer = &c->program->buffers[access->buffer];
   RULE(c, !has_stray_coef(nest, &access->at), "%s depends on a dim that is not there", what);
   for (int i = 0; i < access->index_count; i++) ATR_TRY(check_index(c, what, &access->index[i]));
-  RULE(c, atr_access_fits(nest, access), "%s overflows", what);
+  RULE(c, atr_access_fits(nest, access, ATR_NEST_LIMIT), "%s overflows", what);
   bool reduced = depends_on_reduced(nest, &access->at);
   for (int i = 0; i < access->index_count; i++) reduced = reduced || depends_on_reduced(nest, &access->index[i].at);
   RULE(c, sum || !reduced, "%s depends on a reduced dim", what);

@@ -49,22 +49,27 @@ static choice *choice_for(state *s, const atr_nest *nest, bool *found) {
 
 typedef struct fit {
   const atr_nest *nest;
+  int64_t limit;
   bool all;
 } fit;
 
 static void check_fit(void *user, atr_access *access) {
   fit *f = user;
-  f->all = f->all && atr_access_fits(f->nest, access);
+  f->all = f->all && atr_access_fits(f->nest, access, f->limit);
 }
 
 /* Dilations and strides of 2^40 and more are legal, but their addresses are computed without a look at overflow. */
 static atr_status check_sizes(const state *s) {
+  bool narrow = s->options->target->address_bits == 32;
   for (int n = 0; n < s->program->nest_count; n++) {
-    fit f = {s->program->nests[n], true};
+    fit f = {s->program->nests[n], narrow ? ATR_NEST_LIMIT_32 : ATR_NEST_LIMIT, true};
     atr_nest_visit_access(s->program->nests[n], check_fit, &f);
     if (!f.all)
       return atr_fail(s->work, ATR_NOWHERE, ATR_UNSUPPORTED,
-                      "nest %s: strides or dilations times steps through an array pass 2^55", f.nest->name);
+                      narrow
+                          ? "nest %s: strides or dilations times steps through an array pass 2^28, which 32-bit addresses allow"
+                          : "nest %s: strides or dilations times steps through an array pass 2^55",
+                      f.nest->name);
   }
   return ATR_OK;
 }
@@ -265,7 +270,12 @@ static atr_status run_regions(state *s) {
   return ATR_OK;
 }
 
-static atr_status run_plan(state *s) { return atr_program_plan(s->work, s->program, s->options->constant_parameters); }
+static atr_status run_plan(state *s) {
+  ATR_TRY(atr_program_plan(s->work, s->program, s->options->constant_parameters));
+  int64_t most = s->options->target->address_bits == 32 ? INT32_MAX : INT64_MAX;
+  if (s->program->scratch_bytes <= most && s->program->packed_bytes <= most) return ATR_OK;
+  return atr_fail(s->work, ATR_NOWHERE, ATR_UNSUPPORTED, "temporaries take more memory than 32-bit addresses reach");
+}
 
 typedef struct pass {
   const char *name;

@@ -1,4 +1,4 @@
-/* target.c - the table of CPUs (target.h) and the choice of a row.
+/* target.c - the tables of architectures, vector units and CPUs (target.h), and the choice of a row.
  *
  * Figures: vector width, architectural registers, ports and latency of the arithmetic that a convolution lives from, as the
  * vendors' optimisation guides give them for the family; they steer the cost model and never affect a result. */
@@ -6,47 +6,132 @@
 
 #include <string.h>
 
+typedef struct arch {
+  const char *name;
+  const char *words;  /* first parts of its triples */
+  const char *triple; /* an example */
+  const char *cpu;    /* where none is named; NULL: there is no code for these */
+  const char *adds;   /* what we ask for beyond LLVM's "generic" CPUs, which are older than what has vectors */
+  bool adds_to_all;   /* and beyond named ones: LLVM takes NEON for an option of some */
+  const char *needs;  /* features that must not be taken away: without them LLVM stops, or other floats come out */
+  int address_bits, integer_bits;
+  bool lacks_division;
+} arch;
+
+static const arch ARCHS[] = {
+    {"x86_64", "x86_64 x86_64h amd64", "x86_64-linux-gnu", "x86-64", "", false, "sse2", 64, 64, false},
+    {"i686", "i386 i486 i586 i686", "i686-linux-gnu", "pentium4", "+sse2", false, "sse2", 32, 32, false},
+    {"aarch64", "aarch64 aarch64_be arm64 arm64e", "aarch64-linux-gnu", "generic", "", false, "fp-armv8,neon", 64, 64, false},
+    {"armv7", "armv7 armv7a armv7l armv7s armv7k armv8 armv8a armv8l thumbv7 thumbv7a", "armv7a-linux-gnueabihf", "generic",
+     "+neon", true, "neon", 32, 32, true},
+    {"riscv64", "riscv64", "riscv64-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c", false, "f,d", 64, 64, false},
+    {"wasm32", "wasm32", "wasm32-unknown-unknown", "generic", "+simd128", false, "", 32, 64, false},
+    {"", "powerpc64 powerpc64le s390x mips64 mips64el sparcv9", "powerpc64le-linux-gnu", "generic", "", false, "", 64, 64,
+     false},
+    {"", "powerpc powerpcle mips mipsel sparc", "powerpc-linux-gnu", "generic", "", false, "", 32, 32, false},
+    {"", "", "", NULL, "", false, "", 64, 64, false}, /* any other: LLVM may know no floats there, and end the process */
+};
+enum { ARCH_COUNT = sizeof ARCHS / sizeof ARCHS[0] };
+
 #define SERVER_CACHES                                                                                                          \
   {32e3, 1e6, 16e6}, {3.2, 1.5, 14}, {64, 2048}, { 1, 12 }
 #define SMALL_CACHES                                                                                                           \
   {32e3, 512e3, 4e6}, {3.2, 4, 20}, {48, 1024}, { 2, 25 }
 
-/* Wider before narrower within an architecture. avx512half: units of 256 bits, which take an instruction of 512 bits in two
- * halves; it has twice as many registers as avx2 and half as many instructions. */
+/* Wider before narrower within an architecture; the last of each asks for nothing. avx512half: units of 256 bits, which take an
+ * instruction of 512 bits in two halves; it has twice as many registers as avx2 and half as many instructions. sve256, sve512:
+ * code for vectors of this length alone. No feature says how long a CPU's are, so these rows ask for words that only names of
+ * CPUs imply. rvv: at least this long. Rows of 64 bits have no vector unit: two numbers of 32 bits at work for one instruction
+ * each. NEON of 32-bit Arm is not as IEEE 754 wants it. */
 static const atr_target_row ROWS[] = {
-    {"avx512", "x86_64", 512, 32, 2, 2, 4, true, true, true, SERVER_CACHES},
-    {"avx512half", "x86_64", 512, 32, 1, 1, 4, true, true, true, SERVER_CACHES},
-    {"avx2", "x86_64", 256, 16, 2, 2, 4, true, true, true, SERVER_CACHES},
-    {"sse2", "x86_64", 128, 16, 1, 2, 8, false, false, false, SMALL_CACHES},
-    {"neon", "aarch64", 128, 32, 2, 2, 4, true, true, false, SMALL_CACHES},
-    {"vector128", "", 128, 16, 1, 1, 8, false, false, false, SMALL_CACHES},
+    {"avx512", "x86_64", 512, 32, 2, 2, 4, true, true, true, SERVER_CACHES, "avx2,fma,avx512f", true, "avx512bf16", false},
+    {"avx512half", "x86_64", 512, 32, 1, 1, 4, true, true, true, SERVER_CACHES, "avx2,fma,avx512f", true, "avx512bf16", false},
+    {"avx2", "x86_64", 256, 16, 2, 2, 4, true, true, true, SERVER_CACHES, "avx2,fma", true, "", false},
+    {"sse2", "x86_64", 128, 16, 1, 2, 8, false, false, false, SMALL_CACHES, "", true, "", false},
+    {"sse2x8", "i686", 128, 8, 1, 2, 8, false, false, false, SMALL_CACHES, "", true, "", false},
+    {"sve512", "aarch64", 512, 32, 2, 2, 9, true, true, false, SERVER_CACHES, "sve,sve512", false, "bf16", false},
+    {"sve256", "aarch64", 256, 32, 2, 2, 4, true, true, false, SERVER_CACHES, "sve,sve256", false, "bf16", false},
+    {"neon", "aarch64", 128, 32, 2, 2, 4, true, true, false, SMALL_CACHES, "", false, "bf16", false},
+    {"neonfma", "armv7", 128, 16, 1, 1, 8, true, true, false, SMALL_CACHES, "vfp4", false, "", true},
+    {"neon32", "armv7", 128, 16, 0.5, 0.5, 9, false, false, false, SMALL_CACHES, "", false, "", true},
+    {"rvv512", "riscv64", 512, 32, 0.5, 0.5, 8, true, false, false, SMALL_CACHES, "v,zvl512b", false, "", false},
+    {"rvv256", "riscv64", 256, 32, 1, 1, 6, true, false, false, SMALL_CACHES, "v,zvl256b", false, "", false},
+    {"rvv128", "riscv64", 128, 32, 1, 1, 6, true, false, false, SMALL_CACHES, "v", false, "", false},
+    {"rv64", "riscv64", 64, 16, 0.5, 0.5, 5, true, false, false, SMALL_CACHES, "", false, "", false},
+    {"simd128", "wasm32", 128, 16, 1, 2, 8, false, false, false, SMALL_CACHES, "simd128", false, "", false},
+    {"wasm", "wasm32", 64, 16, 0.5, 1, 8, false, false, false, SMALL_CACHES, "", false, "", false},
+    {"vector128", "", 128, 16, 1, 1, 8, false, false, false, SMALL_CACHES, "", false, "", false},
 };
 enum { ROW_COUNT = sizeof ROWS / sizeof ROWS[0] };
 
-/* CPU names by what they bring; "-" separated lists would not be shorter. */
+/* CPU names by what they bring; "-" separated lists would not be shorter. A name may stand for several architectures. */
 typedef struct cpu_name {
   const char *cpu, *row;
   bool vnni, bf16_dot;
 } cpu_name;
 
 static const cpu_name CPUS[] = {
-    {"x86-64", "sse2", 0, 0},           {"x86-64-v2", "sse2", 0, 0},
-    {"x86-64-v3", "avx2", 0, 0},        {"x86-64-v4", "avx512", 0, 0},
-    {"nehalem", "sse2", 0, 0},          {"westmere", "sse2", 0, 0},
-    {"sandybridge", "sse2", 0, 0},      {"ivybridge", "sse2", 0, 0},
-    {"haswell", "avx2", 0, 0},          {"broadwell", "avx2", 0, 0},
-    {"skylake", "avx2", 0, 0},          {"alderlake", "avx2", 0, 0},
-    {"skylake-avx512", "avx512", 0, 0}, {"cascadelake", "avx512", 1, 0},
-    {"cooperlake", "avx512", 1, 1},     {"icelake-client", "avx512", 1, 0},
-    {"icelake-server", "avx512", 1, 0}, {"tigerlake", "avx512", 1, 0},
-    {"sapphirerapids", "avx512", 1, 1}, {"emeraldrapids", "avx512", 1, 1},
-    {"graniterapids", "avx512", 1, 1},  {"znver1", "avx2", 0, 0},
-    {"znver2", "avx2", 0, 0},           {"znver3", "avx2", 0, 0},
-    {"znver4", "avx512half", 1, 1},     {"znver5", "avx512", 1, 1},
-    {"cortex-a53", "neon", 0, 0},       {"cortex-a72", "neon", 0, 0},
-    {"cortex-a76", "neon", 0, 0},       {"neoverse-n1", "neon", 0, 0},
-    {"neoverse-v1", "neon", 0, 1},      {"neoverse-n2", "neon", 0, 1},
-    {"apple-m1", "neon", 0, 0},         {"generic", "", 0, 0},
+    {"x86-64", "sse2", 0, 0},
+    {"x86-64-v2", "sse2", 0, 0},
+    {"x86-64-v3", "avx2", 0, 0},
+    {"x86-64-v4", "avx512", 0, 0},
+    {"core2", "sse2", 0, 0},
+    {"nehalem", "sse2", 0, 0},
+    {"westmere", "sse2", 0, 0},
+    {"sandybridge", "sse2", 0, 0},
+    {"ivybridge", "sse2", 0, 0},
+    {"haswell", "avx2", 0, 0},
+    {"broadwell", "avx2", 0, 0},
+    {"skylake", "avx2", 0, 0},
+    {"alderlake", "avx2", 0, 0},
+    {"skylake-avx512", "avx512", 0, 0},
+    {"cascadelake", "avx512", 1, 0},
+    {"cooperlake", "avx512", 1, 1},
+    {"icelake-client", "avx512", 1, 0},
+    {"icelake-server", "avx512", 1, 0},
+    {"tigerlake", "avx512", 1, 0},
+    {"sapphirerapids", "avx512", 1, 1},
+    {"emeraldrapids", "avx512", 1, 1},
+    {"graniterapids", "avx512", 1, 1},
+    {"znver1", "avx2", 0, 0},
+    {"znver2", "avx2", 0, 0},
+    {"znver3", "avx2", 0, 0},
+    {"znver4", "avx512half", 1, 1},
+    {"znver5", "avx512", 1, 1},
+    {"pentium4", "sse2x8", 0, 0},
+    {"pentium-m", "sse2x8", 0, 0},
+    {"prescott", "sse2x8", 0, 0},
+    {"yonah", "sse2x8", 0, 0},
+    {"cortex-a53", "neon", 0, 0},
+    {"cortex-a55", "neon", 0, 0},
+    {"cortex-a57", "neon", 0, 0},
+    {"cortex-a72", "neon", 0, 0},
+    {"cortex-a76", "neon", 0, 0},
+    {"cortex-a78", "neon", 0, 0},
+    {"neoverse-n1", "neon", 0, 0},
+    {"neoverse-v1", "sve256", 0, 1},
+    {"neoverse-n2", "neon", 0, 1},
+    {"neoverse-v2", "neon", 0, 1},
+    {"a64fx", "sve512", 0, 0},
+    {"apple-m1", "neon", 0, 0},
+    {"apple-m2", "neon", 0, 1},
+    {"cortex-a7", "neonfma", 0, 0},
+    {"cortex-a8", "neon32", 0, 0},
+    {"cortex-a9", "neon32", 0, 0},
+    {"cortex-a12", "neonfma", 0, 0},
+    {"cortex-a15", "neonfma", 0, 0},
+    {"cortex-a17", "neonfma", 0, 0},
+    {"cortex-a53", "neonfma", 0, 0},
+    {"cortex-a72", "neonfma", 0, 0},
+    {"generic-rv64", "rv64", 0, 0},
+    {"sifive-u54", "rv64", 0, 0},
+    {"sifive-u74", "rv64", 0, 0},
+    {"sifive-x280", "rvv512", 0, 0},
+    {"sifive-p670", "rvv128", 0, 0},
+    {"spacemit-x60", "rvv256", 0, 0},
+    {"mvp", "wasm", 0, 0},
+    {"bleeding-edge", "simd128", 0, 0},
+    {"generic", "", 0, 0},
 };
 
 int atr_target_row_count(void) { return ROW_COUNT; }
@@ -59,71 +144,151 @@ static const atr_target_row *row_named(const char *name) {
   return NULL;
 }
 
+/* Is the word of `len` characters one of the list's? */
+static bool has_word(const char *list, const char *word, size_t len, const char *separator) {
+  while (*list != '\0') {
+    size_t n = strcspn(list, separator);
+    if (n == len && memcmp(list, word, len) == 0) return true;
+    list += n + (list[n] != '\0');
+  }
+  return false;
+}
+
+static const arch *arch_of(const char *triple) {
+  for (int i = 0; i < ARCH_COUNT; i++)
+    if (has_word(ARCHS[i].words, triple, strcspn(triple, "-"), " ")) return &ARCHS[i];
+  return &ARCHS[ARCH_COUNT - 1];
+}
+
+const char *atr_target_example(const atr_target_row *row) {
+  int i = 0;
+  while (strcmp(ARCHS[i].name, row->arch) != 0) i++;
+  return ARCHS[i].triple;
+}
+
+const char *atr_target_default_cpu(const char *triple) {
+  const char *cpu = arch_of(triple)->cpu;
+  return cpu != NULL ? cpu : "generic";
+}
+
 /* +1: the list says "+feature", -1: it says "-feature", 0: it is silent. */
-static int feature_state(const char *features, const char *feature) {
-  size_t len = strlen(feature);
+static int feature_state(const char *features, const char *feature, size_t len) {
   int state = 0;
   for (const char *p = features; *p != '\0';) {
-    const char *end = strchr(p, ',');
-    size_t n = end != NULL ? (size_t)(end - p) : strlen(p);
+    size_t n = strcspn(p, ",");
     if (n == len + 1 && memcmp(p + 1, feature, len) == 0) state = *p == '+' ? 1 : -1;
-    p += n + (end != NULL);
+    p += n + (p[n] != '\0');
   }
   return state;
 }
 
-static bool arch_is(const char *triple, const char *arch) { return strncmp(triple, arch, strlen(arch)) == 0; }
-
-/* The row of an architecture's base line. */
-static const atr_target_row *base_row(const char *triple) {
-  if (arch_is(triple, "x86_64")) return row_named("sse2");
-  if (arch_is(triple, "aarch64") || arch_is(triple, "arm64")) return row_named("neon");
-  return row_named("vector128");
-}
-
-/* The CPU's own row if it is as wide as the plain one of this name. */
-static const atr_target_row *own_or(const atr_target_row *own, const char *name) {
-  const atr_target_row *plain = row_named(name);
-  return own->vector_bits == plain->vector_bits ? own : plain;
-}
-
-/* Features named one by one override what the CPU's name implies. */
-static void apply_features(const char *features, atr_target *target) {
-  bool is_x86 = strcmp(target->row->arch, "x86_64") == 0;
-  if (is_x86) {
-    bool has_avx2 = target->row->vector_bits >= 256, has_avx512 = target->row->vector_bits >= 512;
-    int avx2_state = feature_state(features, "avx2"), fma = feature_state(features, "fma"),
-        wide = feature_state(features, "avx512f");
-    if (avx2_state != 0) has_avx2 = avx2_state > 0;
-    if (fma < 0) has_avx2 = false;
-    if (avx2_state > 0 && fma == 0 && target->row->vector_bits < 256) has_avx2 = false; /* rows with 256 bits use FMA */
-    if (wide != 0) has_avx512 = wide > 0;
-    target->row = own_or(target->row, !has_avx2 ? "sse2" : has_avx512 ? "avx512" : "avx2");
+/* Is everything there that the row asks for: by the features, or where they are silent by the CPU's own row? */
+static bool is_available(const atr_target_row *row, const atr_target_row *own, const char *features) {
+  for (const char *word = row->asks; *word != '\0';) {
+    size_t len = strcspn(word, ",");
+    int state = feature_state(features, word, len);
+    if (state < 0 || (state == 0 && (own == NULL || !has_word(own->asks, word, len, ",")))) return false;
+    word += len + (word[len] != '\0');
   }
-  int vnni = feature_state(features, "avx512vnni"), bf16 = feature_state(features, is_x86 ? "avx512bf16" : "bf16");
-  if (vnni != 0) target->vnni = vnni > 0;
-  if (bf16 != 0) target->bf16_dot = bf16 > 0;
-  /* the narrower vectors of the instruction are AVX-512's too */
-  if (is_x86 && (target->row->vector_bits < 512 || feature_state(features, "avx512vl") < 0)) target->bf16_dot = false;
+  return true;
+}
+
+/* The widest row of the architecture; the CPU's own if it is one of the same instructions. */
+static const atr_target_row *choose_row(const arch *a, const atr_target_row *own, const char *features) {
+  const atr_target_row *best = NULL;
+  for (int i = ROW_COUNT - 1; i >= 0; i--)
+    if (strcmp(ROWS[i].arch, a->name) == 0 && is_available(&ROWS[i], own, features)) best = &ROWS[i];
+  bool keeps = own != NULL && strcmp(own->asks, best->asks) == 0 && is_available(own, own, features);
+  return keeps ? own : best;
+}
+
+/* What is known of a CPU by its name on an architecture. CPUs of x86-64 run the code of i686, of which there is one row. */
+static const cpu_name *find_cpu(const char *cpu, const arch *a, bool *elsewhere) {
+  const char *wide = strcmp(a->name, "i686") == 0 ? "x86_64" : a->name;
+  *elsewhere = false;
+  for (size_t i = 0; i < sizeof CPUS / sizeof CPUS[0]; i++) {
+    if (strcmp(CPUS[i].cpu, cpu) != 0) continue;
+    const char *its = CPUS[i].row[0] != '\0' ? row_named(CPUS[i].row)->arch : a->name;
+    if (strcmp(its, a->name) == 0 || strcmp(its, wide) == 0) return &CPUS[i];
+    *elsewhere = true;
+  }
+  return NULL;
+}
+
+/* Products of pairs. A name stands for them, and features named one by one override it. */
+static void choose_dots(const cpu_name *known, atr_target *out) {
+  int vnni = feature_state(out->features, "avx512vnni", 10),
+      bf16 = feature_state(out->features, out->row->bf16_dot, strlen(out->row->bf16_dot));
+  out->vnni = vnni != 0 ? vnni > 0 : known != NULL && known->vnni && out->row->s16_dot;
+  out->bf16_dot = bf16 != 0 ? bf16 > 0 : known != NULL && known->bf16_dot;
+  /* the narrower vectors of x86's instruction are AVX-512's too */
+  if (out->row->bf16_dot[0] == '\0' || feature_state(out->features, "avx512vl", 8) < 0) out->bf16_dot = false;
+}
+
+/* Nothing is taken away that code for the architecture cannot do without. */
+static atr_status check_needs(atr_work *work, const arch *a, const char *triple, const char *features) {
+  for (const char *word = a->needs; *word != '\0';) {
+    size_t len = strcspn(word, ",");
+    if (feature_state(features, word, len) < 0)
+      return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "code for %s needs %.*s", triple, (int)len, word);
+    word += len + (word[len] != '\0');
+  }
+  return ATR_OK;
 }
 
 atr_status atr_target_select(atr_work *work, const char *triple, const char *cpu, const char *features, atr_target *out) {
-  *out = (atr_target){.row = base_row(triple), .triple = triple, .cpu = cpu, .features = features};
-  const cpu_name *known = NULL;
-  for (size_t i = 0; i < sizeof CPUS / sizeof CPUS[0]; i++)
-    if (strcmp(CPUS[i].cpu, cpu) == 0) known = &CPUS[i];
-  const atr_target_row *row = known != NULL ? row_named(known->row) : NULL;
-  bool detected = strchr(features, '+') != NULL; /* a full list: the name adds nothing */
+  const arch *a = arch_of(triple);
+  if (a->cpu == NULL)
+    return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED,
+                    "no code for target %s; `atrousc targets` lists those that there is for", triple);
+  bool elsewhere, detected = strchr(features, '+') != NULL; /* a full list: the name adds nothing */
+  const cpu_name *known = find_cpu(cpu, a, &elsewhere);
+  if (elsewhere && known == NULL)
+    return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "CPU \"%s\" is not one of target %s", cpu, triple);
   if (known == NULL && !detected)
     return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "unknown CPU \"%s\"; `atrousc targets` lists those that are known",
                     cpu);
-  if (row != NULL) {
-    if (strcmp(row->arch, out->row->arch) != 0)
-      return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "CPU \"%s\" is not one of target %s", cpu, triple);
-    out->row = row;
-    out->vnni = known->vnni;
-    out->bf16_dot = known->bf16_dot;
-  }
-  apply_features(features, out);
+  ATR_TRY(check_needs(work, a, triple, features));
+  if ((known == NULL || a->adds_to_all || strncmp(cpu, "generic", 7) == 0) && a->adds[0] != '\0')
+    features = atr_arena_printf(work->arena, "%s%s%s", a->adds, features[0] != '\0' ? "," : "", features);
+  *out = (atr_target){.address_bits = a->address_bits,
+                      .integer_bits = a->integer_bits,
+                      .lacks_division = a->lacks_division,
+                      .triple = triple,
+                      .cpu = cpu,
+                      .features = features};
+  const atr_target_row *own = known != NULL ? row_named(known->row) : NULL;
+  if (own != NULL && strcmp(own->arch, a->name) != 0) own = NULL;
+  out->row = choose_row(a, own, features);
+  choose_dots(known, out);
   return ATR_OK;
+}
+
+/* ---- the table as text */
+
+static void print_row(atr_text *text, const atr_target_row *row, bool marked, bool has) {
+  const char *dots = row->s16_dot ? row->bf16_dot[0] != '\0' ? "s16 bf16" : "s16" : row->bf16_dot[0] != '\0' ? "bf16" : "-";
+  atr_text_printf(text, "%s %-10s  %-7s  %-22s  %11d  %9d  %-5s  %-3s  %-8s  %-10s  %s\n", marked ? "*" : " ", row->name,
+                  row->arch[0] != '\0' ? row->arch : "other", atr_target_example(row), row->vector_bits, row->registers,
+                  row->fma ? "yes" : "no", row->f16_convert ? "yes" : "no", dots, row->flushes ? "zero" : "kept",
+                  has ? "yes" : "no");
+}
+
+static void print_cpus(atr_text *text, const arch *a) {
+  atr_text_printf(text, "%s:", a->name);
+  for (size_t i = 0; i < sizeof CPUS / sizeof CPUS[0]; i++)
+    if (CPUS[i].row[0] == '\0' || strcmp(row_named(CPUS[i].row)->arch, a->name) == 0)
+      atr_text_printf(text, " %s%s", CPUS[i].cpu, strcmp(CPUS[i].cpu, a->cpu) == 0 ? "*" : "");
+  atr_text_puts(text, "\n");
+}
+
+void atr_target_print(atr_text *text, const atr_target *selected, bool (*has)(const char *triple)) {
+  atr_text_puts(
+      text, "  row         arch     example of a triple     vector bits  registers  fused  f16  pairs     subnormals  LLVM\n");
+  for (int i = 0; i < ROW_COUNT; i++) print_row(text, &ROWS[i], &ROWS[i] == selected->row, has(atr_target_example(&ROWS[i])));
+  atr_text_printf(text, "selected: %s on %s%s%s\n", selected->cpu, selected->triple,
+                  selected->vnni ? ", integer dot products" : "", selected->bf16_dot ? ", bf16 dot products" : "");
+  atr_text_puts(text, "CPUs, * where none is named:\n");
+  for (int i = 0; i < ARCH_COUNT; i++)
+    if (ARCHS[i].name[0] != '\0') print_cpus(text, &ARCHS[i]);
 }

@@ -7,12 +7,13 @@
 #include <stdbool.h>
 
 #include "base/diag.h"
+#include "base/text.h"
 
 enum { ATR_CACHE_LEVELS = 3 };
 
 typedef struct atr_target_row {
   const char *name;
-  const char *arch; /* first part of the triple: "x86_64", "aarch64", ...; "" any */
+  const char *arch; /* name of an architecture (target.c); "" any other */
   int vector_bits;
   int registers;        /* vector registers */
   double fma_per_cycle; /* vector fused multiply-adds (or multiply and add pairs) started per cycle */
@@ -24,10 +25,16 @@ typedef struct atr_target_row {
   /* By cache, nearest first: bytes, and cycles to bring in one line of 64 bytes from behind it. */
   double cache_bytes[ATR_CACHE_LEVELS], line_cycles[ATR_CACHE_LEVELS];
   double tlb_pages[2], page_cycles[2]; /* the same for translations of pages of 4096 bytes */
+  const char *asks;                    /* LLVM features that the row needs beyond its architecture's base line, as "avx2,fma" */
+  bool s16_dot;                        /* multiplies pairs of 16-bit integers and adds the two products */
+  const char *bf16_dot;                /* feature that brings products of pairs of bf16; "": there is none */
+  bool flushes;                        /* vectors take and give subnormal f32 numbers as zero */
 } atr_target_row;
 
 typedef struct atr_target {
   const atr_target_row *row;
+  int address_bits, integer_bits;      /* of pointers, and of the widest integers that it divides and converts; 0: 64 */
+  bool lacks_division;                 /* of integers of any size */
   bool vnni;                           /* multiplies pairs of 16-bit integers and adds them to 32-bit sums in one instruction */
   bool bf16_dot;                       /* and pairs of bf16, adding them to f32 sums */
   const char *triple, *cpu, *features; /* as handed to LLVM */
@@ -35,10 +42,19 @@ typedef struct atr_target {
 
 int atr_target_row_count(void);
 const atr_target_row *atr_target_row_at(int i);
+/* A triple that the row can be had with. */
+const char *atr_target_example(const atr_target_row *row);
+/* The CPU that a triple means when none is named: the oldest that is still to be expected. */
+const char *atr_target_default_cpu(const char *triple);
 
 /* Chooses the row: by the features where the string names them (a detected host), else by the CPU's name. A CPU that no table
- * knows is ATR_UNSUPPORTED, naming it. triple, cpu and features must not be NULL and are kept by reference. */
+ * knows, or knows as one of another architecture, is ATR_UNSUPPORTED, naming it. triple, cpu and features must not be NULL and
+ * are kept by reference; out->features may have words of ours in front. */
 ATR_CHECK_RESULT atr_status atr_target_select(atr_work *work, const char *triple, const char *cpu, const char *features,
                                               atr_target *out);
+
+/* What `atrousc targets` prints: the rows, `selected` marked, and the CPUs of each architecture. has: can code for a triple be had
+ * from the LLVM in use? */
+void atr_target_print(atr_text *text, const atr_target *selected, bool (*has)(const char *triple));
 
 #endif

@@ -1,6 +1,6 @@
 #!/bin/bash
 # aarch64.sh - code for aarch64 is made at all: modules whose straight vector IR crashes LLVM's instruction selection (llvm_access.c
-# and llvm_value.c go around that). tests/random/foreign.sh runs such code.
+# and llvm_value.c go around that). tests/random/foreign-aarch64.sh runs such code.
 . "$(dirname "$0")/common.bash"
 cat >lane.hlo <<'HLO'
 HloModule lane

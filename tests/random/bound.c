@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/dtype.h"
+#include "ir/ir.h"
 
 /* What is known about the values of one instruction. */
 typedef struct facts {
@@ -29,7 +30,6 @@ static format format_of(atr_dtype dtype) {
   }
 }
 static double epsilon(atr_dtype dtype) { return format_of(dtype).epsilon; }
-static double smallest(atr_dtype dtype) { return format_of(dtype).smallest; }
 static double greatest(atr_dtype dtype) { return format_of(dtype).greatest; }
 
 static const double NEAR = 0.98; /* share of the largest number from which an error may overflow */
@@ -69,8 +69,15 @@ typedef struct step {
   facts in[3], out;
   double error[3]; /* of operands, absolute */
   bool exact;      /* all operands are */
-  bound worst;     /* of operands: what an operation that chooses among them passes on */
+  bool flushes;
+  bound worst; /* of operands: what an operation that chooses among them passes on */
 } step;
+
+/* What may be lost in a result close to zero. */
+static double smallest(const step *s, atr_dtype dtype) {
+  double least = format_of(dtype).smallest;
+  return s->flushes && (atr_dtype_real(dtype) == ATR_F32 || dtype == ATR_BF16) ? 0x1p-126 : least;
+}
 
 static const bound EXACT = {.known = true}, UNKNOWN = {.known = false};
 
@@ -112,7 +119,7 @@ static bound of_conv(const step *s) {
   if (s->exact && integral && total * epsilon(sum) < 1) return EXACT;
   double passed = n * (s->in[0].largest * s->error[1] + s->error[0] * s->in[1].largest + s->error[0] * s->error[1]);
   passed += flushed(s, n);
-  return within(2 * (n + 4) * (epsilon(sum) * total + smallest(sum)) + passed + smallest(result), epsilon(result) * 2);
+  return within(2 * (n + 4) * (epsilon(sum) * total + smallest(s, sum)) + passed + smallest(s, result), epsilon(result) * 2);
 }
 
 static bound of_reduce(const step *s) {
@@ -120,13 +127,13 @@ static bound of_reduce(const step *s) {
   if (!is_floating(dtype)) return s->exact ? EXACT : UNKNOWN;
   double n = reduce_terms(s->inst, &s->operand[0]->shape), total = n * s->in[0].largest;
   if (s->exact && s->in[0].integral && total * epsilon(sum) < 1) return EXACT;
-  return within(2 * n * epsilon(sum) * total + n * s->error[0] + smallest(dtype), epsilon(dtype) * 2);
+  return within(2 * n * epsilon(sum) * total + n * s->error[0] + smallest(s, dtype), epsilon(dtype) * 2);
 }
 
 /* An operation that rounds once: exact of exact operands, else `error` and the rounding. */
 static bound rounded(const step *s, double error) {
   if (s->exact) return EXACT;
-  return within(error + smallest(s->inst->shape.dtype), 2 * epsilon(s->inst->shape.dtype));
+  return within(error + smallest(s, s->inst->shape.dtype), 2 * epsilon(s->inst->shape.dtype));
 }
 
 static bound of_multiply(const step *s) {
@@ -135,7 +142,7 @@ static bound of_multiply(const step *s) {
   if (!is_complex(dtype)) return rounded(s, error);
   double size = 2 * s->in[0].largest * s->in[1].largest;
   if (s->exact && s->in[0].integral && s->in[1].integral && size * epsilon(dtype) < 1) return EXACT;
-  return within(2 * error + 4 * epsilon(dtype) * size + smallest(dtype), 0);
+  return within(2 * error + 4 * epsilon(dtype) * size + smallest(s, dtype), 0);
 }
 
 static bound of_divide(const step *s) {
@@ -151,7 +158,7 @@ static bound of_divide(const step *s) {
 
 static bound of_function(const step *s, double slope_absolute, double slope_relative) {
   atr_dtype dtype = s->inst->shape.dtype;
-  bound b = within(slope_absolute * s->error[0] + 4 * smallest(dtype), 16 * epsilon(dtype) + slope_relative);
+  bound b = within(slope_absolute * s->error[0] + 4 * smallest(s, dtype), 16 * epsilon(dtype) + slope_relative);
   if (s->exact && !is_complex(dtype)) b.ceiling = greatest(dtype) * NEAR;
   return b;
 }
@@ -169,7 +176,7 @@ static bound of_tanh(const step *s, bool is_logistic) {
 static bound of_abs(const step *s) {
   atr_dtype dtype = s->inst->shape.dtype;
   if (!is_complex(s->operand[0]->shape.dtype)) return s->worst;
-  return s->in[0].finite ? within(2 * s->error[0] + smallest(dtype), 8 * epsilon(dtype)) : UNKNOWN;
+  return s->in[0].finite ? within(2 * s->error[0] + smallest(s, dtype), 8 * epsilon(dtype)) : UNKNOWN;
 }
 
 /* Its result has the bits of an operand's element, but for a sign. */
@@ -216,10 +223,10 @@ static bool near_overflow(const step *s, const bound *b) {
 
 static double error_of(const bound *b, const facts *f) { return b->absolute + b->relative * f->largest; }
 
-void bound_values(const atr_module *module, const void *const *values, bound *bounds) {
+void bound_values(const atr_module *module, const void *const *values, bool flushes, bound *bounds) {
   for (atr_id id = 1; id <= module->count; id++) {
     const atr_inst *inst = atr_inst_at(module, id);
-    step s = {.inst = inst, .out = facts_of(&inst->shape, values[id]), .exact = true, .worst = EXACT};
+    step s = {.inst = inst, .out = facts_of(&inst->shape, values[id]), .exact = true, .worst = EXACT, .flushes = flushes};
     for (int i = 0; i < inst->operand_count; i++) {
       const bound *b = &bounds[inst->operands[i]];
       s.worst.known = s.worst.known && b->known;

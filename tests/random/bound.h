@@ -17,7 +17,9 @@
 #ifndef TESTS_RANDOM_BOUND_H
 #define TESTS_RANDOM_BOUND_H
 
-#include "ir/ir.h"
+#include <stdbool.h>
+
+#include "atrous/atrous.h"
 
 typedef struct bound {
   bool known; /* false: nothing is demanded */
@@ -25,8 +27,9 @@ typedef struct bound {
   double ceiling; /* above it in magnitude all numbers are as good as each other, infinity too; 0: none */
 } bound;
 
-/* values[id] is dense in the layout of the instruction's shape; bounds[id] is written for id in 1..module->count. */
-void bound_values(const atr_module *module, const void *const *values, bound *bounds);
+/* flushes: the code may take subnormal numbers of f32 and of what is computed in f32 as zero, where they come out of sums and
+ * functions; no argument may be one, nor a product of elements. values[id] is dense in the layout of the instruction's shape; bounds[id] is written for id in 1..module->count. */
+void bound_values(const atr_module *module, const void *const *values, bool flushes, bound *bounds);
 
 /* Index (in memory order) of the first of n elements that breaks the bound, or -1. NaN agrees with NaN, zeros of both signs
  * agree. Needs base/dtype.c alone, so that it can be linked into a program for another machine. */

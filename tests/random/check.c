@@ -46,7 +46,8 @@ typedef struct variant {
 
 static problem *under_way; /* for the report of a crash */
 
-static const char *const FILLS[] = {", small integers", ", with infinities", ", wide data", ", ends of ranges"}; /* by fill */
+static const char *const FILLS[] = {", small integers", ", with infinities", ", wide data", ", normal data",
+                                    ", ends of ranges"}; /* by fill */
 
 /* ---- reports */
 
@@ -243,7 +244,7 @@ static bool interpret(problem *p) {
   if (setjmp(arena.guard) == 0)
     status = atr_interpret(&work, &all, &(atr_interpret_options){p->multiply_padding}, args, p->values + 1);
   if (status != ATR_OK) fail(p, NULL, work.message != NULL ? work.message : "no memory to interpret");
-  else bound_values(p->module, (const void *const *)p->values, p->bounds);
+  else bound_values(p->module, (const void *const *)p->values, p->options->flushes, p->bounds);
   atr_arena_fini(&arena);
   free(ids);
   return status == ATR_OK;
@@ -526,6 +527,7 @@ void check_problem(const check_options *options, int64_t number, tally *t) {
   static const fill fills[] = {FILL_SMALL, FILL_SPECIAL, FILL_WIDE, FILL_WIDE, FILL_ENDS, FILL_ENDS};
   if (open_problem(&p, options, number, t)) {
     p.fill = RNG_PICK(&p.r, fills);
+    if (options->flushes && p.fill >= FILL_WIDE) p.fill = FILL_NORMAL;
     p.multiply_padding = p.fill != FILL_SPECIAL && rng_chance(&p.r, 1, 12) && may_multiply_padding(p.module);
     stage(&p, "interpreting");
     if (make_arguments(&p) && interpret(&p)) try_variants(&p);

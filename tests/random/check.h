@@ -39,6 +39,7 @@ typedef struct check_options {
   uint64_t seed;
   int dtype, rank; /* of the core; 0 and -1: any */
   bool threads;    /* more runs with threads */
+  bool flushes;    /* the target takes subnormal numbers of f32 as zero (bound.h) */
   bool verbose;
   const char *module; /* file with HLO to be checked instead of generated modules; NULL: none */
   emission *emission; /* NULL: kernels run here; else they are written for another machine */

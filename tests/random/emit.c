@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "guest.h"
+#include "ir/ir.h"
 
 static FILE *open_file(const emission *e, const char *name) {
   char path[1024];
@@ -25,9 +26,7 @@ bool emission_close(emission *e) {
   fputs("const guest_kernel guest_kernels[] = {\n", e->table);
   for (int k = 0; k < e->kernels; k++) fprintf(e->table, "  {k%d, K%d_PREPACK},\n", k, k);
   fprintf(e->table, "  {0, 0}};\nconst int guest_kernel_count = %d;\n", e->kernels);
-  fputs(
-      "__asm__(\".section .rodata\\n.balign 64\\n.globl guest_data\\nguest_data: .incbin \\\"data.bin\\\"\\n.previous\\n\");\n",
-      e->table);
+  fputs("GUEST_DATA(\"data.bin\")\n", e->table);
   bool ok = ferror(e->table) == 0 && ferror(e->data) == 0;
   ok = fclose(e->table) == 0 && ok;
   return fclose(e->data) == 0 && ok;

@@ -78,7 +78,7 @@ typedef struct filling {
 
 static int64_t integer(const filling *f, int64_t lowest) {
   if (f->kind == FILL_ENDS) return end_integer(f->r, f->dtype);
-  return f->kind == FILL_WIDE ? wide_integer(f->r, f->dtype) : rng_range(f->r, lowest, 4);
+  return f->kind == FILL_WIDE || f->kind == FILL_NORMAL ? wide_integer(f->r, f->dtype) : rng_range(f->r, lowest, 4);
 }
 
 static atr_scalar element(const filling *f) {
@@ -95,7 +95,7 @@ static atr_scalar element(const filling *f) {
   if (f->kind == FILL_ENDS) {
     x.re = end_number(r, f->dtype);
     x.im = end_number(r, f->dtype);
-  } else if (f->kind == FILL_WIDE) {
+  } else if (f->kind == FILL_WIDE || f->kind == FILL_NORMAL) {
     x.re = f->scale * (2 * rng_unit(r) - 1);
     x.im = f->scale * (2 * rng_unit(r) - 1);
   } else {
@@ -110,11 +110,11 @@ static atr_scalar element(const filling *f) {
 }
 
 /* Powers of two that leave sums of products inside most dtypes, and one that makes products subnormal. */
-static double draw_scale(rng *r, atr_dtype dtype) {
+static double draw_scale(rng *r, fill kind, atr_dtype dtype) {
   static const int usual[] = {0, 0, 0, 0, -3, 4, 10, 33};
   static const int narrow[] = {0, 0, 0, -3, 4, -12};
   if (atr_dtype_real(dtype) == ATR_F16) return ldexp(1, RNG_PICK(r, narrow));
-  if (rng_chance(r, 1, 12)) return ldexp(1, atr_dtype_real(dtype) == ATR_F64 ? -520 : -66);
+  if (rng_chance(r, 1, 12) && kind != FILL_NORMAL) return ldexp(1, atr_dtype_real(dtype) == ATR_F64 ? -520 : -66);
   return ldexp(1, RNG_PICK(r, usual));
 }
 
@@ -123,7 +123,7 @@ void fill_array(rng *r, fill kind, const atr_shape *shape, void *out) {
   size_t size = atr_dtype_size(shape->dtype);
   filling f = {.r = r, .kind = kind, .dtype = shape->dtype};
   f.with_special = kind == FILL_SPECIAL && rng_chance(r, 1, 2);
-  f.scale = draw_scale(r, shape->dtype);
+  f.scale = draw_scale(r, kind, shape->dtype);
   bool any_bits = kind == FILL_ENDS && shape->dtype != ATR_PRED && rng_chance(r, 1, 4);
   for (int64_t i = 0; i < n; i++) {
     char *at = (char *)out + (size_t)i * size;

@@ -1,22 +1,43 @@
 /* memory.c - see memory.h. */
 #include "memory.h"
 
+#include <stdlib.h>
 #include <string.h>
+#ifndef __wasm__
 #include <sys/mman.h>
 #include <unistd.h>
+#endif
 
 enum { PATTERN = 0xff, SLACK = 256 };
 
+/* Whole pages, closed at both ends; NULL when there are none. */
+#ifdef __wasm__ /* no page can be closed there, so these have the pattern's protection alone */
+
+static size_t page_size(void) { return 4096; }
+static char *map_pages(size_t size, size_t page) { return aligned_alloc(page, size); }
+static void unmap_pages(char *map, size_t size) { (void)size, free(map); }
+
+#else
+
+static size_t page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+static void unmap_pages(char *map, size_t size) { munmap(map, size); }
+
+static char *map_pages(size_t size, size_t page) {
+  char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (map == MAP_FAILED) return NULL;
+  if (mprotect(map, page, PROT_NONE) == 0 && mprotect(map + size - page, page, PROT_NONE) == 0) return map;
+  munmap(map, size);
+  return NULL;
+}
+
+#endif
+
 bool memory_init(memory *m, size_t size, size_t alignment, memory_place place) {
-  size_t page = (size_t)sysconf(_SC_PAGESIZE), inside = (size + SLACK + page - 1) / page * page;
+  size_t page = page_size(), inside = (size + SLACK + page - 1) / page * page;
   *m = (memory){.map_size = inside + 2 * page, .page = page, .size = size};
-  m->map = mmap(NULL, m->map_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (m->map == MAP_FAILED) return false;
+  m->map = map_pages(m->map_size, page);
+  if (m->map == NULL) return false;
   memset(m->map + page, PATTERN, inside);
-  if (mprotect(m->map, page, PROT_NONE) != 0 || mprotect(m->map + page + inside, page, PROT_NONE) != 0) {
-    munmap(m->map, m->map_size);
-    return false;
-  }
   size_t offset = 64 + alignment;
   if (place == MEMORY_START) offset = 0;
   if (place == MEMORY_END) offset = (inside - size) / alignment * alignment;
@@ -25,7 +46,7 @@ bool memory_init(memory *m, size_t size, size_t alignment, memory_place place) {
 }
 
 void memory_fini(memory *m) {
-  if (m->map != NULL) munmap(m->map, m->map_size);
+  if (m->map != NULL) unmap_pages(m->map, m->map_size);
   *m = (memory){0};
 }
 

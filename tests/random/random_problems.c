@@ -1,7 +1,7 @@
 /* random_problems.c - compiled modules against the interpreter, thousands of them.
  *
  *     random_problems [--seed=N] [--count=N] [--only=K] [--print=K] [--dtype=D] [--rank=R] [--module=FILE] [--jobs=N] [--threads] [--verbose]
- *     random_problems --emit=FOLDER [--cpu=CPU] [--features=LIST] [--triple=TRIPLE] [--seed=N] [--count=N] ...
+ *     random_problems --emit=FOLDER [--cpu=CPU] [--features=LIST] [--triple=TRIPLE] [--flushes] [--seed=N] [--count=N] ...
  *
  * Problem K of seed S is a function of (S, K): what fails is repeated by --seed=S --only=K, which runs in this process (for a
  * debugger), and --print=K writes its HLO. --dtype and --rank fix the dtype and the spatial rank of the first convolution, so the
@@ -10,7 +10,8 @@
  * code that crashes ends one of them, is reported, and the next child goes on behind it.
  *
  * --emit runs nothing: it writes objects for another machine into an existing folder, with their arguments and what the
- * interpreter makes of them; tests/random/link-guest makes a program of these.
+ * interpreter makes of them; tests/random/link-guest makes a program of these. --flushes: for a target that takes subnormal numbers
+ * of f32 as zero.
  *
  * Exit: 0 all agree, 1 something is wrong, 2 the command line is. */
 #include <signal.h>
@@ -63,6 +64,7 @@ static bool read_arguments(int argc, char **argv, arguments *a) {
     else if (strncmp(arg, "--cpu=", 6) == 0) a->emission.cpu = arg + 6;
     else if (strncmp(arg, "--features=", 11) == 0) a->emission.features = arg + 11;
     else if (strncmp(arg, "--triple=", 9) == 0) a->emission.triple = arg + 9;
+    else if (strcmp(arg, "--flushes") == 0) a->check.flushes = true;
     else if (strcmp(arg, "--threads") == 0) a->check.threads = true;
     else if (strcmp(arg, "--verbose") == 0) a->check.verbose = true;
     else if (!dtype_option(arg, &a->check.dtype)) return fprintf(stderr, "random_problems: unknown option %s\n", arg), false;

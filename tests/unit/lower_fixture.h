@@ -24,7 +24,26 @@ static inline atr_target target_of_row(int row, bool vnni) {
   return (atr_target){.row = atr_target_row_at(row), .vnni = vnni, .triple = "", .cpu = "", .features = ""};
 }
 /* ORDER rows: src/lower/target.c */
-enum { ROW_AVX512, ROW_AVX512_HALF, ROW_AVX2, ROW_SSE2, ROW_NEON, ROW_VECTOR128, ROW_COUNT };
+enum {
+  ROW_AVX512,
+  ROW_AVX512_HALF,
+  ROW_AVX2,
+  ROW_SSE2,
+  ROW_SSE2X8,
+  ROW_SVE512,
+  ROW_SVE256,
+  ROW_NEON,
+  ROW_NEONFMA,
+  ROW_NEON32,
+  ROW_RVV512,
+  ROW_RVV256,
+  ROW_RVV128,
+  ROW_RV64,
+  ROW_SIMD128,
+  ROW_WASM,
+  ROW_VECTOR128,
+  ROW_COUNT
+};
 
 /* What a reduce of f32 applies: to_apply=add. */
 #define ADD "add { a = f32[] parameter(0) b = f32[] parameter(1) ROOT c = f32[] add(a, b) }\n"

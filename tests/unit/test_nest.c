@@ -811,7 +811,7 @@ START_TEST(test_reach) {
       row->dims, row->guards, row->access);
   const atr_nest *nest = must_read(text)->nests[0];
   const atr_access *access = &nest->exprs[2].access;
-  ck_assert(atr_access_fits(nest, access));
+  ck_assert(atr_access_fits(nest, access, ATR_NEST_LIMIT));
   atr_reach reach = atr_access_reach(&arena, nest, access, row->elements);
   ck_assert_msg(reach.never == (row->min > row->max), "row %d: never %d", _i, reach.never);
   if (reach.never) return;

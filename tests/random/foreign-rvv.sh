@@ -1,0 +1,4 @@
+#!/bin/bash
+# Code for rvv against the interpreter, as far as this machine can run it (foreign.bash).
+. "$(dirname "$0")/foreign.bash"
+run_test rvv
