@@ -195,7 +195,7 @@ static void try_steps(const atr_cost_model *m, atr_candidate c, ranking *r) {
 
 /* Do packed weights of the sum's dtype stay in the nearest caches? Then there is no reason to keep them narrow. */
 static bool weights_are_small(const atr_cost_model *m) {
-  return m->weights * (double)atr_dtype_size(m->nest->acc_dtype) <= m->row->cache_bytes[1] / 2;
+  return m->weights * (double)atr_dtype_size(m->nest->acc_dtype) <= atr_target_cache(m->target, 1) / 2;
 }
 
 static void rank_tiles(const atr_cost_model *m, ranking *r) {

@@ -212,7 +212,7 @@ void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, at
   find_insides(&t);
   find_footprints(&t, LINE, blocks);
   for (int i = 0; i < ATR_CACHE_LEVELS; i++) {
-    store cache = {m->row->cache_bytes[i] * 0.75, LINE, sets[i], i > 0, i == ATR_CACHE_LEVELS - 1};
+    store cache = {atr_target_cache(m->target, i) * 0.75, LINE, sets[i], i > 0, i == ATR_CACHE_LEVELS - 1};
     c->traffic[i] = transfers(&t, &cache, blocks) * m->row->line_cycles[i];
   }
   find_footprints(&t, PAGE, blocks);
@@ -233,7 +233,7 @@ double atr_cost_widened_bytes(const atr_cost_model *m) { return m->lhs_elements 
 static double copying(const atr_cost_model *m, double compute, double from, double to) {
   double memory = 0;
   for (int i = 0; i < ATR_CACHE_LEVELS; i++) {
-    double room = m->row->cache_bytes[i] * 0.75, lines = from / LINE;
+    double room = atr_target_cache(m->target, i) * 0.75, lines = from / LINE;
     if (from + to > room) memory += lines * m->row->line_cycles[i];
     if (to > room) memory += 2 * lines * m->row->line_cycles[i];
   }
@@ -253,6 +253,6 @@ double atr_cost_widening(const atr_cost_model *m, const atr_candidate *c) {
          wide = elements * (double)atr_dtype_size(m->nest->acc_dtype);
   double compute = elements / (double)m->width * 1.5, memory = 0;
   for (int i = 0; i < ATR_CACHE_LEVELS; i++)
-    if (narrow + wide > m->row->cache_bytes[i] * 0.75) memory += (narrow + wide) / LINE * m->row->line_cycles[i];
+    if (narrow + wide > atr_target_cache(m->target, i) * 0.75) memory += (narrow + wide) / LINE * m->row->line_cycles[i];
   return WIDENING_CYCLES + (compute > memory ? compute : memory);
 }

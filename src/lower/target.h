@@ -37,8 +37,12 @@ typedef struct atr_target {
   bool lacks_division;                 /* of integers of any size */
   bool vnni;                           /* multiplies pairs of 16-bit integers and adds them to 32-bit sums in one instruction */
   bool bf16_dot;                       /* and pairs of bf16, adding them to f32 sums */
+  double l2_bytes; /* of the CPU's second cache; 0: as the row says */
   const char *triple, *cpu, *features; /* as handed to LLVM */
 } atr_target;
+
+/* Bytes of the cache of this level, 0 the nearest: the CPU's own where it is known, else its row's. */
+double atr_target_cache(const atr_target *target, int level);
 
 int atr_target_row_count(void);
 const atr_target_row *atr_target_row_at(int i);

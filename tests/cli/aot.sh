@@ -336,7 +336,7 @@ refused 1 '"a-b_layer" is not a C identifier' layer.hlo --prefix=a-b_ --name=lay
 refused 1 '"while" is not a C identifier' layer.hlo --name=while
 refused 2 "option '--name' is for one function, but there are more; see --prefix" several.hlo --name=one
 refused 2 "option '--weights' is for one function" layer.hlo several.hlo --weights=w.npy
-refused 3 "LLVM has no target nothing-at-all" layer.hlo --target=nothing-at-all
+refused 3 "no code for target nothing-at-all" layer.hlo --target=nothing-at-all
 refused 3 "target cuda:sm_90: there is no code generator for GPUs" layer.hlo --target=cuda:sm_90
 refused 3 'unknown CPU "pentium"' layer.hlo --target=x86_64-linux-gnu --cpu=x86-64-v3,pentium
 refused 3 "only x86-64 has a test" layer.hlo --target=aarch64-linux-gnu --cpu=cortex-a72,neoverse-v1

@@ -491,6 +491,22 @@ START_TEST(test_random_choices) {
 }
 END_TEST
 
+/* The second cache is the CPU's own where it is known. */
+START_TEST(test_caches) {
+  static const struct {
+    const char *cpu;
+    double bytes;
+  } caches[] = {{"haswell", 256 << 10}, {"znver3", 512 << 10}, {"sapphirerapids", 2 << 20}, {"x86-64-v4", 1e6}};
+  for (int i = 0; i < COUNT(caches); i++) {
+    atr_target target;
+    ck_assert_int_eq(atr_target_select(&work, "x86_64-unknown-linux-gnu", caches[i].cpu, "", &target), ATR_OK);
+    ck_assert(atr_target_cache(&target, 1) == caches[i].bytes);
+    ck_assert(atr_target_cache(&target, 0) == target.row->cache_bytes[0]);
+    ck_assert(atr_target_cache(&target, 2) == target.row->cache_bytes[2]);
+  }
+}
+END_TEST
+
 static Suite *suite(void) {
   Suite *s = suite_create("target");
   TCase *tc = tcase_create("target");
@@ -502,6 +518,7 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_known_choices, 0, COUNT(choice_rows));
   tcase_add_test(tc, test_dot_choice);
   tcase_add_test(tc, test_widen_choice);
+  tcase_add_test(tc, test_caches);
   tcase_add_loop_test(tc, test_random_choices, 0, RANDOM_BATCHES);
   suite_add_tcase(s, tc);
   return s;
