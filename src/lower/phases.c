@@ -138,7 +138,11 @@ static void split(atr_arena *arena, const atr_nest *nest, int64_t phases, atr_pr
 }
 
 void atr_nest_split_phases(atr_arena *arena, const atr_nest *nest, atr_program *out) {
-  int first = out->nest_count;
   split(arena, atr_nest_copy(arena, nest), 1, out);
+}
+
+void atr_nest_split_residues(atr_arena *arena, const atr_nest *nest, atr_program *out) {
+  int first = out->nest_count;
+  atr_nest_split_phases(arena, nest, out);
   atr_nest_merge_residues(arena, out, first, nest->name);
 }

@@ -96,7 +96,7 @@ static atr_status replace_nests(state *s, void (*split)(atr_arena *arena, const 
   return ATR_OK;
 }
 
-static atr_status run_phases(state *s) { return replace_nests(s, atr_nest_split_phases); }
+static atr_status run_phases(state *s) { return replace_nests(s, atr_nest_split_residues); }
 
 static atr_status run_frame(state *s) { return replace_nests(s, atr_nest_split_frame); }
 

@@ -8,6 +8,9 @@
  * class. Appends the resulting nests to `out`, which receives the nest itself when it has no divisor. */
 void atr_nest_split_phases(atr_arena *arena, const atr_nest *nest, atr_program *out);
 
+/* The same, with those merged again that can be: what the pass phases is. */
+void atr_nest_split_residues(atr_arena *arena, const atr_nest *nest, atr_program *out);
+
 /* residues.c: merges those of the program's nests from number `first` on, the residues of one nest of this name, that differ in where
  * they read and store alone. */
 void atr_nest_merge_residues(atr_arena *arena, atr_program *program, int first, const char *name);

@@ -163,7 +163,7 @@ static atr_status draw_module(rng *r, atr_work *work, const atr_module *module, 
     atr_program phases = *program;
     phases.nests = NULL;
     phases.nest_count = phases.nest_capacity = 0;
-    atr_nest_split_phases(work->arena, program->nests[n], &phases);
+    atr_nest_split_residues(work->arena, program->nests[n], &phases);
     for (int p = 0; p < phases.nest_count; p++)
       if (phases.nests[p]->has_acc || rng_chance(r, 1, 3))
         draw_nest(r, work->arena, program, phases.nests[p], phases.nest_count > 6, text);

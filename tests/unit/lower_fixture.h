@@ -76,11 +76,12 @@ static inline atr_program *split_nests(const atr_program *program,
 }
 
 static inline atr_program *phases_of(const atr_program *program) { return split_nests(program, atr_nest_split_phases); }
+static inline atr_program *residues_of(const atr_program *program) { return split_nests(program, atr_nest_split_residues); }
 static inline atr_program *frames_of(const atr_program *program) { return split_nests(program, atr_nest_split_frame); }
 
 /* Ready to be scheduled. */
 static inline atr_program *collapsed_of(const char *instructions) {
-  atr_program *program = frames_of(phases_of(canonical_of(instructions)));
+  atr_program *program = frames_of(residues_of(canonical_of(instructions)));
   for (int n = 0; n < program->nest_count; n++) atr_nest_collapse(&arena, program->nests[n]);
   return program;
 }
