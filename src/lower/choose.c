@@ -120,7 +120,7 @@ static void consider_tile(const atr_cost_model *m, atr_candidate *c, ranking *r)
   bool full = r->count == r->most;
   if (full && atr_cost_tiles_floor(m, c) >= r->best[r->count - 1].tile_cycles) return;
   double code = atr_cost_code(m, c);
-  if ((code > MAX_CODE && r->count > 0) || unrolled_iterations(m, c) > ATR_MAX_UNROLL || !fits(m, c)) return;
+  if ((code > MAX_CODE && r->count > 0) || unrolled_iterations(m, c) > (double)ATR_MAX_UNROLL || !fits(m, c)) return;
   c->taps = atr_cost_taps(m, c);
   c->tile_cycles = atr_cost_tiles(m, c) * (1 + code * sqrt(m->nests) / CODE_SCALE) + atr_cost_widening(m, c) +
                    (code > MAX_CODE ? 1e30 : 0);
