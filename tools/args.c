@@ -115,6 +115,9 @@ static void set_option(args *out, option_id option, const char *value) {
   if (option == OPTION_WEIGHTS) out->weights[out->weight_count++] = value;
 }
 
+/* "[FILE]", but not "[NAME=]FILE" */
+static bool is_optional(const char *argument) { return argument[0] == '[' && strchr(argument, ']')[1] == 0; }
+
 /* `word` starts with "--" or is "-x..."; *next is the word after it (NULL at the end), consumed when it is the argument. */
 static tool_exit parse_option(args *out, const char *word, const char *next, bool *consumed) {
   bool is_long = word[1] == '-';
@@ -129,6 +132,10 @@ static tool_exit parse_option(args *out, const char *word, const char *next, boo
   if (option == OPTION_COUNT) return args_fail(out, "unknown option '-%c'; see --help", word[1]);
   if (options[option].argument == NULL) {
     if (value != NULL) return args_fail(out, "option '--%s' takes no argument, got '%s'", options[option].name, value);
+    set_option(out, option, "");
+    return TOOL_DONE;
+  }
+  if (value == NULL && is_optional(options[option].argument)) {
     set_option(out, option, "");
     return TOOL_DONE;
   }
@@ -162,9 +169,7 @@ static tool_exit parse_words(int argc, char **argv, int first, args *out) {
 
 static tool_exit check_files(const args *out) {
   const command_row *row = &commands[out->command];
-  if (out->file_count < row->least) {
-    return args_fail(out, "expected %s; see 'atrousc %s --help'", row->operands, row->name);
-  }
+  if (out->file_count < row->least) { return args_fail(out, "expected %s; see 'atrousc %s --help'", row->operands, row->name); }
   if (row->most >= 0 && out->file_count > row->most) {
     return args_fail(out, "unexpected operand '%s'; see 'atrousc %s --help'", out->files[row->most], row->name);
   }
@@ -235,7 +240,9 @@ static void print_option(const option_row *row) {
   char left[48];
   int len = row->letter != 0 ? snprintf(left, sizeof left, "  -%c, --%s", row->letter, row->name)
                              : snprintf(left, sizeof left, "      --%s", row->name);
-  if (row->argument != NULL) snprintf(left + len, sizeof left - (size_t)len, "=%s", row->argument);
+  const char *argument = row->argument;
+  if (argument != NULL && is_optional(argument)) snprintf(left + len, sizeof left - (size_t)len, "[=%s", argument + 1);
+  else if (argument != NULL) snprintf(left + len, sizeof left - (size_t)len, "=%s", argument);
   printf("%-28s", left);
   print_wrapped(row->help, 28, 28);
 }

@@ -39,7 +39,7 @@ typedef enum option_id {
 
 typedef struct args {
   command_id command;               /* COMMAND_COUNT: none (atrousc --help, atrousc --version) */
-  const char *values[OPTION_COUNT]; /* NULL: not given; "" for options without an argument */
+  const char *values[OPTION_COUNT]; /* NULL: not given; "" without an argument */
   const char **files, **outputs;    /* of file_count and output_count entries, in the order given */
   int file_count, output_count;
   const char **weights; /* all of --weights, in order */

@@ -15,18 +15,18 @@ for command in $commands; do
   has page "atrousc $command"
   expect 0 atrousc "$command" --help
   has out "Usage: atrousc $command"
-  sed -n 's/^  *\(-[a-z], \)\{0,1\}\(--[a-z-]\{1,\}\).*/\2/p' out >names
+  sed -n 's/^  *\(-[a-z], \)\{0,1\}\(--[A-Za-z-]\{1,\}\).*/\2/p' out >names
   grep -qx -- --help names || fail "$command --help does not list --help"
   cat names >>all
   for name in $(cat names); do
     # in an option's own entry, which says for which subcommands it is
-    entry=$(grep -E -- "^(-[a-z], )?$name(=[A-Z]+)?( \(|$)" page)
+    entry=$(grep -E -- "^(-[a-z], )?$name(\[?=[A-Z]+\]?)?( \(|$)" page)
     [ -n "$entry" ] || fail "the manual page does not describe $name of $command"
     [ "${entry#*"("}" = "$entry" ] && continue
     echo "$entry" | grep -qE "[( ]$command[,)]" || fail "the manual page does not list $command at $name"
   done
 done
-for name in $(sed -n 's/^\(-[a-z], \)\{0,1\}\(--[a-z-]\{1,\}\).*/\2/p' page); do
+for name in $(sed -n 's/^\(-[a-z], \)\{0,1\}\(--[A-Za-z-]\{1,\}\).*/\2/p' page); do
   grep -qx -- "$name" all || fail "the manual page describes $name, which no --help knows"
 done
 
