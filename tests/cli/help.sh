@@ -38,6 +38,8 @@ usage() {
   [ -s out ] && fail "a usage error prints on stdout: $*"
   has err "$message"
 }
+grep -q '^@FILE among the arguments' out || fail "--help does not tell of response files"
+has page "RESPONSE FILES"
 usage "expected a subcommand"
 usage "unknown subcommand 'runn'; did you mean 'run'?" runn sum.hlo
 usage "unknown option '--thread'; did you mean '--threads'?" run --thread=2 sum.hlo
