@@ -28,6 +28,7 @@ static const command_row commands[COMMAND_COUNT] = {
 
 #define ON(command) (1u << COMMAND_##command)
 #define ON_ALL ~0u
+#define ON_NONE (1u << COMMAND_COUNT)
 
 typedef struct option_row {
   const char *name;
@@ -101,7 +102,7 @@ static const char *nearest_command(const char *name) {
 
 /* ---- options ----------------------------------------------------------------------------------- */
 
-/* The row of an option that `command` takes; OPTION_COUNT: none. COMMAND_COUNT's bit is set in rows for all only. */
+/* The row of an option that `command` takes; OPTION_COUNT: none. COMMAND_COUNT stands for no subcommand. */
 static option_id find_option(command_id command, const char *name, size_t len, char letter) {
   for (int i = 0; i < OPTION_COUNT; i++) {
     if ((options[i].commands & (1u << command)) == 0) continue;
@@ -265,10 +266,19 @@ static tool_exit parse_command(const words *w, args *out) {
                      nearest_command(w->list[0]));
   }
   tool_exit code = parse_words(w, has_command ? 1 : 0, out);
-  if (args_has(out, OPTION_HELP) || (code == TOOL_DONE && args_has(out, OPTION_VERSION))) return TOOL_DONE;
+  bool is_answered = args_has(out, OPTION_VERSION) || args_has(out, OPTION_COMPLETION);
+  if (args_has(out, OPTION_HELP) || (code == TOOL_DONE && is_answered)) return TOOL_DONE;
   if (code != TOOL_DONE) return code;
   if (!has_command) return args_fail(out, "expected a subcommand; see 'atrousc --help'");
   return check_files(out);
+}
+
+static tool_exit keep_words(const char *program, const words *w, args *out) {
+  out->words = calloc((size_t)w->count + 2, sizeof *out->words);
+  if (out->words == NULL) return report_out_of_memory();
+  out->words[0] = program;
+  for (int i = 0; i < w->count; i++) out->words[i + 1] = w->list[i];
+  return TOOL_DONE;
 }
 
 tool_exit args_parse(int argc, char **argv, args *out) {
@@ -278,15 +288,18 @@ tool_exit args_parse(int argc, char **argv, args *out) {
   tool_exit code = TOOL_DONE;
   for (int i = 1; i < argc && code == TOOL_DONE; i++) code = expand(&w, argv[i], 0);
   if (code == TOOL_DONE) code = parse_command(&w, out);
+  if (code == TOOL_DONE) code = keep_words(argv[0], &w, out);
   free(w.list);
   return code;
 }
 
 void args_fini(args *parsed) {
   free(parsed->files);
+  free(parsed->words);
   for (int i = 0; i < parsed->response_count; i++) free(parsed->responses[i]);
   free(parsed->responses);
   parsed->files = parsed->outputs = parsed->weights = NULL;
+  parsed->words = NULL;
   parsed->responses = NULL;
 }
 

@@ -46,6 +46,7 @@ typedef struct args {
   int file_count, output_count;
   const char **weights; /* all of --weights, in order */
   int weight_count;
+  const char **words; /* argv with the words of response files in place, and a NULL */
   char **responses; /* the texts of response files */
   int response_count;
 } args;
