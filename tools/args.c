@@ -1,4 +1,4 @@
-/* args.c - see args.h. One pass over argv; the tables say what is known. A wrong name is answered with the nearest right one
+/* args.c - see args.h. One pass over the words; the tables say what is known. A wrong name is answered with the nearest right one
  * by edit distance:
  *
  *     atrousc run: unknown option '--thread'; did you mean '--threads'?
@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "file.h"
+#include "response.h"
 
 typedef struct command_row {
   const char *name, *operands;
@@ -25,6 +28,7 @@ static const command_row commands[COMMAND_COUNT] = {
 
 #define ON(command) (1u << COMMAND_##command)
 #define ON_ALL ~0u
+#define ON_NONE (1u << COMMAND_COUNT)
 
 typedef struct option_row {
   const char *name;
@@ -96,9 +100,9 @@ static const char *nearest_command(const char *name) {
   return best;
 }
 
-/* ---- parsing ----------------------------------------------------------------------------------- */
+/* ---- options ----------------------------------------------------------------------------------- */
 
-/* The row of an option that `command` takes; OPTION_COUNT: none. COMMAND_COUNT's bit is set in rows for all only. */
+/* The row of an option that `command` takes; OPTION_COUNT: none. COMMAND_COUNT stands for no subcommand. */
 static option_id find_option(command_id command, const char *name, size_t len, char letter) {
   for (int i = 0; i < OPTION_COUNT; i++) {
     if ((options[i].commands & (1u << command)) == 0) continue;
@@ -114,6 +118,9 @@ static void set_option(args *out, option_id option, const char *value) {
   if (option == OPTION_OUTPUT || option == OPTION_OUTPUT_TEXT) out->outputs[out->output_count++] = value;
   if (option == OPTION_WEIGHTS) out->weights[out->weight_count++] = value;
 }
+
+/* "[FILE]", but not "[NAME=]FILE" */
+static bool is_optional(const char *argument) { return argument[0] == '[' && strchr(argument, ']')[1] == 0; }
 
 /* `word` starts with "--" or is "-x..."; *next is the word after it (NULL at the end), consumed when it is the argument. */
 static tool_exit parse_option(args *out, const char *word, const char *next, bool *consumed) {
@@ -132,6 +139,10 @@ static tool_exit parse_option(args *out, const char *word, const char *next, boo
     set_option(out, option, "");
     return TOOL_DONE;
   }
+  if (value == NULL && is_optional(options[option].argument)) {
+    set_option(out, option, "");
+    return TOOL_DONE;
+  }
   *consumed = value == NULL && next != NULL;
   if (*consumed) value = next;
   if (value == NULL || value[0] == 0) {
@@ -141,37 +152,17 @@ static tool_exit parse_option(args *out, const char *word, const char *next, boo
   return TOOL_DONE;
 }
 
-static tool_exit parse_words(int argc, char **argv, int first, args *out) {
-  bool only_files = false;
-  for (int i = first; i < argc; i++) {
-    const char *word = argv[i];
-    if (!only_files && strcmp(word, "--") == 0) {
-      only_files = true;
-    } else if (only_files || word[0] != '-' || word[1] == 0) {
-      if (word[0] == 0) return args_fail(out, "a file name is empty");
-      out->files[out->file_count++] = word;
-    } else {
-      bool consumed = false;
-      tool_exit code = parse_option(out, word, i + 1 < argc ? argv[i + 1] : NULL, &consumed);
-      if (code != TOOL_DONE) return code;
-      i += consumed;
-    }
-  }
-  return TOOL_DONE;
-}
+/* ---- response files ---------------------------------------------------------------------------- */
 
-static tool_exit check_files(const args *out) {
-  const command_row *row = &commands[out->command];
-  if (out->file_count < row->least) {
-    return args_fail(out, "expected %s; see 'atrousc %s --help'", row->operands, row->name);
-  }
-  if (row->most >= 0 && out->file_count > row->most) {
-    return args_fail(out, "unexpected operand '%s'; see 'atrousc %s --help'", out->files[row->most], row->name);
-  }
-  int pipes = 0;
-  for (int i = 0; i < out->file_count; i++) pipes += strcmp(out->files[i], "-") == 0;
-  return pipes > 1 ? args_fail(out, "'-' is given %d times, but there is one standard input", pipes) : TOOL_DONE;
-}
+enum { RESPONSE_DEPTH = 16 };
+
+/* The command line with the words of response files in their places. */
+typedef struct words {
+  args *out; /* the subcommand, once it is seen, and the files' texts */
+  const char **list;
+  int count;
+  bool only_files, is_value; /* of the next word */
+} words;
 
 static bool find_command(const char *name, command_id *out) {
   for (int i = 0; i < COMMAND_COUNT; i++) {
@@ -183,31 +174,133 @@ static bool find_command(const char *name, command_id *out) {
   return false;
 }
 
-tool_exit args_parse(int argc, char **argv, args *out) {
-  memset(out, 0, sizeof *out);
-  out->command = COMMAND_COUNT;
-  out->files = calloc(3 * ((size_t)argc + 1), sizeof *out->files);
-  if (out->files == NULL) {
-    fputs("atrousc: error: out of memory\n", stderr);
-    return TOOL_MACHINE;
+/* Is the word after this one the option's argument? */
+static bool wants_value(const args *out, const char *word) {
+  bool is_long = word[1] == '-';
+  if (word[0] != '-' || word[1] == 0 || (is_long ? strchr(word, '=') != NULL : word[2] != 0)) return false;
+  option_id option = find_option(out->command, word + 2, strlen(word) - 2, is_long ? 0 : word[1]);
+  return option != OPTION_COUNT && options[option].argument != NULL && !is_optional(options[option].argument);
+}
+
+static tool_exit add_word(words *w, const char *word) {
+  if ((w->count & (w->count - 1)) == 0) { /* full at each power of two */
+    const char **grown = realloc(w->list, sizeof *grown * (w->count == 0 ? 1 : 2 * (size_t)w->count));
+    if (grown == NULL) return report_out_of_memory();
+    w->list = grown;
   }
-  out->outputs = out->files + argc + 1;
-  out->weights = out->outputs + argc + 1;
-  bool has_command = argc > 1 && argv[1][0] != '-';
-  if (has_command && !find_command(argv[1], &out->command)) {
-    return args_fail(out, "unknown subcommand '%s'; did you mean '%s'? See 'atrousc --help'", argv[1],
-                     nearest_command(argv[1]));
+  if (w->count == 0) find_command(word, &w->out->command);
+  if (!w->only_files && !w->is_value && strcmp(word, "--") == 0) w->only_files = true;
+  w->is_value = !w->only_files && !w->is_value && wants_value(w->out, word);
+  w->list[w->count++] = word;
+  return TOOL_DONE;
+}
+
+static tool_exit read_response(args *out, const char *path, char **text, size_t *len) {
+  unsigned char *bytes;
+  char **grown = realloc(out->responses, sizeof *grown * ((size_t)out->response_count + 1));
+  if (grown == NULL) return report_out_of_memory();
+  out->responses = grown;
+  tool_exit code = file_read(path, &bytes, len);
+  if (code != TOOL_DONE) return code == TOOL_INPUT ? TOOL_USAGE : code;
+  *text = out->responses[out->response_count++] = (char *)bytes;
+  return TOOL_DONE;
+}
+
+/* Adds one word, or those of the file that it names. The argument of an option is itself, and so is a file behind "--". */
+static tool_exit expand(words *w, const char *word, int depth) {
+  if (word[0] != '@' || word[1] == 0 || w->is_value || w->only_files) return add_word(w, word);
+  if (depth == RESPONSE_DEPTH) return args_fail(w->out, "response files are nested deeper than %d: '%s'", RESPONSE_DEPTH, word);
+  char *text = NULL;
+  const char *error = NULL;
+  size_t len, at = 0;
+  tool_exit code = read_response(w->out, word + 1, &text, &len);
+  while (code == TOOL_DONE) {
+    char *next = response_word(text, len, &at, &error);
+    if (error != NULL) return args_fail(w->out, "response file '%s': %s", word + 1, error);
+    if (next == NULL) break;
+    code = expand(w, next, depth + 1);
   }
-  tool_exit code = parse_words(argc, argv, has_command ? 2 : 1, out);
-  if (args_has(out, OPTION_HELP) || (code == TOOL_DONE && args_has(out, OPTION_VERSION))) return TOOL_DONE;
+  return code;
+}
+
+/* ---- the command line -------------------------------------------------------------------------- */
+
+static tool_exit parse_words(const words *w, int first, args *out) {
+  bool only_files = false;
+  for (int i = first; i < w->count; i++) {
+    const char *word = w->list[i];
+    if (!only_files && strcmp(word, "--") == 0) {
+      only_files = true;
+    } else if (only_files || word[0] != '-' || word[1] == 0) {
+      if (word[0] == 0) return args_fail(out, "a file name is empty");
+      out->files[out->file_count++] = word;
+    } else {
+      bool consumed = false;
+      tool_exit code = parse_option(out, word, i + 1 < w->count ? w->list[i + 1] : NULL, &consumed);
+      if (code != TOOL_DONE) return code;
+      i += consumed;
+    }
+  }
+  return TOOL_DONE;
+}
+
+static tool_exit check_files(const args *out) {
+  const command_row *row = &commands[out->command];
+  if (out->file_count < row->least) return args_fail(out, "expected %s; see 'atrousc %s --help'", row->operands, row->name);
+  if (row->most >= 0 && out->file_count > row->most) {
+    return args_fail(out, "unexpected operand '%s'; see 'atrousc %s --help'", out->files[row->most], row->name);
+  }
+  int pipes = 0;
+  for (int i = 0; i < out->file_count; i++) pipes += strcmp(out->files[i], "-") == 0;
+  return pipes > 1 ? args_fail(out, "'-' is given %d times, but there is one standard input", pipes) : TOOL_DONE;
+}
+
+static tool_exit parse_command(const words *w, args *out) {
+  out->files = calloc(3 * ((size_t)w->count + 1), sizeof *out->files);
+  if (out->files == NULL) return report_out_of_memory();
+  out->outputs = out->files + w->count + 1;
+  out->weights = out->outputs + w->count + 1;
+  bool has_command = w->count > 0 && w->list[0][0] != '-';
+  if (has_command && out->command == COMMAND_COUNT) {
+    return args_fail(out, "unknown subcommand '%s'; did you mean '%s'? See 'atrousc --help'", w->list[0],
+                     nearest_command(w->list[0]));
+  }
+  tool_exit code = parse_words(w, has_command ? 1 : 0, out);
+  bool is_answered = args_has(out, OPTION_VERSION) || args_has(out, OPTION_COMPLETION);
+  if (args_has(out, OPTION_HELP) || (code == TOOL_DONE && is_answered)) return TOOL_DONE;
   if (code != TOOL_DONE) return code;
   if (!has_command) return args_fail(out, "expected a subcommand; see 'atrousc --help'");
   return check_files(out);
 }
 
+static tool_exit keep_words(const char *program, const words *w, args *out) {
+  out->words = calloc((size_t)w->count + 2, sizeof *out->words);
+  if (out->words == NULL) return report_out_of_memory();
+  out->words[0] = program;
+  for (int i = 0; i < w->count; i++) out->words[i + 1] = w->list[i];
+  return TOOL_DONE;
+}
+
+tool_exit args_parse(int argc, char **argv, args *out) {
+  words w = {.out = out};
+  memset(out, 0, sizeof *out);
+  out->command = COMMAND_COUNT;
+  tool_exit code = TOOL_DONE;
+  for (int i = 1; i < argc && code == TOOL_DONE; i++) code = expand(&w, argv[i], 0);
+  if (code == TOOL_DONE) code = parse_command(&w, out);
+  if (code == TOOL_DONE) code = keep_words(argv[0], &w, out);
+  free(w.list);
+  return code;
+}
+
 void args_fini(args *parsed) {
   free(parsed->files);
+  free(parsed->words);
+  for (int i = 0; i < parsed->response_count; i++) free(parsed->responses[i]);
+  free(parsed->responses);
   parsed->files = parsed->outputs = parsed->weights = NULL;
+  parsed->words = NULL;
+  parsed->responses = NULL;
 }
 
 /* ---- help -------------------------------------------------------------------------------------- */
@@ -235,7 +328,9 @@ static void print_option(const option_row *row) {
   char left[48];
   int len = row->letter != 0 ? snprintf(left, sizeof left, "  -%c, --%s", row->letter, row->name)
                              : snprintf(left, sizeof left, "      --%s", row->name);
-  if (row->argument != NULL) snprintf(left + len, sizeof left - (size_t)len, "=%s", row->argument);
+  const char *argument = row->argument;
+  if (argument != NULL && is_optional(argument)) snprintf(left + len, sizeof left - (size_t)len, "[=%s", argument + 1);
+  else if (argument != NULL) snprintf(left + len, sizeof left - (size_t)len, "=%s", argument);
   printf("%-28s", left);
   print_wrapped(row->help, 28, 28);
 }
@@ -258,7 +353,8 @@ void args_print_help(command_id command) {
   for (int i = 0; i < OPTION_COUNT; i++) {
     if ((options[i].commands & (1u << command)) != 0) print_option(&options[i]);
   }
-  printf("\nExit status: 0 done, 1 the input is wrong, 2 the command line is wrong, 3 the machine cannot.\n");
+  printf("\n@FILE among the arguments stands for the words of FILE.\n");
+  printf("Exit status: 0 done, 1 the input is wrong, 2 the command line is wrong, 3 the machine cannot.\n");
 }
 
 /* ---- values ------------------------------------------------------------------------------------ */

@@ -1,7 +1,9 @@
 /* args.h - the command line of atrousc, read by two tables.
  *
  * In: argc, argv. Out: the subcommand, its files and the text of every option given, checked against commands.def and
- * options.def (names, arguments, number of files); or a message on stderr and TOOL_USAGE. Texts point into argv.
+ * options.def (names, arguments, number of files); or a message on stderr and TOOL_USAGE. Texts point into argv or
+ * into response files: a word @FILE is replaced by the words of FILE (response.h), unless it is the argument of an option
+ * (--schedule @FILE) or behind "--". Such files may name others, to a depth of 16.
  *
  *     atrousc run conv.hlo x.npy --random=7 -o y.npy
  *     -> command RUN, files {conv.hlo, x.npy}, values[OPTION_RANDOM] = "7", outputs {y.npy}
@@ -39,14 +41,17 @@ typedef enum option_id {
 
 typedef struct args {
   command_id command;               /* COMMAND_COUNT: none (atrousc --help, atrousc --version) */
-  const char *values[OPTION_COUNT]; /* NULL: not given; "" for options without an argument */
+  const char *values[OPTION_COUNT]; /* NULL: not given; "" without an argument */
   const char **files, **outputs;    /* of file_count and output_count entries, in the order given */
   int file_count, output_count;
   const char **weights; /* all of --weights, in order */
   int weight_count;
+  const char **words; /* argv with the words of response files in place, and a NULL */
+  char **responses; /* the texts of response files */
+  int response_count;
 } args;
 
-/* `out` owns two lists after TOOL_DONE: args_fini. A --help is recognized before anything is checked. */
+/* `out` owns lists and texts, whatever comes back: args_fini. A --help is recognized before anything is checked. */
 tool_exit args_parse(int argc, char **argv, args *out);
 void args_fini(args *parsed);
 const char *command_name(command_id command);

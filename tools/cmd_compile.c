@@ -3,6 +3,7 @@
  *     atrousc compile conv.hlo -o conv.o                  conv.o and conv.h
  *     atrousc compile a.hlo b.hlo -o libconv.a            one function for each computation of each file
  *     atrousc compile conv.hlo --emit=nest                to stdout
+ *     atrousc compile conv.hlo -o conv.o --MD             and conv.d, a rule of Make with what was read
  *
  * All files are in place at the end, or none of them. */
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "depfile.h"
 #include "file.h"
 #include "job.h"
 #include "link.h"
@@ -48,15 +50,15 @@ static tool_exit select_kind(const args *parsed, const char *path, const struct 
   return args_fail(parsed, "cannot tell from '%s' what to write; give --emit=%s", path, kinds);
 }
 
-/* "dir/conv.o" -> "dir/conv.h"; free() it. */
-static char *header_path(const char *path) {
+/* "dir/conv.o", ".h" -> "dir/conv.h"; free() it. */
+static char *path_beside(const char *path, const char *suffix) {
   const char *slash = strrchr(path, '/'), *dot = strrchr(slash != NULL ? slash : path, '.');
   size_t stem = dot != NULL && dot != path && dot[-1] != '/' ? (size_t)(dot - path) : strlen(path);
-  char *header = malloc(stem + 3);
-  if (header == NULL) return NULL;
-  memcpy(header, path, stem);
-  memcpy(header + stem, ".h", 3);
-  return header;
+  char *beside = malloc(stem + strlen(suffix) + 1);
+  if (beside == NULL) return NULL;
+  memcpy(beside, path, stem);
+  strcpy(beside + stem, suffix);
+  return beside;
 }
 
 /* ---- weights */
@@ -64,6 +66,7 @@ static char *header_path(const char *path) {
 /* The weights of one module. Numbers are those of its text: where[i] is the number that parameter i has now, -1: bound. */
 typedef struct binding {
   job *j;
+  depfile *inputs;
   int32_t count, *where;
 } binding;
 
@@ -134,6 +137,7 @@ static tool_exit bind_file(const binding *b, const char *text) {
   size_t len;
   int32_t parameter;
   tool_exit code = find_bound(b, text, &path, &parameter);
+  if (code == TOOL_DONE) code = depfile_add(b->inputs, path);
   if (code == TOOL_DONE) code = file_read(path, &bytes, &len);
   if (code != TOOL_DONE) return code;
   if (parameter < 0) code = fitting_parameter(b->j, path, bytes, len, &parameter);
@@ -158,6 +162,7 @@ typedef struct compile {
   const args *parsed;
   job j;
   atr_object *object;
+  depfile inputs;
   int functions;
 } compile;
 
@@ -165,7 +170,7 @@ static tool_exit add_module(compile *c) {
   const args *parsed = c->parsed;
   atr_compile_options options;
   int32_t count = atr_module_parameter_count(c->j.module);
-  binding b = {&c->j, count, malloc(sizeof *b.where * ((size_t)count + 1))};
+  binding b = {&c->j, &c->inputs, count, malloc(sizeof *b.where * ((size_t)count + 1))};
   if (b.where == NULL) return report_out_of_memory();
   for (int32_t i = 0; i < count; i++) b.where[i] = i;
   tool_exit code = job_compile_options(&c->j, &options);
@@ -209,7 +214,8 @@ static tool_exit add_file(compile *c, const char *path) {
   unsigned char *text;
   size_t len;
   char *entries = NULL;
-  tool_exit code = file_read(path, &text, &len);
+  tool_exit code = depfile_add(&c->inputs, path);
+  if (code == TOOL_DONE) code = file_read(path, &text, &len);
   if (code != TOOL_DONE) return code;
   c->j.path = strcmp(path, "-") == 0 ? "<stdin>" : path;
   code = job_report(&c->j, atr_module_entries(c->j.context, c->j.path, (const char *)text, (int64_t)len, &entries));
@@ -240,31 +246,34 @@ static tool_exit make_object(compile *c) {
   c->j.path = a->files[0];
   if (code == TOOL_DONE) code = job_report(&c->j, atr_object_create(c->j.context, &options, &c->object));
   for (int i = 0; i < a->file_count && code == TOOL_DONE; i++) code = add_file(c, a->files[i]);
-  return code;
+  const char *schedule = a->values[OPTION_SCHEDULE];
+  return code == TOOL_DONE && schedule != NULL && schedule[0] == '@' ? depfile_add(&c->inputs, schedule + 1) : code;
 }
 
 /* ---- output */
 
-/* What is written: the main file and, unless its path is NULL, the header. */
+enum { MAIN, HEADER, DEPENDENCIES, PRODUCTS };
+
+/* What is written: the main file, and those of the others whose path is not NULL. */
 typedef struct products {
-  const char *path;
-  char *header_path, *bytes, *header; /* bytes, header: the context's */
-  unsigned char *linked;              /* instead of bytes */
-  size_t len, header_len;
+  const char *paths[PRODUCTS];
+  char *beside[PRODUCTS]; /* paths that were made here */
+  char *bytes[PRODUCTS];  /* MAIN and HEADER: the context's */
+  unsigned char *linked;  /* instead of MAIN's bytes */
+  size_t lens[PRODUCTS];
 } products;
 
 static tool_exit write_products(const products *p) {
-  output outputs[2];
-  const void *bytes[2] = {p->linked != NULL ? (const void *)p->linked : p->bytes, p->header};
-  const char *paths[2] = {p->path, p->header_path};
-  size_t lens[2] = {p->len, p->header_len};
-  int opened = 0, wanted = p->header_path != NULL ? 2 : 1;
+  output outputs[PRODUCTS];
+  int opened = 0;
   tool_exit code = TOOL_DONE;
-  for (; opened < wanted && code == TOOL_DONE; opened++) {
-    code = output_open(&outputs[opened], paths[opened]);
+  for (int i = 0; i < PRODUCTS && code == TOOL_DONE; i++) {
+    if (p->paths[i] == NULL) continue;
+    code = output_open(&outputs[opened], p->paths[i]);
     if (code != TOOL_DONE) break;
-    code = output_write(&outputs[opened], bytes[opened], lens[opened]);
+    code = output_write(&outputs[opened], i == MAIN && p->linked != NULL ? (const char *)p->linked : p->bytes[i], p->lens[i]);
     if (code == TOOL_DONE) code = output_sync(&outputs[opened]);
+    opened++;
   }
   for (int i = 0; i < opened && code == TOOL_DONE; i++) code = output_rename(&outputs[i]);
   for (int i = 0; i < opened; i++) output_abandon(&outputs[i]);
@@ -272,38 +281,61 @@ static tool_exit write_products(const products *p) {
 }
 
 static tool_exit make_products(compile *c, const struct emit_row *row, products *p) {
-  tool_exit code = job_report(&c->j, atr_object_emit(c->object, row->kind, &p->bytes, &p->len));
-  if (code == TOOL_DONE && p->header_path != NULL)
-    code = job_report(&c->j, atr_object_emit(c->object, ATR_EMIT_HEADER, &p->header, &p->header_len));
+  tool_exit code = job_report(&c->j, atr_object_emit(c->object, row->kind, &p->bytes[MAIN], &p->lens[MAIN]));
+  if (code == TOOL_DONE && p->paths[HEADER] != NULL)
+    code = job_report(&c->j, atr_object_emit(c->object, ATR_EMIT_HEADER, &p->bytes[HEADER], &p->lens[HEADER]));
   if (code == TOOL_DONE && row->link != LINK_NONE)
-    code = link_object(row->link, c->parsed->values[OPTION_TRIPLE], p->path, p->bytes, p->len, &p->linked, &p->len);
+    code = link_object(row->link, c->parsed->values[OPTION_TRIPLE], p->paths[MAIN], p->bytes[MAIN], p->lens[MAIN], &p->linked,
+                       &p->lens[MAIN]);
+  if (code == TOOL_DONE && p->paths[DEPENDENCIES] != NULL)
+    code = depfile_print(&c->inputs, p->paths, DEPENDENCIES, &p->bytes[DEPENDENCIES], &p->lens[DEPENDENCIES]);
   return code == TOOL_DONE ? write_products(p) : code;
 }
 
-/* Where the header goes; NULL in *out: nowhere. */
-static tool_exit choose_header(const args *parsed, const struct emit_row *row, const char *path, char **out) {
-  if (!row->has_header || strcmp(path, "-") == 0) return TOOL_DONE;
-  *out = header_path(path);
-  if (*out == NULL) return report_out_of_memory();
-  if (strcmp(*out, path) == 0) return args_fail(parsed, "the object and its header cannot both be '%s'", path);
-  return TOOL_DONE;
+static void fini_products(const compile *c, products *p) {
+  for (int i = MAIN; i <= HEADER; i++)
+    if (p->bytes[i] != NULL) atr_string_free(c->j.context, p->bytes[i]);
+  free(p->bytes[DEPENDENCIES]);
+  free(p->linked);
+  for (int i = 0; i < PRODUCTS; i++) free(p->beside[i]);
+}
+
+static tool_exit place_beside(products *p, int product, const char *suffix) {
+  p->paths[product] = p->beside[product] = path_beside(p->paths[MAIN], suffix);
+  return p->beside[product] != NULL ? TOOL_DONE : report_out_of_memory();
+}
+
+/* Where header and dependencies go. */
+static tool_exit choose_paths(const args *parsed, const struct emit_row *row, products *p) {
+  static const char *const names[PRODUCTS] = {"output", "header", "dependency file"};
+  bool is_stream = strcmp(p->paths[MAIN], "-") == 0;
+  const char *dependencies = parsed->values[OPTION_DEPENDENCIES];
+  tool_exit code = TOOL_DONE;
+  if (dependencies != NULL && is_stream) return args_fail(parsed, "option '--MD' needs -o FILE, the target of its rule");
+  if (row->has_header && !is_stream) code = place_beside(p, HEADER, ".h");
+  if (dependencies != NULL && dependencies[0] != 0) p->paths[DEPENDENCIES] = dependencies;
+  else if (dependencies != NULL && code == TOOL_DONE) code = place_beside(p, DEPENDENCIES, ".d");
+  for (int i = 1; i < PRODUCTS && code == TOOL_DONE; i++)
+    for (int k = 0; k < i && code == TOOL_DONE && p->paths[i] != NULL; k++)
+      if (p->paths[k] != NULL && strcmp(p->paths[i], p->paths[k]) == 0)
+        code = args_fail(parsed, "the %s and its %s cannot both be '%s'", k == MAIN && row->has_header ? "object" : names[k],
+                         names[i], p->paths[i]);
+  return code;
 }
 
 tool_exit cmd_compile(const args *parsed) {
   const char *path = args_has(parsed, OPTION_OUTPUT_TEXT) ? parsed->values[OPTION_OUTPUT_TEXT] : "-";
   const struct emit_row *row = NULL;
   compile c = {.parsed = parsed, .j = {.parsed = parsed}};
-  products p = {.path = path};
+  products p = {.paths = {path}};
   tool_exit code = select_kind(parsed, path, &row);
   if (code == TOOL_DONE && row->kind == ATR_EMIT_OBJ && strcmp(path, "-") == 0 && isatty(STDOUT_FILENO))
     code = args_fail(parsed, "object code is not for a terminal; give -o FILE");
-  if (code == TOOL_DONE) code = choose_header(parsed, row, path, &p.header_path);
+  if (code == TOOL_DONE) code = choose_paths(parsed, row, &p);
   if (code == TOOL_DONE) code = make_object(&c);
   if (code == TOOL_DONE) code = make_products(&c, row, &p);
-  if (p.bytes != NULL) atr_string_free(c.j.context, p.bytes);
-  if (p.header != NULL) atr_string_free(c.j.context, p.header);
-  free(p.linked);
-  free(p.header_path);
+  fini_products(&c, &p);
+  depfile_fini(&c.inputs);
   atr_object_destroy(c.object);
   job_fini(&c.j);
   return code;

@@ -5,7 +5,11 @@ page=${ATROUS_SOURCE:?the source folder}/doc/atrousc.1
 
 expect 0 atrousc --version
 grep -qE '^atrousc [0-9]+\.[0-9]+\.[0-9]+$' out || fail "--version prints '$(cat out)'"
+# It answers at once: LLVM takes 20 to 30 ms to load, and only atrousc-commands does.
+readelf -d "$ATROUSC" >needed || fail "atrousc is no program: $(head -n 1 needed)"
+grep -iE 'NEEDED.*(llvm|atrous)' needed && fail "atrousc loads libraries for nothing"
 expect 0 atrousc --help
+sed -n 's/^  *\(-[a-z], \)\{0,1\}\(--[A-Za-z-]\{1,\}\).*/\2/p' out >all
 commands=$(sed -n 's/^  \([a-z]\{1,\}\) .*/\1/p' out)
 [ "$(echo "$commands" | wc -l)" -ge 8 ] || fail "--help lists: $commands"
 
@@ -15,18 +19,18 @@ for command in $commands; do
   has page "atrousc $command"
   expect 0 atrousc "$command" --help
   has out "Usage: atrousc $command"
-  sed -n 's/^  *\(-[a-z], \)\{0,1\}\(--[a-z-]\{1,\}\).*/\2/p' out >names
+  sed -n 's/^  *\(-[a-z], \)\{0,1\}\(--[A-Za-z-]\{1,\}\).*/\2/p' out >names
   grep -qx -- --help names || fail "$command --help does not list --help"
   cat names >>all
   for name in $(cat names); do
     # in an option's own entry, which says for which subcommands it is
-    entry=$(grep -E -- "^(-[a-z], )?$name(=[A-Z]+)?( \(|$)" page)
+    entry=$(grep -E -- "^(-[a-z], )?$name(\[?=[A-Z]+\]?)?( \(|$)" page)
     [ -n "$entry" ] || fail "the manual page does not describe $name of $command"
     [ "${entry#*"("}" = "$entry" ] && continue
     echo "$entry" | grep -qE "[( ]$command[,)]" || fail "the manual page does not list $command at $name"
   done
 done
-for name in $(sed -n 's/^\(-[a-z], \)\{0,1\}\(--[a-z-]\{1,\}\).*/\2/p' page); do
+for name in $(sed -n 's/^\(-[a-z], \)\{0,1\}\(--[A-Za-z-]\{1,\}\).*/\2/p' page); do
   grep -qx -- "$name" all || fail "the manual page describes $name, which no --help knows"
 done
 
@@ -38,6 +42,9 @@ usage() {
   [ -s out ] && fail "a usage error prints on stdout: $*"
   has err "$message"
 }
+grep -q '^@FILE among the arguments' out || fail "--help does not tell of response files"
+has page "RESPONSE FILES"
+while read -r name; do grep -qE -- "^(-[a-z], )?$name" page || fail "the manual page does not describe $name"; done <all
 usage "expected a subcommand"
 usage "unknown subcommand 'runn'; did you mean 'run'?" runn sum.hlo
 usage "unknown option '--thread'; did you mean '--threads'?" run --thread=2 sum.hlo
@@ -61,5 +68,7 @@ usage "exclude each other" run sum.hlo --random=1 --random-int=1
 usage "no array for parameter 0, f32[2,2]" run sum.hlo
 usage "3 files are given with -o" run sum.hlo --random=1 -o a.npy -o b.npy -o c.npy
 usage "obj, static, shared, header, asm, llvm or nest, got 'elf'" compile sum.hlo --emit=elf
+usage "wants bash, zsh or fish, got 'csh'" --completion=csh
+usage "unknown option '--completion'" run --completion=bash sum.hlo
 usage "cannot tell from 'x.bin'" compile sum.hlo -o x.bin
 exit 0
