@@ -195,9 +195,11 @@ bool atr_parts_choose(atr_arena *arena, const atr_program *program, const atr_ne
   if (whole.cycles < least * IDLE) return false;
   double room = (double)(ATR_NEST_SCRATCH - setting->occupied), weights = bytes_of(nest, &nest->rhs, nest->rhs_dtype, &none);
   w.least = whole.cycles * GAIN;
-  weigh_panel(&w, fmin(cache, room));
-  weigh_panel(&w, fmin(cache, room) / 2);
-  if (!setting->rhs_constant && weights > room / 2) {
+  if (room > 0) {
+    weigh_panel(&w, fmin(cache, room));
+    weigh_panel(&w, fmin(cache, room) / 2);
+  }
+  if (room > 0 && !setting->rhs_constant && weights > room / 2) {
     weigh_weights(&w, room * 0.9);
     weigh_weights(&w, room / 3);
   }
