@@ -43,7 +43,8 @@ atr_status atr_measure_init(atr_work *work, atr_measure *measure, atr_context *c
     const atr_shape *shape = shape_of(module, i);
     size_t bytes = (size_t)atr_shape_bytes(shape);
     measure->arrays[i] = atr_block_alloc(context->realloc, context->realloc_user, bytes, &measure->blocks[i]);
-    if (measure->arrays[i] == NULL) return atr_fail(work, ATR_NOWHERE, ATR_OUT_OF_MEMORY, "no memory for arrays to measure with");
+    if (measure->arrays[i] == NULL)
+      return atr_fail(work, ATR_NOWHERE, ATR_OUT_OF_MEMORY, "no memory for arrays to measure with");
     if (i < module->parameter_count) fill(shape, measure->arrays[i]);
     else memset(measure->arrays[i], 0, bytes);
   }
@@ -77,8 +78,7 @@ static atr_status give_memory(const atr_measure *m, contender *c) {
   atr_realloc_fn memory = m->context->realloc;
   void *user = m->context->realloc_user;
   if (packed > 0 && (c->packed = atr_block_alloc(memory, user, packed, &c->packed_block)) == NULL) return ATR_OUT_OF_MEMORY;
-  if (scratch > 0 && (c->scratch = atr_block_alloc(memory, user, scratch, &c->scratch_block)) == NULL)
-    return ATR_OUT_OF_MEMORY;
+  if (scratch > 0 && (c->scratch = atr_block_alloc(memory, user, scratch, &c->scratch_block)) == NULL) return ATR_OUT_OF_MEMORY;
   return packed > 0 ? atr_executable_prepack(c->executable, (const void *const *)m->arrays, c->packed) : ATR_OK;
 }
 
@@ -109,8 +109,8 @@ static double run(void *user, void *variant) {
   const contender *c = variant;
   atr_run_options options = {.size = sizeof options, .packed = c->packed, .scratch = c->scratch, .threads = m->threads};
   double start = now();
-  atr_status status = atr_executable_run(c->executable, (const void *const *)m->arrays,
-                                         m->arrays + m->module->parameter_count, &options);
+  atr_status status = atr_executable_run(c->executable, (const void *const *)m->arrays, m->arrays + m->module->parameter_count,
+                                         &options);
   return status == ATR_OK ? now() - start : 1e30;
 }
 
@@ -159,7 +159,7 @@ atr_status atr_measure_select(atr_work *work, atr_context *context, const atr_mo
   if (arena != NULL && setjmp(arena->guard) == 0) status = select_in(&s, module, options, lowered, lowering, &found);
   atr_measure_fini(&all->measure);
   atr_context_fail(context, ATR_OK, ""); /* what was tried in vain is nobody's concern */
-  if (status == ATR_UNSUPPORTED) /* the cost model's choice, or the interpreter, will do */
+  if (status == ATR_UNSUPPORTED)         /* the cost model's choice, or the interpreter, will do */
     found = (atr_selected){.report = atr_arena_printf(arena, "nothing: %s", all->work.message)};
   if (status == ATR_OK || status == ATR_UNSUPPORTED) {
     *out = (atr_selected){kept(work->arena, found.schedule), kept(work->arena, found.why), kept(work->arena, found.report)};

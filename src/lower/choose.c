@@ -15,8 +15,8 @@
 
 enum { MAX_VECTOR_CHOICES = 24, MAX_TILES = 24, ROUGH_TILES = 6 };
 
-static const double MAX_CODE = 4000;     /* instructions of a nest's body with all its variants */
-static const double CODE_SCALE = 20000;  /* instructions of a program that weigh as much as doubling the time */
+static const double MAX_CODE = 4000;    /* instructions of a nest's body with all its variants */
+static const double CODE_SCALE = 20000; /* instructions of a program that weigh as much as doubling the time */
 static const double PIECE_CYCLES =
     40; /* a loop over a piece of the reduction: clipped anew, and left when it is not foreseen */
 static const double PARALLEL_CYCLES = 30e3; /* work below which waking threads costs more than it gives */

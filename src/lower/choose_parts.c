@@ -153,7 +153,8 @@ static void weigh_panel(weighing *w, double room) {
 static void weigh_weights(weighing *w, double room) {
   const atr_nest *nest = w->nest;
   atr_parts parts = {.lhs_count = 0};
-  int64_t step[ATR_MAX_DIMS], vectors = 4 * w->setting->target->row->vector_bits / (8 * (int64_t)atr_dtype_size(nest->acc_dtype));
+  int64_t step[ATR_MAX_DIMS],
+      vectors = 4 * w->setting->target->row->vector_bits / (8 * (int64_t)atr_dtype_size(nest->acc_dtype));
   int dims[ATR_MAX_DIMS], count = 0;
   atr_cost_steps(nest, &nest->rhs, step);
   for (int reduced = 0; reduced < 2; reduced++, count = 0) {

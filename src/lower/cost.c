@@ -99,9 +99,12 @@ static double lhs_elements(const atr_nest *nest) {
 
 atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_setting *setting) {
   const atr_target *target = setting->target;
-  atr_cost_model m = {
-      .nest = nest, .nests = setting->nests, .rhs_constant = setting->rhs_constant, .target = target, .row = target->row,
-      .room = (double)(ATR_NEST_SCRATCH - setting->occupied)};
+  atr_cost_model m = {.nest = nest,
+                      .nests = setting->nests,
+                      .rhs_constant = setting->rhs_constant,
+                      .target = target,
+                      .row = target->row,
+                      .room = (double)(ATR_NEST_SCRATCH - setting->occupied)};
   atr_dtype type = nest->has_acc ? nest->acc_dtype : nest->exprs[nest->root].dtype;
   if (!nest->has_acc && (type == ATR_F16 || type == ATR_BF16 || atr_dtype_size(type) == 1)) type = ATR_F32;
   bool complex_type = atr_dtype_class_of(type) == ATR_CLASS_COMPLEX;
@@ -364,7 +367,8 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   double converts = lhs_vectors * uops.lhs + rhs_vectors * uops.rhs, others = shuffles + converts;
   /* Conversions of floats run beside other instructions, but take a little of the multipliers' time, and more of shuffles'. */
   bool floats = atr_dtype_class_of(m->nest->acc_dtype) == ATR_CLASS_FLOAT;
-  double bounds[] = {(arithmetic + SHUFFLE_SHARE * shuffles) / m->row->fma_per_cycle + (floats ? CONVERT_SHARE : EXTEND_SHARE) * converts,
+  double bounds[] = {(arithmetic + SHUFFLE_SHARE * shuffles) / m->row->fma_per_cycle +
+                         (floats ? CONVERT_SHARE : EXTEND_SHARE) * converts,
                      loads / m->row->loads_per_cycle, floats ? others - 0.6 * converts : others,
                      (arithmetic + loads + others + 3) / ISSUE_WIDTH};
   double latency = LATENCY_SLACK * m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 || uops.apart ? 2 : 1);

@@ -247,10 +247,8 @@ static bool splits_sum(const atr_nest *nest, const atr_parts *parts) {
 static atr_access add_totals(atr_arena *arena, atr_program *program, const atr_nest *nest) {
   int dims[ATR_MAX_DIMS], count = 0;
   atr_access at = {.index_count = 0};
-  atr_buffer buffer = {.name = atr_arena_printf(arena, "%s.sum", nest->name),
-                       .kind = ATR_BUFFER_TEMP,
-                       .dtype = nest->acc_dtype,
-                       .elements = 1};
+  atr_buffer buffer = {
+      .name = atr_arena_printf(arena, "%s.sum", nest->name), .kind = ATR_BUFFER_TEMP, .dtype = nest->acc_dtype, .elements = 1};
   for (int d = 0; d < nest->dim_count; d++)
     if (!nest->dims[d].reduced) count = atr_dims_insert_by_step(nest->out.at.coef, dims, count, d);
   for (int i = count - 1; i >= 0; i--) {

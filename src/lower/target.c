@@ -33,10 +33,8 @@ static const arch ARCHS[] = {
 };
 enum { ARCH_COUNT = sizeof ARCHS / sizeof ARCHS[0] };
 
-#define SERVER_CACHES                                                                                                          \
-  {32e3, 1e6, 16e6}, {3.2, 1.5, 14}, {64, 2048}, { 1, 12 }
-#define SMALL_CACHES                                                                                                           \
-  {32e3, 512e3, 4e6}, {3.2, 4, 20}, {48, 1024}, { 2, 25 }
+#define SERVER_CACHES {32e3, 1e6, 16e6}, {3.2, 1.5, 14}, {64, 2048}, {1, 12}
+#define SMALL_CACHES {32e3, 512e3, 4e6}, {3.2, 4, 20}, {48, 1024}, {2, 25}
 
 /* Wider before narrower within an architecture; the last of each asks for nothing. avx512half: units of 256 bits, which take an
  * instruction of 512 bits in two halves; it has twice as many registers as avx2 and half as many instructions. sve256, sve512:

@@ -215,7 +215,13 @@ atr_status atr_tune(atr_work *work, const atr_program *problem, const atr_target
     bool settled = false;
     for (int m = 0; m < n; m++) settled |= atr_nest_alike(nests[m], nests[n]);
     if (settled) continue;
-    search s = {.work = work, .problem = problem, .nest = nests[n], .others = out->schedule, .options = options, .bench = bench, .out = out};
+    search s = {.work = work,
+                .problem = problem,
+                .nest = nests[n],
+                .others = out->schedule,
+                .options = options,
+                .bench = bench,
+                .out = out};
     s.setting = setting_of(problem, nests[n], target, options);
     ATR_TRY(tune_nest(&s));
     out->schedule = s.others;

@@ -14,17 +14,23 @@ static const struct {
   int nests;
   const char *lines[3];
 } rows[] = {
-    {CONV("f32[1,6,6,4]", "f32[2,2,4,8]", "window={size=2x2 pad=1_1x1_1 lhs_dilate=2x2}, dim_labels=b01f_01io->b01f"), /* a tap each */
+    {CONV("f32[1,6,6,4]", "f32[2,2,4,8]",
+          "window={size=2x2 pad=1_1x1_1 lhs_dilate=2x2}, dim_labels=b01f_01io->b01f"), /* a tap each */
      1,
-     {"nest y {\n    dims loop oc:8 loop oy:6 loop ox:6 loop r:2 loop r1:2 reduce ic:4\n", "store y[oc + 192*oy + 16*ox + 8*r + 96*r1] %1"}},
-    {CONV("f32[1,8,8,4]", "f32[9,9,4,1]", "window={size=9x9 pad=4_7x4_7 lhs_dilate=4x4}, dim_labels=b01f_01io->b01f"), /* 3 or 2 taps */
+     {"nest y {\n    dims loop oc:8 loop oy:6 loop ox:6 loop r:2 loop r1:2 reduce ic:4\n",
+      "store y[oc + 192*oy + 16*ox + 8*r + 96*r1] %1"}},
+    {CONV("f32[1,8,8,4]", "f32[9,9,4,1]",
+          "window={size=9x9 pad=4_7x4_7 lhs_dilate=4x4}, dim_labels=b01f_01io->b01f"), /* 3 or 2 taps */
      4,
      {"nest y.oy0.ox0 {\n    dims loop oy:8 loop ox:8 reduce ky:3 reduce kx:3 reduce ic:4\n",
       "dims loop oy:8 loop ox:8 loop r:3 loop r1:3 reduce ky:2 reduce kx:2 reduce ic:4\n"}},
-    {CONV("f32[1,8,8,4]", "f32[4,4,4,8]", "window={size=4x4 pad=2_2x2_2 lhs_dilate=2x2}, dim_labels=b01f_01io->b01f"), /* other pixels */
+    {CONV("f32[1,8,8,4]", "f32[4,4,4,8]",
+          "window={size=4x4 pad=2_2x2_2 lhs_dilate=2x2}, dim_labels=b01f_01io->b01f"), /* other pixels */
      4,
      {"nest y.oy0.ox0 {", "nest y.oy1.ox1 {"}},
-    {CONV("f32[1,5,4]", "f32[3,4,8]", "window={size=3 pad=1_1}, dim_labels=b0f_0io->b0f"), 1, {"nest y {\n    dims loop oc:8 loop ox:5"}},
+    {CONV("f32[1,5,4]", "f32[3,4,8]", "window={size=3 pad=1_1}, dim_labels=b0f_0io->b0f"),
+     1,
+     {"nest y {\n    dims loop oc:8 loop ox:5"}},
     {"x = f32[1,4,4] parameter(0) w = f32[2,4,8] parameter(1) b = f32[1,8,8] parameter(2) c = f32[1,8,8] convolution(x, w), "
      "window={size=2 pad=1_1 lhs_dilate=2}, dim_labels=b0f_0io->b0f ROOT y = f32[1,8,8] add(c, b)", /* loads move along */
      1,

@@ -144,7 +144,8 @@ START_TEST(test_selection) {
   const char *why;
   ck_assert_int_eq(atr_target_select(&work, "x86_64-unknown-linux-gnu", "haswell", "", &target), ATR_OK);
   const atr_nest *nest = collapsed_of(DENSE)->nests[0];
-  atr_schedule_choose(&arena, nest, &(atr_schedule_setting){.target = &target, .rhs_constant = true, .nests = 1}, &schedule, &why);
+  atr_schedule_choose(&arena, nest, &(atr_schedule_setting){.target = &target, .rhs_constant = true, .nests = 1}, &schedule,
+                      &why);
   /* whatever of the others is fastest: it cuts the reduction as the choice does */
   static const char *const tiles[] = {"ox:4", "ox:5", "ox:7", "oc:3", "oc:1", "oy:2"};
   int faster = 0;

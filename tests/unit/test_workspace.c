@@ -83,9 +83,7 @@ static char *run(const atr_compile_options *options, size_t *scratch) {
 static const int64_t limits[] = {0, INT64_C(64) << 20, 4 << 20, 1 << 20, 300 << 10, 5000, ATR_WORKSPACE_NONE};
 enum { LIMITS = sizeof limits / sizeof limits[0] };
 
-static size_t bytes_of_limit(int64_t limit) {
-  return limit == 0 ? SIZE_MAX : limit == ATR_WORKSPACE_NONE ? 0 : (size_t)limit;
-}
+static size_t bytes_of_limit(int64_t limit) { return limit == 0 ? SIZE_MAX : limit == ATR_WORKSPACE_NONE ? 0 : (size_t)limit; }
 
 /* Small integers: exact in every order. The chain needs what passes from one convolution to the other. */
 START_TEST(test_limits_are_kept) {
@@ -159,11 +157,12 @@ START_TEST(test_hints_of_the_module) {
   check_explained(NULL, "memory    0 bytes of scratch", true);
   check_explained(NULL, "measured  ", true);
   check_explained(&(atr_compile_options){.size = sizeof(atr_compile_options), .measure = -1}, "measured  ", false);
-  check_explained(&(atr_compile_options){.size = sizeof(atr_compile_options), .workspace = 1 << 20, .measure = -1}, "memory    0 bytes",
-                  false);
+  check_explained(&(atr_compile_options){.size = sizeof(atr_compile_options), .workspace = 1 << 20, .measure = -1},
+                  "memory    0 bytes", false);
   char *text;
   ck_assert_int_eq(atr_module_print(context, module, &text), ATR_OK);
-  ck_assert_msg(strncmp(text, "HloModule m, frontend_attributes={atrous.workspace=\"none\",atrous.measure=\"true\"}\n", 79) == 0,
+  ck_assert_msg(strncmp(text, "HloModule m, frontend_attributes={atrous.workspace=\"none\",atrous.measure=\"true\"}\n", 79) ==
+                    0,
                 "%s", text);
   atr_string_free(context, text);
   end();
@@ -173,8 +172,8 @@ END_TEST
 START_TEST(test_what_is_not_measured) {
   begin("HloModule m" BODY, false);
   check_explained(NULL, "measured  ", false);
-  check_explained(&(atr_compile_options){.size = sizeof(atr_compile_options), .measure = 1, .schedule = "loop oc"}, "measured  ",
-                  false);
+  check_explained(&(atr_compile_options){.size = sizeof(atr_compile_options), .measure = 1, .schedule = "loop oc"},
+                  "measured  ", false);
   check_explained(&(atr_compile_options){.size = sizeof(atr_compile_options), .measure = 1, .cpu = "x86-64"},
                   "measured  nothing: the code is for a machine that is named", true);
   end();
