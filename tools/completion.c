@@ -43,9 +43,11 @@ static bool may_stand_alone(int option) {
   return argument == NULL || (argument[0] == '[' && strchr(argument, ']')[1] == 0);
 }
 
-/* The help up to its first semicolon, without the characters of `special` (which have a backslash put in front); ' for quotes. */
+/* The help up to its first semicolon, a backslash in front of the characters of `special`, and `quote` for each '. */
 static void print_help(const char *text, const char *special, const char *quote) {
-  for (; *text != 0 && *text != ';'; text++) {
+  int depth = 0; /* of parentheses */
+  for (; *text != 0 && (*text != ';' || depth > 0); text++) {
+    depth += (*text == '(') - (*text == ')');
     if (*text == '\'') fputs(quote, stdout);
     else printf("%s%c", strchr(special, *text) != NULL ? "\\" : "", *text);
   }

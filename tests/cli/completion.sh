@@ -84,7 +84,7 @@ for command in $commands; do
   expect 0 atrousc "$command" --help
   for name in $(options); do
     sed -n "/^      $command)/,/;;/p" script.zsh | grep -qE -- "'\\*?$name(=-?)?\\[" || fail "zsh does not know $name of $command"
-    grep -E -- " -l ${name#--} " script.fish | grep -qE "(from|[ a-z]) $command[ ']|^complete -c atrousc -l" ||
+    grep -E -- " -l ${name#--} " script.fish | grep -qE "(from|[ a-z]) ${command}[ ']|^complete -c atrousc -l" ||
       fail "fish does not know $name of $command"
   done
 done

@@ -1,6 +1,7 @@
 #!/bin/bash
 # depfile.sh - dependency files of compile (--MD): what they name, how it is written, that Make reads them, and every wrong call.
 . "$(dirname "$0")/common.bash"
+unset MAKEFLAGS MAKELEVEL # of the make that runs this test
 cat >layer.hlo <<'HLO'
 HloModule layer
 
@@ -80,7 +81,7 @@ fi
 mkdir taken.d
 expect 3 atrousc compile sum.hlo -o taken.o --MD
 has err "taken.d: error: cannot write"
-[ -e taken.o ] || [ -e taken.h ] && fail "an output is there without its dependency file"
+if [ -e taken.o ] || [ -e taken.h ]; then fail "an output is there without its dependency file"; fi
 echo old >broken.d
 expect 1 atrousc compile sum.hlo missing.hlo -o broken.o --MD
 is broken.d old

@@ -43,7 +43,7 @@ usage() {
   has err "$message"
 }
 grep -q '^@FILE among the arguments' out || fail "--help does not tell of response files"
-has page "RESPONSE FILES"
+for section in "AHEAD OF TIME" "RESPONSE FILES" ENVIRONMENT FILES; do has page ".SH $section"; done
 while read -r name; do grep -qE -- "^(-[a-z], )?$name" page || fail "the manual page does not describe $name"; done <all
 usage "expected a subcommand"
 usage "unknown subcommand 'runn'; did you mean 'run'?" runn sum.hlo
