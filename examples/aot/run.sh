@@ -53,7 +53,7 @@ can_compile() { # NAME
   rm -f "$output"/probe.[oh]
   case $status in
     0) return ;;
-    3 | 134) why="atrousc: $(grep -m 1 -iE 'error' "$output/probe.log")"; return 1 ;;
+    3) why="atrousc: $(grep -m 1 -iE 'error' "$output/probe.log")"; return 1 ;;
   esac
   cat "$output/probe.log"
   exit 1
