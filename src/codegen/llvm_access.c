@@ -333,10 +333,7 @@ static LLVMValueRef load_masked(atr_emitter *e, const atr_access *access, LLVMVa
   if (!e->target->row->masked_loads || bits < 32 || narrow || bits * lanes->count % 128 != 0) return NULL;
   LLVMValueRef args[] = {address(e, access, base, shift), LLVMConstInt(e->i32, alignment_of(e, access), 0),
                          atr_llvm_mask(e, lanes->valid), LLVMConstNull(type)};
-  LLVMTypeRef overload[] = {type, e->ptr};
-  unsigned id = LLVMLookupIntrinsicID("llvm.masked.load", strlen("llvm.masked.load"));
-  LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->module, id, overload, 2);
-  LLVMValueRef load = LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->context, id, overload, 2), f, args, 4, "");
+  LLVMValueRef load = atr_llvm_intrinsic(e, "llvm.masked.load", type, args, 4);
   if (access->buffer != e->nest->out.buffer) mark(e, load, false);
   return load;
 }
