@@ -13,7 +13,7 @@
 #include "base/checked.h"
 #include "lower/cost.h"
 
-enum { MAX_VECTOR_CHOICES = 24, MAX_TILES = 24, ROUGH_TILES = 6 };
+enum { MAX_VECTOR_CHOICES = 24, MAX_TILES = 24, ROUGH_TILES = 10 };
 
 static const double MAX_CODE = 4000;    /* instructions of a nest's body with all its variants */
 static const double CODE_SCALE = 20000; /* instructions of a program that weigh as much as doubling the time */
@@ -235,18 +235,18 @@ static void add_reduction(const atr_cost_model *m, atr_candidate *c, int64_t blo
   }
 }
 
-/* Dims of the pixels (they move lhs or only the output) and of the weights, each by their steps through the output. */
+/* Dims of the pixels (they move lhs or only the output) and of the weights, each by their steps through the output, or through `step`. */
 typedef struct loop_dims {
   int pixels[ATR_MAX_DIMS], weights[ATR_MAX_DIMS];
   int pixel_count, weight_count;
 } loop_dims;
 
-static loop_dims dims_of_loops(const atr_cost_model *m, const atr_candidate *c) {
+static loop_dims dims_of_loops(const atr_cost_model *m, const atr_candidate *c, const int64_t *step) {
   loop_dims l = {.pixel_count = 0};
   for (int d = 0; d < m->nest->dim_count; d++) {
     if (m->nest->dims[d].reduced || is_part(m->nest, d) || (trips_of(m, c, d) <= 1 && m->nest->dims[d].extent > 0)) continue;
-    if (m->nest->has_acc && m->rhs[d] != 0) l.weight_count = atr_dims_insert_by_step(m->out, l.weights, l.weight_count, d);
-    else l.pixel_count = atr_dims_insert_by_step(m->out, l.pixels, l.pixel_count, d);
+    if (m->nest->has_acc && m->rhs[d] != 0) l.weight_count = atr_dims_insert_by_step(step, l.weights, l.weight_count, d);
+    else l.pixel_count = atr_dims_insert_by_step(step, l.pixels, l.pixel_count, d);
   }
   return l;
 }
@@ -292,11 +292,23 @@ static void try_reductions(const atr_cost_model *m, const atr_cost_arrays *array
   c->tile_cycles = whole;
 }
 
+/* Elements that are only moved: also in the order in which they lie where they come from. */
+static void try_order_of_loads(const atr_cost_model *m, const atr_cost_arrays *arrays, atr_candidate *c, ranking *r) {
+  for (int e = 1; e <= m->nest->expr_count; e++) {
+    int64_t step[ATR_MAX_DIMS];
+    if (m->nest->exprs[e].kind != ATR_EXPR_LOAD) continue;
+    atr_cost_steps(m->nest, &m->nest->exprs[e].access, step);
+    loop_dims l = dims_of_loops(m, c, step);
+    add_independent(m, c, &l, 0, 0);
+    try_reductions(m, arrays, c, r);
+  }
+}
+
 static void try_orders(const atr_cost_model *m, const atr_candidate *tile, ranking *r) {
   atr_candidate c = *tile;
   atr_cost_arrays arrays;
   atr_cost_find_arrays(m, tile, &arrays);
-  loop_dims l = dims_of_loops(m, &c);
+  loop_dims l = dims_of_loops(m, &c, m->out);
   for (int before = 0; before <= l.pixel_count; before++) {
     int64_t trips = before > 0 && l.weight_count > 0 ? trips_of(m, &c, l.pixels[before - 1]) : 0;
     add_independent(m, &c, &l, before, 0);
@@ -307,6 +319,7 @@ static void try_orders(const atr_cost_model *m, const atr_candidate *tile, ranki
     }
     if (l.weight_count == 0) break;
   }
+  if (!m->nest->has_acc) try_order_of_loads(m, &arrays, &c, r);
 }
 
 /* ---- the schedule of a candidate */
@@ -391,6 +404,7 @@ int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_schedule
   for (int i = 0; i < all.count; i++) {
     make_schedule(&m, &all.best[i], &out[i].schedule);
     out[i].cycles = all.best[i].cycles;
+    out[i].apart = all.best[i].apart;
     out[i].why = reasons(arena, &m, &all.best[i]);
   }
   return all.count;

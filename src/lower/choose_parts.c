@@ -18,6 +18,7 @@
 
 static const double IDLE = 1.25; /* cycles, as a multiple of what the arithmetic alone takes, from which on parts are weighed */
 static const double GAIN = 0.93; /* of the whole nest's cycles that parts must stay below */
+static const double NEST_GAIN = 0.02;     /* and for each nest beside it less: every copy is code to compile */
 static const double PART_CYCLES = 1500;   /* to start a nest of a group, on several threads */
 static const double LEAST_CYCLES = 100e3; /* work below which no split has paid */
 
@@ -39,7 +40,7 @@ static double cycles_of(const weighing *w, const atr_program *split, const atr_n
   if (setting.occupied > ATR_NEST_SCRATCH) return HUGE_VAL;
   if (!nest->has_acc) setting.rhs_constant = false;
   atr_schedule_rank(w->arena, nest, &setting, 1, &choice);
-  return choice.cycles + PART_CYCLES * (double)atr_nest_parts(nest);
+  return choice.cycles + choice.apart + PART_CYCLES * (double)atr_nest_parts(nest);
 }
 
 /* Takes the parts if the nests that they make are cheaper than the best so far. */
@@ -51,6 +52,7 @@ static void weigh(weighing *w, const atr_parts *parts) {
   if (atr_parts_check(&work, w->nest, parts) != ATR_OK) return;
   split.nest_count = split.nest_capacity = 0;
   split.nests = NULL;
+  split.buffer_capacity = split.buffer_count; /* new ones go into an array of its own: the places behind are others' */
   atr_nest_split_parts(w->arena, &split, w->nest, parts);
   for (int n = 0; n < split.nest_count && cycles < w->least; n++) cycles += cycles_of(w, &split, split.nests[n]);
   if (cycles >= w->least) return;
@@ -111,6 +113,21 @@ static void weigh_sums(weighing *w, bool both, double room) {
 
 /* ---- a panel of lhs */
 
+/* Pixels of two vectors: as many as a tile of the usual shape has of them. */
+static int64_t two_vectors(const weighing *w) {
+  return 2 * w->setting->target->row->vector_bits / (8 * (int64_t)atr_dtype_size(w->nest->acc_dtype));
+}
+
+/* Indices in each of at least `count` blocks, whole pieces of `piece` where they have several, so that the last is as full as can be. */
+static int64_t even_block(int64_t extent, double count, int64_t piece) {
+  int64_t most = atr_max((int64_t)((double)extent / count), 1), best = most;
+  if (most > piece) best = most = most / piece * piece;
+  else piece = 1;
+  for (int64_t block = most; block > most * 2 / 3; block -= piece)
+    if (atr_ceil_div(extent, block) * block < atr_ceil_div(extent, best) * best) best = block;
+  return best;
+}
+
 /* The type that the panel's elements are held in: that in which they are multiplied, where the next conversion is free of it. */
 static atr_dtype panel_dtype(const atr_nest *nest, const atr_target *target) {
   bool pairs = nest->acc_dtype == ATR_F32 && nest->lhs_dtype == ATR_BF16 && target->bf16_dot;
@@ -127,7 +144,7 @@ static void name_order(const atr_nest *nest, atr_parts *parts) {
     if (step[d] != 0) parts->lhs_count = atr_dims_insert_by_step(step, parts->lhs, parts->lhs_count, d);
 }
 
-/* A panel of at most `room` bytes, by splitting dims of pixels, the farthest first, into blocks of whole vectors. */
+/* A panel of at most `room` bytes, by splitting dims of pixels, the farthest first, into blocks of whole vectors, all about as large. */
 static void weigh_panel(weighing *w, double room) {
   const atr_nest *nest = w->nest;
   atr_parts parts = {.lhs_dtype = panel_dtype(nest, w->setting->target)};
@@ -136,12 +153,29 @@ static void weigh_panel(weighing *w, double room) {
   for (int i = 0; i < parts.lhs_count; i++) {
     int d = parts.lhs[i];
     double bytes = bytes_of(nest, &nest->lhs, dtype, &parts);
-    int64_t extent = nest->dims[d].extent,
-            vectors = 2 * w->setting->target->row->vector_bits / (8 * (int64_t)atr_dtype_size(nest->acc_dtype));
     if (nest->dims[d].reduced || bytes <= room) continue;
-    int64_t count = atr_min((int64_t)(bytes / room) + 1, extent), block = atr_ceil_div(extent, count);
-    if (block > vectors) block = block / vectors * vectors;
-    if (block < extent) parts.block[d] = block;
+    int64_t block = even_block(nest->dims[d].extent, bytes / room, two_vectors(w));
+    if (block < nest->dims[d].extent) parts.block[d] = block;
+  }
+  weigh(w, &parts);
+}
+
+/* The same with the nearest pixels in strips of at most `most`, so that a tile's operands follow each other in memory: channels that lie
+ * apart, as in NCHW, need many lines and translations. */
+static void weigh_strips(weighing *w, int64_t most, double room) {
+  const atr_nest *nest = w->nest;
+  atr_parts parts = {.lhs_dtype = panel_dtype(nest, w->setting->target)};
+  name_order(nest, &parts);
+  int d = parts.lhs_count > 0 ? parts.lhs[parts.lhs_count - 1] : -1;
+  if (d < 0 || nest->dims[d].reduced || nest->dims[d].extent <= most) return;
+  int64_t strip = most == two_vectors(w) ? most : atr_ceil_div(nest->dims[d].extent, atr_ceil_div(nest->dims[d].extent, most));
+  parts.strip[d] = strip;
+  for (int i = 0; i < parts.lhs_count; i++) {
+    int e = parts.lhs[i];
+    double bytes = bytes_of(nest, &nest->lhs, nest->lhs_dtype, &parts);
+    if (nest->dims[e].reduced || bytes <= room) continue;
+    int64_t block = even_block(nest->dims[e].extent, bytes / room, e == d ? strip : 1);
+    if (block < nest->dims[e].extent) parts.block[e] = block;
   }
   weigh(w, &parts);
 }
@@ -193,12 +227,15 @@ bool atr_parts_choose(atr_arena *arena, const atr_program *program, const atr_ne
   const atr_parts none = {.lhs_count = 0};
   if (least < LEAST_CYCLES) return false;
   atr_schedule_rank(arena, nest, setting, 1, &whole);
+  whole.cycles += whole.apart;
   if (whole.cycles < least * IDLE) return false;
   double room = (double)(ATR_NEST_SCRATCH - setting->occupied), weights = bytes_of(nest, &nest->rhs, nest->rhs_dtype, &none);
-  w.least = whole.cycles * GAIN;
+  w.least = whole.cycles * (GAIN - NEST_GAIN * (setting->nests - 1));
   if (room > 0) {
     weigh_panel(&w, fmin(cache, room));
     weigh_panel(&w, fmin(cache, room) / 2);
+    weigh_strips(&w, two_vectors(&w), fmin(cache, room) / 2);
+    weigh_strips(&w, (int64_t)setting->target->row->registers - 3, fmin(cache, room) / 2);
   }
   if (room > 0 && !setting->rhs_constant && weights > room / 2) {
     weigh_weights(&w, room * 0.9);

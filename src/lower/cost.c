@@ -5,6 +5,7 @@
  * plus a penalty for each vector beyond the register file. Loads are counted after equal addresses of unrolled copies are
  * shared, and weighed by how lanes find their elements: one for all (broadcast), contiguous, within a span (load and
  * shuffle), or apart. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -392,7 +393,8 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
 static double tile_cycles(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors) {
   double accumulators = (double)(copies * vectors) * (double)atr_ceil_div(c->vector.lanes[0] * c->vector.lanes[1], m->width);
   lane_cost store = cost_of_lanes(m, &c->vector, m->out, true);
-  double cycles = 8 + (double)(copies * vectors) * (store.loads + store.shuffles / 2) + accumulators * (m->step_uops + 1) / 2;
+  double stores = (double)(copies * vectors) * (store.loads + store.shuffles / 2),
+         cycles = 8 + stores * (m->nest->continues ? 2 : 1) + accumulators * (m->step_uops + 1) / 2;
   if (!m->nest->has_acc) {
     for (int e = 1; e <= m->nest->expr_count; e++) {
       if (m->nest->exprs[e].kind != ATR_EXPR_LOAD) continue;
@@ -433,8 +435,16 @@ static double executed(const atr_nest *nest, const atr_index *index, int d, int6
   return run > 0 && all > 0 ? (double)run / all : 1;
 }
 
+/* Part of a guard's points that run: the last of parts or strips may have few, but whole vectors of them. */
+static double present(const atr_nest *nest, const atr_candidate *c, const atr_guard *guard) {
+  int64_t covered = guard->at.offset + 1, lanes = guard->at.coef[c->vector.dims[1]] != 0 ? c->vector.lanes[1] : 1;
+  for (int d = 0; d < nest->dim_count; d++) covered += atr_max(guard->at.coef[d], 0) * (nest->dims[d].extent - 1);
+  return fmin(1, (double)(atr_ceil_div(guard->bound, lanes) * lanes) / (double)covered);
+}
+
 double atr_cost_taps(const atr_cost_model *m, const atr_candidate *c) {
   double part = 1;
+  for (int g = 0; g < m->nest->guard_count; g++) part *= present(m->nest, c, &m->nest->guards[g]);
   for (int i = 0; m->nest->has_acc && i < m->nest->lhs.index_count; i++) {
     int d = atr_affine_only_dim(m->nest, &m->nest->lhs.index[i].at, false);
     if (d >= 0) part *= executed(m->nest, &m->nest->lhs.index[i], d, atr_cost_inner_extent(m, c, d));

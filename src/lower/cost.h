@@ -23,21 +23,22 @@ typedef struct atr_loop {
 
 typedef struct atr_candidate {
   atr_vector_choice vector;
-  int64_t vectors;              /* R: copies of the inner vector dim */
-  int copies_dim;               /* -1: none */
-  int64_t copies;               /* U */
-  uint64_t unrolled;            /* bit d: reduced dim d is unrolled whole */
-  int step_dim;                 /* looped reduced dim of which a piece is unrolled; -1: none */
-  int64_t inner_steps;          /* extent of the piece */
-  int dot;                      /* reduced dim whose elements are multiplied in pairs; -1: none */
-  bool pack;                    /* rhs is laid out anew */
-  bool widen_lhs, widen_rhs;    /* operands are converted to the sum's dtype beforehand */
-  double taps;                  /* part of the sum's terms that run: most of those in the padding are left out */
-  double tile_cycles;           /* of all tiles, data in the nearest cache */
-  atr_loop loops[ATR_MAX_DIMS]; /* from the outside in; those of reduced dims from `reduced_from` on */
+  int64_t vectors;                          /* R: copies of the inner vector dim */
+  int copies_dim;                           /* -1: none */
+  int64_t copies;                           /* U */
+  uint64_t unrolled;                        /* bit d: reduced dim d is unrolled whole */
+  int step_dim;                             /* looped reduced dim of which a piece is unrolled; -1: none */
+  int64_t inner_steps;                      /* extent of the piece */
+  int dot;                                  /* reduced dim whose elements are multiplied in pairs; -1: none */
+  bool pack;                                /* rhs is laid out anew */
+  bool widen_lhs, widen_rhs;                /* operands are converted to the sum's dtype beforehand */
+  double taps;                              /* part of the sum's terms that run: most of those in the padding are left out */
+  double tile_cycles;                       /* of all tiles, data in the nearest cache */
+  atr_loop loops[ATR_MAX_DIMS];             /* from the outside in; those of reduced dims from `reduced_from` on */
   int loop_count, part_count, reduced_from; /* the first are those of PART dims */
-  double traffic[ATR_TRAFFIC_TERMS]; /* cycles for each cache's misses, then for translations */
-  double cycles;                     /* of all, as far as they do not overlap */
+  double traffic[ATR_TRAFFIC_TERMS];        /* cycles for each cache's misses, then for translations */
+  double cycles;                            /* of all, as far as they do not overlap */
+  double apart;                             /* that lines far apart may add: what a panel of them can save */
 } atr_candidate;
 
 /* An array that tiles read or write: what decides how many lines of it the caches bring in for an order of loops. */
@@ -47,9 +48,9 @@ typedef struct atr_cost_array {
   int64_t size;                      /* bytes of an element */
   double taps;                       /* part of it that is read, of all that the loops pass */
   bool written;
-  bool packed;                       /* laid out in the order of the loops: every footprint is one run */
-  double weight;                     /* transfers per line: 2 where lines are also written back */
-  double far_weight;                 /* the same for lines that come from memory and go there */
+  bool packed;       /* laid out in the order of the loops: every footprint is one run */
+  double weight;     /* transfers per line: 2 where lines are also written back */
+  double far_weight; /* the same for lines that come from memory and go there */
 } atr_cost_array;
 
 enum { ATR_COST_ARRAYS = 8 };

@@ -31,8 +31,11 @@ void atr_parts_print(atr_text *text, const atr_nest *nest, const atr_parts *part
     atr_text_printf(text, "%s %s:%lld", any ? "" : "part", nest->dims[d].name, (long long)parts->block[d]);
     any = true;
   }
-  for (int i = 0; i < parts->lhs_count; i++)
+  for (int i = 0; i < parts->lhs_count; i++) {
+    int64_t strip = parts->strip[parts->lhs[i]];
     atr_text_printf(text, "%s %s", i > 0 ? "" : any ? "; lhs" : "lhs", nest->dims[parts->lhs[i]].name);
+    if (strip != 0) atr_text_printf(text, ":%lld", (long long)strip);
+  }
   if (parts->lhs_dtype != ATR_DTYPE_NONE) atr_text_printf(text, " as %s", atr_dtype_name(parts->lhs_dtype));
 }
 
@@ -101,7 +104,7 @@ static void find_affine_axes(const atr_nest *nest, axes *out) {
   }
 }
 
-/* Position of an axis in the panel: as named, else before those that are. */
+/* Position of an axis in the panel: as named, else before those that are, as strips are. */
 static int rank_of(const axis *a, const atr_parts *parts, const int *now) {
   for (int i = 0; i < parts->lhs_count; i++)
     if ((a->dims >> now[parts->lhs[i]] & 1) != 0) return i;
@@ -145,16 +148,23 @@ static atr_affine of_parts(const filling *f, const atr_affine *first) {
   return out;
 }
 
-/* Pixels behind the last one, in a part that is not full, are not there: a question to the load. */
-static void ask_guards(const filling *f, const axis *a, int dim, atr_access *access) {
+/* Pixels behind the last one, in a part or a strip that is not full, are not there: a question to the load. */
+static void ask_guards(const filling *f, const axes *panel, const int *fill_dim, atr_access *access) {
   for (int g = 0; g < f->nest->guard_count; g++) {
     const atr_guard *guard = &f->nest->guards[g];
-    for (int d = 0; d < f->nest->dim_count; d++) {
-      if (is_part(f->nest, d) || guard->at.coef[d] == 0 || (a->dims >> d & 1) == 0) continue;
-      atr_index *index = &access->index[access->index_count++];
-      *index = (atr_index){.at = of_parts(f, &guard->at), .bound = guard->bound, .divisor = 1};
-      index->at.coef[dim] = guard->at.coef[d];
-    }
+    atr_index index = {.at = of_parts(f, &guard->at), .bound = guard->bound, .divisor = 1};
+    bool moves = false;
+    for (int i = 0; i < panel->count; i++)
+      for (int d = 0; d < f->nest->dim_count; d++) {
+        const axis *a = &panel->list[i];
+        if (a->index >= 0 || (a->dims >> d & 1) == 0 || guard->at.coef[d] == 0) continue;
+        int64_t c = guard->at.coef[d] *
+                    a->at.coef[d]; /* +-1: its one dim walks an axis forward, or back from the last position */
+        index.at.coef[fill_dim[i]] = c;
+        index.at.offset -= c * a->at.offset;
+        moves = true;
+      }
+    if (moves) access->index[access->index_count++] = index;
   }
 }
 
@@ -174,17 +184,17 @@ static atr_nest *fill_nest(atr_arena *arena, const atr_nest *nest, const axes *p
   atr_expr zero = {.kind = ATR_EXPR_CONST, .dtype = nest->lhs_dtype};
   atr_expr load = {.kind = ATR_EXPR_LOAD, .dtype = nest->lhs_dtype, .args = {atr_nest_add_expr(arena, fill, &zero)}};
   load.access = (atr_access){.buffer = nest->lhs.buffer, .at = of_parts(&f, &nest->lhs.at)};
-  load.access.index = ATR_NEW_ARRAY(arena, atr_index, panel->count + nest->guard_count * panel->count);
+  load.access.index = ATR_NEW_ARRAY(arena, atr_index, panel->count + nest->guard_count);
   fill->out.buffer = buffer;
+  int fill_dim[ATR_MAX_DIMS];
   for (int i = 0; i < panel->count; i++) {
     const axis *a = &panel->list[i];
-    int dim = fill->dim_count++;
+    int dim = fill_dim[i] = fill->dim_count++;
     fill->dims[dim] = (atr_dim){.name = atr_arena_printf(arena, "a%d", i), .extent = a->extent};
     fill->out.at.coef[dim] = a->panel;
     if (a->index < 0) {
       load.access.at.coef[dim] = a->step;
       load.access.at.offset += a->first.offset;
-      ask_guards(&f, a, dim, &load.access);
       continue;
     }
     atr_index *index = &load.access.index[load.access.index_count++];
@@ -192,6 +202,7 @@ static atr_nest *fill_nest(atr_arena *arena, const atr_nest *nest, const axes *p
     index->at = of_parts(&f, &a->first);
     index->at.coef[dim] = 1;
   }
+  ask_guards(&f, panel, fill_dim, &load.access);
   fill->root = atr_nest_add_expr(arena, fill, &load);
   atr_expr convert = {.kind = ATR_EXPR_OP, .op = ATR_OP_CONVERT, .dtype = dtype, .args = {fill->root}};
   if (convert.dtype != load.dtype) fill->root = atr_nest_add_expr(arena, fill, &convert);
@@ -308,22 +319,28 @@ static void continue_sum(atr_arena *arena, atr_nest *nest, const atr_access *tot
 
 /* ---- the nest over one part */
 
-/* PART dims in front, with the number of their group in their names, so that no other nest has the same; each dim's indices within a part behind them under the old names; now[d]: where those of dim d are. */
+/* PART dims in front, with the number of their group in their names, so that no other nest has the same; behind them each dim's
+ * indices within a part, and within a strip, under the old names; now[d]: where those of dim d are. */
 static atr_nest *split(atr_arena *arena, const atr_nest *nest, const atr_parts *parts, int group, int *now) {
   atr_schedule pieces = {.count = 0};
   for (int d = 0; d < nest->dim_count; d++)
     if (parts->block[d] != 0) pieces.pieces[pieces.count++] = (atr_piece){.dim = d, .kind = ATR_DIM_PART};
   int part_count = pieces.count;
   for (int d = 0; d < nest->dim_count; d++) {
+    int64_t block = parts->block[d], strip = parts->strip[d];
+    if (strip != 0) pieces.pieces[pieces.count++] = (atr_piece){.dim = d, .kind = ATR_DIM_LOOP, .extent = block / strip};
     now[d] = pieces.count;
-    pieces.pieces[pieces.count++] = (atr_piece){.dim = d, .kind = ATR_DIM_LOOP, .extent = parts->block[d]};
+    pieces.pieces[pieces.count++] = (atr_piece){.dim = d, .kind = ATR_DIM_LOOP, .extent = strip != 0 ? strip : block};
   }
   atr_nest *out = atr_nest_tile(arena, nest, &pieces);
   for (int p = 0; p < part_count; p++) {
     out->dims[p].name = atr_arena_printf(arena, "p%d.%s", group, nest->dims[pieces.pieces[p].dim].name);
     out->dims[p].reduced = false;
   }
-  for (int d = 0; d < nest->dim_count; d++) out->dims[now[d]].name = nest->dims[d].name;
+  for (int d = 0; d < nest->dim_count; d++) {
+    out->dims[now[d]].name = nest->dims[d].name;
+    if (parts->strip[d] != 0) out->dims[now[d] - 1].name = atr_arena_printf(arena, "%s.strip", nest->dims[d].name);
+  }
   atr_text text = atr_text_make(arena);
   atr_parts_print(&text, nest, parts);
   out->schedule = text.data;
@@ -356,6 +373,7 @@ static atr_status check_blocks(atr_work *work, const atr_nest *nest, const atr_p
   for (int d = 0; d < nest->dim_count; d++) {
     const atr_dim *dim = &nest->dims[d];
     int64_t block = parts->block[d];
+    split_dims += parts->strip[d] != 0;
     if (block == 0) continue;
     split_dims++;
     if (block < 0 || block >= dim->extent)
@@ -384,15 +402,39 @@ static atr_status check_size(atr_work *work, const atr_nest *nest, const axes *p
   return ATR_OK;
 }
 
+/* Strips are as long as each other, but for the last of all. */
+static atr_status check_strips(atr_work *work, const atr_nest *nest, const atr_parts *parts) {
+  for (int d = 0; d < nest->dim_count; d++) {
+    int64_t strip = parts->strip[d], block = parts->block[d], indices = block != 0 ? block : nest->dims[d].extent;
+    if (strip != 0 && (strip < 0 || strip >= indices || block % strip != 0))
+      return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR,
+                      "strips of dim %s must be shorter than the %lld indices of a part and divide a block, got %lld",
+                      nest->dims[d].name, (long long)indices, (long long)strip);
+  }
+  return ATR_OK;
+}
+
+/* Does dim d of the split nest alone walk the elements of an axis without questions? */
+static bool walks_alone(const axes *panel, int d) {
+  for (int i = 0; i < panel->count; i++)
+    if (panel->list[i].dims == UINT64_C(1) << d) return panel->list[i].index < 0;
+  return false;
+}
+
 /* Positions that several dims share are known to lie in lhs only where no part of these dims has indices too many. */
 static atr_status check_panel(atr_work *work, const atr_nest *nest, const atr_parts *parts) {
   int now[ATR_MAX_DIMS];
   for (int i = 0; i < nest->lhs.index_count; i++)
     if (nest->lhs.index[i].divisor != 1)
       return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "lhs with a divisor that phases left cannot be packed");
+  ATR_TRY(check_strips(work, nest, parts));
   atr_nest *part = split(work->arena, nest, parts, 0, now);
   axes panel = find_axes(part, parts, now);
   ATR_TRY(check_size(work, part, &panel));
+  for (int d = 0; d < nest->dim_count; d++)
+    if (parts->strip[d] != 0 && (nest->dims[d].reduced || !walks_alone(&panel, now[d]) || !walks_alone(&panel, now[d] - 1)))
+      return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "lhs cannot be laid out in strips of dim %s, which %s",
+                      nest->dims[d].name, nest->dims[d].reduced ? "is reduced" : "does not walk its elements alone");
   for (int i = 0; i < panel.count; i++) {
     const axis *a = &panel.list[i];
     bool shared = (a->dims & (a->dims - 1)) != 0;

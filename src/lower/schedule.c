@@ -217,24 +217,21 @@ atr_status atr_schedule_read(atr_work *work, const atr_nest *nest, atr_schedule 
   return atr_schedule_check(work, nest, out);
 }
 
-/* "name:extent" of section part, or "name" of section lhs. */
+/* "name:extent" of section part; "name", or "name:extent" for strips, of section lhs. */
 static atr_status read_part(reader *r, const char *word, size_t len, bool lhs, atr_parts *out) {
   size_t start = r->at - len, name_len = 0;
   while (name_len < len && word[name_len] != ':') name_len++;
   int d = find_dim(r->nest, word, name_len);
-  int64_t block = 0;
+  int64_t extent = 0;
   if (d < 0) return no_dim(r, word, name_len, start);
-  if ((name_len == len) != lhs)
-    return atr_fail(r->work, span_at(r, start), ATR_PARSE_ERROR, "%s",
-                    lhs ? "section lhs takes names of dims, without numbers" : "section part takes \"dim:indices\"");
-  if (!lhs) {
-    ATR_TRY(read_extent(r, word, len, name_len + 1, &block));
-    out->block[d] = block;
-  } else if (out->lhs_count == ATR_MAX_DIMS) {
+  if (name_len == len && !lhs)
+    return atr_fail(r->work, span_at(r, start), ATR_PARSE_ERROR, "section part takes \"dim:indices\"");
+  if (name_len < len) ATR_TRY(read_extent(r, word, len, name_len + 1, &extent));
+  (lhs ? out->strip : out->block)[d] = extent;
+  if (!lhs) return ATR_OK;
+  if (out->lhs_count == ATR_MAX_DIMS)
     return atr_fail(r->work, span_at(r, start), ATR_VERIFY_ERROR, "section lhs names more than %d dims", ATR_MAX_DIMS);
-  } else {
-    out->lhs[out->lhs_count++] = d;
-  }
+  out->lhs[out->lhs_count++] = d;
   return ATR_OK;
 }
 

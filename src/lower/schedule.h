@@ -70,7 +70,7 @@ void atr_schedule_choose(atr_arena *arena, const atr_nest *nest, const atr_sched
 /* The same and the next best, up to `most` of them, by their estimates; returns how many. */
 typedef struct atr_choice {
   atr_schedule schedule;
-  double cycles;
+  double cycles, apart; /* estimated; what lines that lie far apart may add, which a panel of them can save (parts.h) */
   const char *why;
 } atr_choice;
 int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_schedule_setting *setting, int most, atr_choice *out);

@@ -110,7 +110,7 @@ static void draw_schedule(drawing *d, atr_arena *arena, atr_text *text) {
   if (packs) atr_text_puts(text, "pack rhs");
 }
 
-/* Blocks for some dims and, half the time, a panel; often illegal ones, which the caller refuses. */
+/* Blocks for some dims and, half the time, a panel, at times in strips; often illegal ones, which the caller refuses. */
 static atr_parts draw_parts(rng *r, const atr_nest *nest) {
   atr_parts parts = {.lhs_count = 0};
   int order[ATR_MAX_DIMS];
@@ -121,7 +121,14 @@ static atr_parts draw_parts(rng *r, const atr_nest *nest) {
     while (nest->dims[d].reduced && extent % parts.block[d] != 0) parts.block[d]--;
   }
   rng_permutation(r, nest->dim_count, order);
-  for (int i = 0; i < nest->dim_count && rng_chance(r, 1, 2); i++) parts.lhs[parts.lhs_count++] = order[i];
+  for (int i = 0; i < nest->dim_count && rng_chance(r, 1, 2); i++) {
+    int d = parts.lhs[parts.lhs_count++] = order[i];
+    int64_t indices = parts.block[d] != 0 ? parts.block[d] : nest->dims[d].extent;
+    bool alone = !nest->dims[d].reduced && nest->lhs.at.coef[d] != 0 && !atr_access_asks(&nest->lhs, d);
+    if (indices < 3 || !rng_chance(r, alone ? 20 : 1, alone ? 30 : 100)) continue;
+    parts.strip[d] = rng_range(r, 1, (int)atr_min(indices - 1, 20));
+    while (parts.block[d] != 0 && indices % parts.strip[d] != 0) parts.strip[d]--;
+  }
   bool narrow = nest->lhs_dtype == ATR_S8 || nest->lhs_dtype == ATR_U8;
   if (parts.lhs_count > 0 && rng_chance(r, 1, 2)) parts.lhs_dtype = narrow ? ATR_S16 : nest->acc_dtype;
   return parts;

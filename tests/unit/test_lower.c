@@ -18,7 +18,7 @@
 #define CONV2(lhs, rhs, window) CONV(lhs, rhs, "", "window={" window "}, dim_labels=b01f_01io->b01f")
 #define GRADIENT(kind, first, second, result, attributes)                                                                      \
   X first W second Y result " custom-call(x, w), custom_call_target=\"atrous.local_convolution_" kind "_gradient\","           \
-                                                                                                      " " attributes
+                            " " attributes
 #define LOCAL(lhs, rhs, attributes)                                                                                            \
   X lhs W rhs Y "custom-call(x, w), custom_call_target=\"atrous.local_convolution\", " attributes
 
@@ -435,6 +435,20 @@ START_TEST(test_schedules) {
 }
 END_TEST
 
+/* A panel of elements in reverse order, of parts whose last is not full: what is missing is at the front of the copy. */
+START_TEST(test_reversed_panel) {
+  static const char *const schedules[] = {"part n:2; lhs n ic oy ox; vector ox:4", "part ox:5; lhs n ox ic; pack rhs",
+                                          "part n:4 oy:2; lhs ic oy n:2; unroll n:2", "lhs ic ox n:2; vector n:2"};
+  const atr_module *module = module_of(X "f32[5,4,6,13] parameter(0) w = f32[8,4,1,1] parameter(1) "
+                                         "r = reverse(x), dimensions={0,2,3} ROOT y = convolution(r, w), window={size=1x1 "
+                                         "stride=1x2}, dim_labels=bf01_oi01->f0b1");
+  arrays a = arrays_of(module);
+  atr_target target = target_of_row(ROW_AVX2, false);
+  atr_lower_options options = {.target = &target, .schedule = schedules[_i]};
+  ck_assert(strstr(nest_named(check_stages(module, &a, &options), "y")->schedule, "lhs") != NULL);
+}
+END_TEST
+
 static Suite *suite(void) {
   Suite *s = suite_create("lower");
   TCase *tc = tcase_create("lower");
@@ -442,6 +456,7 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_module, 0, ROW_COUNT * COUNT(rows));
   tcase_add_loop_test(tc, test_options, 0, COUNT(rows));
   tcase_add_loop_test(tc, test_schedules, 0, 3 * COUNT(schedule_rows));
+  tcase_add_loop_test(tc, test_reversed_panel, 0, 4);
   suite_add_tcase(s, tc);
   return s;
 }

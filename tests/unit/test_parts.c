@@ -19,6 +19,7 @@
 #define EDGES                                                                                                                  \
   CONV("f32[1,8,12,4]", "f32[3,3,4,20]",                                                                                       \
        "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f, edge_mode=reflectxcircular")
+#define POINTS CONV("f32[1,4,7,9]", "f32[20,4,1,1]", "window={size=1x1}, dim_labels=bf01_oi01->bf01")
 #define NARROW                                                                                                                 \
   "x = s8[1,5,13,4] parameter(0) w = s8[1,1,4,20] parameter(1) ROOT y = s32[1,5,7,20] convolution(x, w), "                     \
   "window={size=1x1 stride=1x2}, dim_labels=b01f_01io->b01f"
@@ -86,7 +87,16 @@ static const struct {
     {DENSE, "part ic", "section part takes \"dim:indices\"", ATR_PARSE_ERROR, 6},
     {DENSE, "part ic:x", "must be a positive number, got \"ic:x\"", ATR_PARSE_ERROR, 6},
     {DENSE, "part ic:0", "must be a positive number, got \"ic:0\"", ATR_PARSE_ERROR, 6},
-    {DENSE, "lhs ic:2", "section lhs takes names of dims, without numbers", ATR_PARSE_ERROR, 5},
+    {DENSE, "lhs ic:x", "must be a positive number, got \"ic:x\"", ATR_PARSE_ERROR, 5},
+    {DENSE, "lhs ic:2", "lhs cannot be laid out in strips of dim ic, which is reduced", ATR_VERIFY_ERROR, 0},
+    {DENSE, "lhs ox:2", "lhs cannot be laid out in strips of dim ox, which does not walk its elements alone", ATR_VERIFY_ERROR,
+     0},
+    {VALID, "lhs ox:2", "lhs cannot be laid out in strips of dim ox, which does not walk its elements alone", ATR_VERIFY_ERROR,
+     0},
+    {POINTS, "lhs ic oy_ox:63", "strips of dim oy_ox must be shorter than the 63 indices of a part and divide a block, got 63",
+     ATR_VERIFY_ERROR, 0},
+    {POINTS, "part oy_ox:20; lhs ic oy_ox:6",
+     "strips of dim oy_ox must be shorter than the 20 indices of a part and divide a block, got 6", ATR_VERIFY_ERROR, 0},
     {DENSE, "lhs ic as f23", "expected a dtype behind as, got \"f23\"", ATR_PARSE_ERROR, 11},
     {DENSE, "part oc:20", "a part of dim oc must have fewer than its 20 indices, got 20", ATR_VERIFY_ERROR, 0},
     {DENSE, "part kx:2", "parts of the reduced dim kx must divide its extent 3, got 2", ATR_VERIFY_ERROR, 0},
@@ -145,6 +155,14 @@ static const struct {
     {EDGES,
      "part oy:4; lhs oy ox ic", /* edges are resolved by the copy: 6 rows of 14 */
      {"buffer y.lhs temp f32 336\n", "of 8 by 48 else reflect", "of 12 by 4 else circular", "lhs y.lhs["}},
+    {POINTS,
+     "lhs ic oy_ox:16", /* four strips of 16 columns for each channel, the last one with 15 */
+     {"buffer y.lhs temp f32 256\n", "of 63 by 0 else skip", "lhs y.lhs[64*oy_ox.strip + oy_ox + 16*ic] as f32\n",
+      "guard 16*oy_ox.strip + oy_ox < 63\n", "store y[63*oc + 16*oy_ox.strip + oy_ox] %1"}},
+    {POINTS,
+     "part oy_ox:20; lhs ic oy_ox:5", /* and of a part */
+     {"buffer y.lhs temp f32 80\n", "dims part p0.oy_ox:4 loop oc:20 loop oy_ox.strip:4 loop oy_ox:5 reduce ic:4\n",
+      "guard 20*p0.oy_ox + 5*oy_ox.strip + oy_ox < 63\n"}},
     {NARROW,
      "lhs oy ox ic as s16", /* every second column, wider */
      {"buffer y.lhs temp s16 140\n", "convert s16", "lhs y.lhs[", "as s16\n"}},
@@ -288,6 +306,34 @@ START_TEST(test_choice) {
 }
 END_TEST
 
+/* Channels whose pixels lie apart are packed in strips, and 7x7 pixels in ones that leave no lanes idle. */
+START_TEST(test_strips) {
+  const char *strips = chosen(CONV("f32[1,256,56,56]", "f32[128,256,1,1]", "window={size=1x1}, dim_labels=bf01_oi01->bf01"),
+                              true);
+  ck_assert_msg(strstr(strips, "lhs ic oy_ox:16") != NULL, "%s", strips);
+  const char *few = chosen(CONV("f32[1,2048,7,7]", "f32[512,2048,1,1]", "window={size=1x1}, dim_labels=bf01_oi01->bf01"), true);
+  ck_assert_msg(strstr(few, "lhs ic oy_ox:13") != NULL, "%s", few);
+}
+END_TEST
+
+/* Weighing parts makes buffers and drops them; those that others have added since stay as they are. */
+START_TEST(test_weighing_leaves_no_trace) {
+  atr_program *program = collapsed_of(
+      CONV("f32[1,512,28,28]", "f32[1024,512,1,1]", "window={size=1x1 stride=2x2}, dim_labels=bf01_oi01->bf01"));
+  atr_target target = target_of_row(ROW_AVX2, false);
+  atr_schedule_setting setting = {.target = &target, .rhs_constant = true, .nests = 1};
+  atr_parts parts;
+  atr_program *other = ATR_NEW(&arena, atr_program);
+  *other = *program;
+  atr_buffer buffer = {.name = "mine", .kind = ATR_BUFFER_TEMP, .dtype = ATR_F32, .elements = 7};
+  int mine = atr_program_new_buffer(&arena, other, &buffer);
+  ck_assert_ptr_eq(other->buffers, program->buffers); /* they share the array, as the nests of one pass do */
+  ck_assert(atr_parts_choose(&arena, program, program->nests[0], &setting, &parts));
+  ck_assert_str_eq(other->buffers[mine].name, "mine");
+  ck_assert_int_eq(other->buffers[mine].elements, 7);
+}
+END_TEST
+
 static Suite *suite(void) {
   Suite *s = suite_create("parts");
   TCase *tc = tcase_create("parts");
@@ -301,6 +347,8 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_continued);
   tcase_add_test(tc, test_in_place);
   tcase_add_test(tc, test_choice);
+  tcase_add_test(tc, test_strips);
+  tcase_add_test(tc, test_weighing_leaves_no_trace);
   suite_add_tcase(s, tc);
   return s;
 }
