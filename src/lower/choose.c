@@ -235,7 +235,8 @@ static void add_reduction(const atr_cost_model *m, atr_candidate *c, int64_t blo
   }
 }
 
-/* Dims of the pixels (they move lhs or only the output) and of the weights, each by their steps through the output, or through `step`. */
+/* Dims of the pixels (they move lhs or only the output) and of the weights, each by their steps through an array: the output, or what is
+ * copied. */
 typedef struct loop_dims {
   int pixels[ATR_MAX_DIMS], weights[ATR_MAX_DIMS];
   int pixel_count, weight_count;

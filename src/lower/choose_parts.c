@@ -32,6 +32,11 @@ typedef struct weighing {
   bool found;
 } weighing;
 
+/* Indices that one vector of the sum's dtype has. */
+static int64_t lanes_of(const atr_nest *nest, const atr_target *target) {
+  return target->row->vector_bits / (8 * (int64_t)atr_dtype_size(nest->acc_dtype));
+}
+
 static double cycles_of(const weighing *w, const atr_program *split, const atr_nest *nest) {
   atr_choice choice;
   atr_schedule_setting setting = *w->setting;
@@ -47,14 +52,11 @@ static double cycles_of(const weighing *w, const atr_program *split, const atr_n
 static void weigh(weighing *w, const atr_parts *parts) {
   atr_source none = {.name = "parts"};
   atr_work work = {.arena = w->arena, .source = &none};
-  atr_program split = *w->program;
   double cycles = 0;
   if (atr_parts_check(&work, w->nest, parts) != ATR_OK) return;
-  split.nest_count = split.nest_capacity = 0;
-  split.nests = NULL;
-  split.buffer_capacity = split.buffer_count; /* new ones go into an array of its own: the places behind are others' */
-  atr_nest_split_parts(w->arena, &split, w->nest, parts);
-  for (int n = 0; n < split.nest_count && cycles < w->least; n++) cycles += cycles_of(w, &split, split.nests[n]);
+  atr_program *split = atr_program_without_nests(w->arena, w->program);
+  atr_nest_split_parts(w->arena, split, w->nest, parts);
+  for (int n = 0; n < split->nest_count && cycles < w->least; n++) cycles += cycles_of(w, split, split->nests[n]);
   if (cycles >= w->least) return;
   w->least = cycles;
   w->found = true;
@@ -113,11 +115,6 @@ static void weigh_sums(weighing *w, bool both, double room) {
 
 /* ---- a panel of lhs */
 
-/* Pixels of two vectors: as many as a tile of the usual shape has of them. */
-static int64_t two_vectors(const weighing *w) {
-  return 2 * w->setting->target->row->vector_bits / (8 * (int64_t)atr_dtype_size(w->nest->acc_dtype));
-}
-
 /* Indices in each of at least `count` blocks, whole pieces of `piece` where they have several, so that the last is as full as can be. */
 static int64_t even_block(int64_t extent, double count, int64_t piece) {
   int64_t most = atr_max((int64_t)((double)extent / count), 1), best = most;
@@ -144,40 +141,36 @@ static void name_order(const atr_nest *nest, atr_parts *parts) {
     if (step[d] != 0) parts->lhs_count = atr_dims_insert_by_step(step, parts->lhs, parts->lhs_count, d);
 }
 
-/* A panel of at most `room` bytes, by splitting dims of pixels, the farthest first, into blocks of whole vectors, all about as large. */
-static void weigh_panel(weighing *w, double room) {
+/* A panel of at most `room` bytes, by splitting dims of pixels, the farthest first, into blocks of whole vectors, all about as large.
+ * `strip` > 0: the nearest pixels, if there are more, in strips of so many, and blocks of whole strips. */
+static void weigh_panel(weighing *w, int64_t strip, double room) {
   const atr_nest *nest = w->nest;
   atr_parts parts = {.lhs_dtype = panel_dtype(nest, w->setting->target)};
   atr_dtype dtype = parts.lhs_dtype != ATR_DTYPE_NONE ? parts.lhs_dtype : nest->lhs_dtype;
   name_order(nest, &parts);
+  if (strip > 0) parts.strip[parts.lhs[parts.lhs_count - 1]] = strip;
   for (int i = 0; i < parts.lhs_count; i++) {
     int d = parts.lhs[i];
     double bytes = bytes_of(nest, &nest->lhs, dtype, &parts);
     if (nest->dims[d].reduced || bytes <= room) continue;
-    int64_t block = even_block(nest->dims[d].extent, bytes / room, two_vectors(w));
+    int64_t whole = strip == 0 ? 2 * lanes_of(nest, w->setting->target) : atr_max(parts.strip[d], 1),
+            block = even_block(nest->dims[d].extent, bytes / room, whole);
     if (block < nest->dims[d].extent) parts.block[d] = block;
   }
   weigh(w, &parts);
 }
 
-/* The same with the nearest pixels in strips of at most `most`, so that a tile's operands follow each other in memory: channels that lie
- * apart, as in NCHW, need many lines and translations. */
-static void weigh_strips(weighing *w, int64_t most, double room) {
-  const atr_nest *nest = w->nest;
-  atr_parts parts = {.lhs_dtype = panel_dtype(nest, w->setting->target)};
-  name_order(nest, &parts);
-  int d = parts.lhs_count > 0 ? parts.lhs[parts.lhs_count - 1] : -1;
-  if (d < 0 || nest->dims[d].reduced || nest->dims[d].extent <= most) return;
-  int64_t strip = most == two_vectors(w) ? most : atr_ceil_div(nest->dims[d].extent, atr_ceil_div(nest->dims[d].extent, most));
-  parts.strip[d] = strip;
-  for (int i = 0; i < parts.lhs_count; i++) {
-    int e = parts.lhs[i];
-    double bytes = bytes_of(nest, &nest->lhs, nest->lhs_dtype, &parts);
-    if (nest->dims[e].reduced || bytes <= room) continue;
-    int64_t block = even_block(nest->dims[e].extent, bytes / room, e == d ? strip : 1);
-    if (block < nest->dims[e].extent) parts.block[e] = block;
-  }
-  weigh(w, &parts);
+/* Channels that lie apart, as in NCHW, need many lines and translations; in strips a tile's operands follow each other. These are as
+ * wide as tiles are: of two vectors, or of so many pixels at most that their sums leave three registers for operands. */
+static void weigh_strips(weighing *w, double room) {
+  const atr_target *target = w->setting->target;
+  atr_parts order = {.lhs_count = 0};
+  name_order(w->nest, &order);
+  if (order.lhs_count == 0 || w->nest->dims[order.lhs[order.lhs_count - 1]].reduced) return;
+  int64_t pixels = w->nest->dims[order.lhs[order.lhs_count - 1]].extent, vectors = 2 * lanes_of(w->nest, target),
+          sums = target->row->registers - 3;
+  if (pixels > vectors) weigh_panel(w, vectors, room);
+  if (pixels > sums) weigh_panel(w, atr_ceil_div(pixels, atr_ceil_div(pixels, sums)), room);
 }
 
 /* ---- parts of the weights */
@@ -187,8 +180,7 @@ static void weigh_strips(weighing *w, int64_t most, double room) {
 static void weigh_weights(weighing *w, double room) {
   const atr_nest *nest = w->nest;
   atr_parts parts = {.lhs_count = 0};
-  int64_t step[ATR_MAX_DIMS],
-      vectors = 4 * w->setting->target->row->vector_bits / (8 * (int64_t)atr_dtype_size(nest->acc_dtype));
+  int64_t step[ATR_MAX_DIMS], vectors = 4 * lanes_of(nest, w->setting->target);
   int dims[ATR_MAX_DIMS], count = 0;
   atr_cost_steps(nest, &nest->rhs, step);
   for (int reduced = 0; reduced < 2; reduced++, count = 0) {
@@ -232,10 +224,9 @@ bool atr_parts_choose(atr_arena *arena, const atr_program *program, const atr_ne
   double room = (double)(ATR_NEST_SCRATCH - setting->occupied), weights = bytes_of(nest, &nest->rhs, nest->rhs_dtype, &none);
   w.least = whole.cycles * (GAIN - NEST_GAIN * (setting->nests - 1));
   if (room > 0) {
-    weigh_panel(&w, fmin(cache, room));
-    weigh_panel(&w, fmin(cache, room) / 2);
-    weigh_strips(&w, two_vectors(&w), fmin(cache, room) / 2);
-    weigh_strips(&w, (int64_t)setting->target->row->registers - 3, fmin(cache, room) / 2);
+    weigh_panel(&w, 0, fmin(cache, room));
+    weigh_panel(&w, 0, fmin(cache, room) / 2);
+    weigh_strips(&w, fmin(cache, room) / 2);
   }
   if (room > 0 && !setting->rhs_constant && weights > room / 2) {
     weigh_weights(&w, room * 0.9);

@@ -215,24 +215,24 @@ void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, at
   static const int64_t sets[ATR_CACHE_LEVELS] = {64, 2048, 1}; /* of every CPU of the table, or near it */
   traffic t = {.m = m, .c = c, .arrays = arrays};
   footprints blocks;
-  double again[ATR_TRAFFIC_TERMS];
+  double again;
   find_insides(&t);
   find_footprints(&t, LINE, blocks);
   for (int i = 0; i < ATR_CACHE_LEVELS; i++) {
     store cache = {atr_target_cache(m->target, i) * 0.75, LINE, sets[i], i > 0, i == ATR_CACHE_LEVELS - 1};
-    c->traffic[i] = transfers(&t, &cache, blocks, &again[i]) * m->row->line_cycles[i];
+    c->traffic[i] = transfers(&t, &cache, blocks, &again) * m->row->line_cycles[i];
+    if (i == 0) c->apart = APART_CYCLES * again;
   }
   find_footprints(&t, PAGE, blocks);
   for (int i = 0; i < 2; i++) {
     store buffer = {m->row->tlb_pages[i] * PAGE, PAGE, 1, false, false};
-    c->traffic[ATR_CACHE_LEVELS + i] = transfers(&t, &buffer, blocks, &again[ATR_CACHE_LEVELS + i]) * m->row->page_cycles[i];
+    c->traffic[ATR_CACHE_LEVELS + i] = transfers(&t, &buffer, blocks, &again) * m->row->page_cycles[i];
   }
   if (single_use(&t) && !in_order(&t))
     for (int i = 1; i < ATR_CACHE_LEVELS; i++) c->traffic[i] *= OUT_OF_ORDER;
   double times[ATR_TRAFFIC_TERMS] = {c->tile_cycles}, walks = c->traffic[ATR_TRAFFIC_TERMS - 1];
   memcpy(&times[1], c->traffic, sizeof times - sizeof times[0]);
   c->cycles = atr_cost_overlapped(times, ATR_TRAFFIC_TERMS, EXPOSED) + walks;
-  c->apart = APART_CYCLES * again[0];
 }
 
 double atr_cost_widened_bytes(const atr_cost_model *m) { return m->lhs_elements * (double)atr_dtype_size(m->nest->acc_dtype); }

@@ -39,6 +39,16 @@ void atr_program_add_nest(atr_arena *arena, atr_program *program, atr_nest *nest
   program->nests[program->nest_count++] = nest;
 }
 
+/* Without room behind the buffers, which both have: the first one that is added to either goes into an array of its own. */
+atr_program *atr_program_without_nests(atr_arena *arena, const atr_program *program) {
+  atr_program *p = ATR_NEW(arena, atr_program);
+  *p = *program;
+  p->buffer_capacity = p->buffer_count;
+  p->nests = NULL;
+  p->nest_count = p->nest_capacity = 0;
+  return p;
+}
+
 int atr_program_new_buffer(atr_arena *arena, atr_program *program, const atr_buffer *buffer) {
   atr_buffer named = *buffer;
   named.name = new_name(arena, program, buffer->name, has_buffer);

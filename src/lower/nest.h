@@ -171,6 +171,8 @@ enum {
 /* ---- nest.c */
 int atr_program_add_buffer(atr_arena *arena, atr_program *program, const atr_buffer *buffer); /* returns its number */
 void atr_program_add_nest(atr_arena *arena, atr_program *program, atr_nest *nest);
+/* The same program without its nests, to be filled again; what is added to one of the two the other does not see. */
+atr_program *atr_program_without_nests(atr_arena *arena, const atr_program *program);
 /* The same with a name that is new in the program: a number behind it if need be. */
 int atr_program_new_buffer(atr_arena *arena, atr_program *program, const atr_buffer *buffer);
 void atr_program_new_nest(atr_arena *arena, atr_program *program, atr_nest *nest);

@@ -148,8 +148,9 @@ static atr_affine of_parts(const filling *f, const atr_affine *first) {
   return out;
 }
 
-/* Pixels behind the last one, in a part or a strip that is not full, are not there: a question to the load. */
-static void ask_guards(const filling *f, const axes *panel, const int *fill_dim, atr_access *access) {
+/* Pixels behind the last one, in a part or a strip that is not full, are not there: a question to the load. The one dim
+ * that such an axis has walks it forward, or back from the last position (place()). `first`: the fill's dim of the first axis. */
+static void ask_guards(const filling *f, const axes *panel, int first, atr_access *access) {
   for (int g = 0; g < f->nest->guard_count; g++) {
     const atr_guard *guard = &f->nest->guards[g];
     atr_index index = {.at = of_parts(f, &guard->at), .bound = guard->bound, .divisor = 1};
@@ -158,9 +159,8 @@ static void ask_guards(const filling *f, const axes *panel, const int *fill_dim,
       for (int d = 0; d < f->nest->dim_count; d++) {
         const axis *a = &panel->list[i];
         if (a->index >= 0 || (a->dims >> d & 1) == 0 || guard->at.coef[d] == 0) continue;
-        int64_t c = guard->at.coef[d] *
-                    a->at.coef[d]; /* +-1: its one dim walks an axis forward, or back from the last position */
-        index.at.coef[fill_dim[i]] = c;
+        int64_t c = guard->at.coef[d] * a->at.coef[d];
+        index.at.coef[first + i] = c;
         index.at.offset -= c * a->at.offset;
         moves = true;
       }
@@ -186,10 +186,10 @@ static atr_nest *fill_nest(atr_arena *arena, const atr_nest *nest, const axes *p
   load.access = (atr_access){.buffer = nest->lhs.buffer, .at = of_parts(&f, &nest->lhs.at)};
   load.access.index = ATR_NEW_ARRAY(arena, atr_index, panel->count + nest->guard_count);
   fill->out.buffer = buffer;
-  int fill_dim[ATR_MAX_DIMS];
+  int first = fill->dim_count;
   for (int i = 0; i < panel->count; i++) {
     const axis *a = &panel->list[i];
-    int dim = fill_dim[i] = fill->dim_count++;
+    int dim = fill->dim_count++;
     fill->dims[dim] = (atr_dim){.name = atr_arena_printf(arena, "a%d", i), .extent = a->extent};
     fill->out.at.coef[dim] = a->panel;
     if (a->index < 0) {
@@ -202,7 +202,7 @@ static atr_nest *fill_nest(atr_arena *arena, const atr_nest *nest, const axes *p
     index->at = of_parts(&f, &a->first);
     index->at.coef[dim] = 1;
   }
-  ask_guards(&f, panel, fill_dim, &load.access);
+  ask_guards(&f, panel, first, &load.access);
   fill->root = atr_nest_add_expr(arena, fill, &load);
   atr_expr convert = {.kind = ATR_EXPR_OP, .op = ATR_OP_CONVERT, .dtype = dtype, .args = {fill->root}};
   if (convert.dtype != load.dtype) fill->root = atr_nest_add_expr(arena, fill, &convert);

@@ -79,18 +79,9 @@ static atr_status run_canonical(state *s) {
   return check_sizes(s);
 }
 
-/* The same program without its nests, to be filled again. */
-static atr_program *without_nests(const state *s) {
-  atr_program *p = ATR_NEW(s->work->arena, atr_program);
-  *p = *s->program;
-  p->nests = NULL;
-  p->nest_count = p->nest_capacity = 0;
-  return p;
-}
-
 /* Puts the nests that each nest becomes in its place. */
 static atr_status replace_nests(state *s, void (*split)(atr_arena *arena, const atr_nest *nest, atr_program *out)) {
-  atr_program *p = without_nests(s);
+  atr_program *p = atr_program_without_nests(s->work->arena, s->program);
   for (int n = 0; n < s->program->nest_count; n++) split(s->work->arena, s->program->nests[n], p);
   s->program = p;
   return ATR_OK;
@@ -223,7 +214,7 @@ static atr_status split_parts(state *s, const atr_nest *nest, atr_program *out) 
 static atr_status run_parts(state *s) {
   s->choice_count = 0;
   s->buffer_count = s->program->buffer_count;
-  atr_program *p = without_nests(s);
+  atr_program *p = atr_program_without_nests(s->work->arena, s->program);
   for (int n = 0; n < s->program->nest_count; n++) ATR_TRY(split_parts(s, s->program->nests[n], p));
   s->program = p;
   return ATR_OK;
@@ -259,7 +250,7 @@ static atr_status schedule_nest(state *s, const atr_nest *nest, atr_program *out
 
 static atr_status run_schedule(state *s) {
   s->choice_count = 0;
-  atr_program *p = without_nests(s);
+  atr_program *p = atr_program_without_nests(s->work->arena, s->program);
   for (int n = 0; n < s->program->nest_count; n++) ATR_TRY(schedule_nest(s, s->program->nests[n], p));
   s->program = p;
   return check_sizes(s); /* tiles may reach beyond the dims */

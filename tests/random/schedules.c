@@ -137,14 +137,12 @@ static atr_parts draw_parts(rng *r, const atr_nest *nest) {
 /* The nest over one part, and how it came about in front of its schedule; the nest itself where it stays whole. */
 static const atr_nest *draw_split(rng *r, atr_arena *arena, const atr_program *program, const atr_nest *nest) {
   atr_work work = {.arena = arena};
-  atr_program split = *program;
   atr_parts parts = draw_parts(r, nest);
   if (!nest->has_acc || !rng_chance(r, 1, 3) || atr_parts_check(&work, nest, &parts) != ATR_OK) return nest;
-  split.nests = NULL;
-  split.nest_count = split.nest_capacity = 0;
-  atr_nest_split_parts(arena, &split, nest, &parts);
-  for (int n = 0; n < split.nest_count; n++)
-    if (split.nests[n]->has_acc) nest = split.nests[n];
+  atr_program *split = atr_program_without_nests(arena, program);
+  atr_nest_split_parts(arena, split, nest, &parts);
+  for (int n = 0; n < split->nest_count; n++)
+    if (split->nests[n]->has_acc) nest = split->nests[n];
   return nest;
 }
 
@@ -167,13 +165,11 @@ static atr_status draw_module(rng *r, atr_work *work, const atr_module *module, 
   }
   ATR_TRY(atr_lower_canonical(work, module, !multiply_padding, &program));
   for (int n = 0; n < program->nest_count; n++) {
-    atr_program phases = *program;
-    phases.nests = NULL;
-    phases.nest_count = phases.nest_capacity = 0;
-    atr_nest_split_residues(work->arena, program->nests[n], &phases);
-    for (int p = 0; p < phases.nest_count; p++)
-      if (phases.nests[p]->has_acc || rng_chance(r, 1, 3))
-        draw_nest(r, work->arena, program, phases.nests[p], phases.nest_count > 6, text);
+    atr_program *phases = atr_program_without_nests(work->arena, program);
+    atr_nest_split_residues(work->arena, program->nests[n], phases);
+    for (int p = 0; p < phases->nest_count; p++)
+      if (phases->nests[p]->has_acc || rng_chance(r, 1, 3))
+        draw_nest(r, work->arena, program, phases->nests[p], phases->nest_count > 6, text);
   }
   return ATR_OK;
 }

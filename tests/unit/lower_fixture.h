@@ -67,10 +67,7 @@ static inline atr_program *canonical_of(const char *instructions) {
 /* The same program with the nests that each nest becomes in its place. */
 static inline atr_program *split_nests(const atr_program *program,
                                        void (*split)(atr_arena *, const atr_nest *, atr_program *)) {
-  atr_program *p = ATR_NEW(&arena, atr_program);
-  *p = *program;
-  p->nests = NULL;
-  p->nest_count = p->nest_capacity = 0;
+  atr_program *p = atr_program_without_nests(&arena, program);
   for (int n = 0; n < program->nest_count; n++) split(&arena, program->nests[n], p);
   return p;
 }

@@ -169,13 +169,10 @@ static const struct {
 };
 
 static atr_program *split_of(const char *instructions, const char *text) {
-  atr_program *program = collapsed_of(instructions), *out = ATR_NEW(&arena, atr_program);
+  atr_program *program = collapsed_of(instructions), *out = atr_program_without_nests(&arena, program);
   atr_work reading;
   atr_parts parts;
   ck_assert_msg(read_parts(program->nests[0], text, &reading, &parts) == ATR_OK, "%s", reading.message);
-  *out = *program;
-  out->nests = NULL;
-  out->nest_count = out->nest_capacity = 0;
   atr_nest_split_parts(&arena, out, program->nests[0], &parts);
   ck_assert_msg(atr_program_verify(&work, out) == ATR_OK, "%s", work.message);
   return out;
@@ -324,8 +321,10 @@ START_TEST(test_weighing_leaves_no_trace) {
   atr_schedule_setting setting = {.target = &target, .rhs_constant = true, .nests = 1};
   atr_parts parts;
   atr_program *other = ATR_NEW(&arena, atr_program);
-  *other = *program;
   atr_buffer buffer = {.name = "mine", .kind = ATR_BUFFER_TEMP, .dtype = ATR_F32, .elements = 7};
+  atr_program_new_buffer(&arena, program,
+                         &(atr_buffer){.name = "first", .dtype = ATR_F32, .elements = 1}); /* makes room for more */
+  *other = *program;
   int mine = atr_program_new_buffer(&arena, other, &buffer);
   ck_assert_ptr_eq(other->buffers, program->buffers); /* they share the array, as the nests of one pass do */
   ck_assert(atr_parts_choose(&arena, program, program->nests[0], &setting, &parts));
