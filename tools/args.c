@@ -14,42 +14,26 @@
 #include "file.h"
 #include "response.h"
 
-typedef struct command_row {
-  const char *name, *operands;
-  int least, most;
-  const char *summary;
-} command_row;
-
-static const command_row commands[COMMAND_COUNT] = {
+const command_row args_commands[COMMAND_COUNT] = {
 #define ATR_COMMAND(id, name, operands, least, most, summary) [COMMAND_##id] = {#name, operands, least, most, summary},
 #include "commands.def"
 #undef ATR_COMMAND
 };
 
 #define ON(command) (1u << COMMAND_##command)
-#define ON_ALL ~0u
-#define ON_NONE (1u << COMMAND_COUNT)
 
-typedef struct option_row {
-  const char *name;
-  char letter;
-  const char *argument;
-  unsigned commands;
-  const char *help;
-} option_row;
-
-static const option_row options[OPTION_COUNT] = {
+const option_row args_options[OPTION_COUNT] = {
 #define ATR_OPTION(id, name, letter, argument, commands, help) [OPTION_##id] = {name, letter, argument, commands, help},
 #include "options.def"
 #undef ATR_OPTION
 };
 
-const char *command_name(command_id command) { return commands[command].name; }
+const char *command_name(command_id command) { return args_commands[command].name; }
 
 tool_exit args_fail(const args *parsed, const char *format, ...) {
   va_list list;
   fprintf(stderr, "atrousc%s%s: ", parsed->command == COMMAND_COUNT ? "" : " ",
-          parsed->command == COMMAND_COUNT ? "" : commands[parsed->command].name);
+          parsed->command == COMMAND_COUNT ? "" : args_commands[parsed->command].name);
   va_start(list, format);
   vfprintf(stderr, format, list);
   va_end(list);
@@ -85,17 +69,17 @@ static const char *nearest_option(command_id command, const char *name, size_t l
   const char *best = NULL;
   size_t best_distance = 0;
   for (int i = 0; i < OPTION_COUNT; i++) {
-    size_t d = distance(name, len, options[i].name);
-    if ((options[i].commands & (1u << command)) == 0) continue;
-    if (best == NULL || d < best_distance) best = options[i].name, best_distance = d;
+    size_t d = distance(name, len, args_options[i].name);
+    if ((args_options[i].commands & (1u << command)) == 0) continue;
+    if (best == NULL || d < best_distance) best = args_options[i].name, best_distance = d;
   }
   return best;
 }
 
 static const char *nearest_command(const char *name) {
-  const char *best = commands[0].name;
+  const char *best = args_commands[0].name;
   for (int i = 1; i < COMMAND_COUNT; i++) {
-    if (distance(name, strlen(name), commands[i].name) < distance(name, strlen(name), best)) best = commands[i].name;
+    if (distance(name, strlen(name), args_commands[i].name) < distance(name, strlen(name), best)) best = args_commands[i].name;
   }
   return best;
 }
@@ -105,9 +89,9 @@ static const char *nearest_command(const char *name) {
 /* The row of an option that `command` takes; OPTION_COUNT: none. COMMAND_COUNT stands for no subcommand. */
 static option_id find_option(command_id command, const char *name, size_t len, char letter) {
   for (int i = 0; i < OPTION_COUNT; i++) {
-    if ((options[i].commands & (1u << command)) == 0) continue;
-    bool same_name = strlen(options[i].name) == len && memcmp(options[i].name, name, len) == 0;
-    bool same = letter != 0 ? options[i].letter == letter : same_name;
+    if ((args_options[i].commands & (1u << command)) == 0) continue;
+    bool same_name = strlen(args_options[i].name) == len && memcmp(args_options[i].name, name, len) == 0;
+    bool same = letter != 0 ? args_options[i].letter == letter : same_name;
     if (same) return (option_id)i;
   }
   return OPTION_COUNT;
@@ -119,8 +103,9 @@ static void set_option(args *out, option_id option, const char *value) {
   if (option == OPTION_WEIGHTS) out->weights[out->weight_count++] = value;
 }
 
-/* "[FILE]", but not "[NAME=]FILE" */
-static bool is_optional(const char *argument) { return argument[0] == '[' && strchr(argument, ']')[1] == 0; }
+bool args_stands_alone(const option_row *row) {
+  return row->argument == NULL || (row->argument[0] == '[' && strchr(row->argument, ']')[1] == 0);
+}
 
 /* `word` starts with "--" or is "-x..."; *next is the word after it (NULL at the end), consumed when it is the argument. */
 static tool_exit parse_option(args *out, const char *word, const char *next, bool *consumed) {
@@ -134,19 +119,17 @@ static tool_exit parse_option(args *out, const char *word, const char *next, boo
                      nearest_option(out->command, name, len));
   }
   if (option == OPTION_COUNT) return args_fail(out, "unknown option '-%c'; see --help", word[1]);
-  if (options[option].argument == NULL) {
-    if (value != NULL) return args_fail(out, "option '--%s' takes no argument, got '%s'", options[option].name, value);
-    set_option(out, option, "");
-    return TOOL_DONE;
+  if (args_options[option].argument == NULL && value != NULL) {
+    return args_fail(out, "option '--%s' takes no argument, got '%s'", args_options[option].name, value);
   }
-  if (value == NULL && is_optional(options[option].argument)) {
+  if (value == NULL && args_stands_alone(&args_options[option])) {
     set_option(out, option, "");
     return TOOL_DONE;
   }
   *consumed = value == NULL && next != NULL;
   if (*consumed) value = next;
   if (value == NULL || value[0] == 0) {
-    return args_fail(out, "option '--%s' needs an argument: %s", options[option].name, options[option].argument);
+    return args_fail(out, "option '--%s' needs an argument: %s", args_options[option].name, args_options[option].argument);
   }
   set_option(out, option, value);
   return TOOL_DONE;
@@ -166,7 +149,7 @@ typedef struct words {
 
 static bool find_command(const char *name, command_id *out) {
   for (int i = 0; i < COMMAND_COUNT; i++) {
-    if (strcmp(commands[i].name, name) == 0) {
+    if (strcmp(args_commands[i].name, name) == 0) {
       *out = (command_id)i;
       return true;
     }
@@ -179,7 +162,7 @@ static bool wants_value(const args *out, const char *word) {
   bool is_long = word[1] == '-';
   if (word[0] != '-' || word[1] == 0 || (is_long ? strchr(word, '=') != NULL : word[2] != 0)) return false;
   option_id option = find_option(out->command, word + 2, strlen(word) - 2, is_long ? 0 : word[1]);
-  return option != OPTION_COUNT && options[option].argument != NULL && !is_optional(options[option].argument);
+  return option != OPTION_COUNT && !args_stands_alone(&args_options[option]);
 }
 
 static tool_exit add_word(words *w, const char *word) {
@@ -245,7 +228,7 @@ static tool_exit parse_words(const words *w, int first, args *out) {
 }
 
 static tool_exit check_files(const args *out) {
-  const command_row *row = &commands[out->command];
+  const command_row *row = &args_commands[out->command];
   if (out->file_count < row->least) return args_fail(out, "expected %s; see 'atrousc %s --help'", row->operands, row->name);
   if (row->most >= 0 && out->file_count > row->most) {
     return args_fail(out, "unexpected operand '%s'; see 'atrousc %s --help'", out->files[row->most], row->name);
@@ -329,7 +312,7 @@ static void print_option(const option_row *row) {
   int len = row->letter != 0 ? snprintf(left, sizeof left, "  -%c, --%s", row->letter, row->name)
                              : snprintf(left, sizeof left, "      --%s", row->name);
   const char *argument = row->argument;
-  if (argument != NULL && is_optional(argument)) snprintf(left + len, sizeof left - (size_t)len, "[=%s", argument + 1);
+  if (argument != NULL && args_stands_alone(row)) snprintf(left + len, sizeof left - (size_t)len, "[=%s", argument + 1);
   else if (argument != NULL) snprintf(left + len, sizeof left - (size_t)len, "=%s", argument);
   printf("%-28s", left);
   print_wrapped(row->help, 28, 28);
@@ -340,18 +323,18 @@ void args_print_help(command_id command) {
     printf("Usage: atrousc SUBCOMMAND [OPTION...] FILE...\n\nAtrous compiles convolutions. A MODULE is a file of HLO or "
            "StableHLO text; - is a pipe.\n\n");
     for (int i = 0; i < COMMAND_COUNT; i++) {
-      printf("  %-12s", commands[i].name);
-      print_wrapped(commands[i].summary, 14, 14);
+      printf("  %-12s", args_commands[i].name);
+      print_wrapped(args_commands[i].summary, 14, 14);
     }
     printf("\n");
   } else {
-    const command_row *row = &commands[command];
+    const command_row *row = &args_commands[command];
     printf("Usage: atrousc %s [OPTION...]%s%s\n\n", row->name, row->operands[0] != 0 ? " " : "", row->operands);
     print_wrapped(row->summary, 0, 0);
     printf("\n");
   }
   for (int i = 0; i < OPTION_COUNT; i++) {
-    if ((options[i].commands & (1u << command)) != 0) print_option(&options[i]);
+    if ((args_options[i].commands & (1u << command)) != 0) print_option(&args_options[i]);
   }
   printf("\n@FILE among the arguments stands for the words of FILE.\n");
   printf("Exit status: 0 done, 1 the input is wrong, 2 the command line is wrong, 3 the machine cannot.\n");
@@ -366,8 +349,8 @@ tool_exit args_integer(const args *parsed, option_id option, int64_t low, int64_
   errno = 0;
   long long number = strtoll(text, &end, 10);
   if (end == text || *end != 0 || errno != 0 || number < low || number > high) {
-    return args_fail(parsed, "option '--%s' wants a number from %lld to %lld, got '%s'", options[option].name, (long long)low,
-                     (long long)high, text);
+    return args_fail(parsed, "option '--%s' wants a number from %lld to %lld, got '%s'", args_options[option].name,
+                     (long long)low, (long long)high, text);
   }
   *value = number;
   return TOOL_DONE;
@@ -380,7 +363,7 @@ tool_exit args_seed(const args *parsed, option_id option, uint64_t *value) {
   errno = 0;
   unsigned long long number = strtoull(text, &end, 10);
   if (text[0] < '0' || text[0] > '9' || *end != 0 || errno != 0) {
-    return args_fail(parsed, "option '--%s' wants a number from 0 to %llu, got '%s'", options[option].name, ~0ull, text);
+    return args_fail(parsed, "option '--%s' wants a number from 0 to %llu, got '%s'", args_options[option].name, ~0ull, text);
   }
   *value = number;
   return TOOL_DONE;
@@ -395,12 +378,14 @@ tool_exit args_mask(const args *parsed, option_id option, int32_t count, uint64_
     errno = 0;
     long number = strtol(at, &end, 10);
     if (*at < '0' || *at > '9' || errno != 0 || (*end != 0 && *end != ',')) {
-      return args_fail(parsed, "option '--%s' wants parameter numbers as 1,3, got '%s'", options[option].name, text);
+      return args_fail(parsed, "option '--%s' wants parameter numbers as 1,3, got '%s'", args_options[option].name, text);
     }
     if (number >= count) {
-      return args_fail(parsed, "option '--%s' names parameter %ld, but the module has %d", options[option].name, number, count);
+      return args_fail(parsed, "option '--%s' names parameter %ld, but the module has %d", args_options[option].name, number,
+                       count);
     }
-    if (number >= 64) return args_fail(parsed, "option '--%s': only parameters 0 to 63 can be constant", options[option].name);
+    if (number >= 64)
+      return args_fail(parsed, "option '--%s': only parameters 0 to 63 can be constant", args_options[option].name);
     *mask |= UINT64_C(1) << number;
     at = end;
     if (*at == 0) return TOOL_DONE;

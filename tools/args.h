@@ -39,6 +39,27 @@ typedef enum option_id {
   OPTION_COUNT
 } option_id;
 
+/* The rows of the two tables. Commands that take an option are bits; ON_NONE: the bit of no subcommand. */
+typedef struct command_row {
+  const char *name, *operands;
+  int least, most;
+  const char *summary;
+} command_row;
+
+typedef struct option_row {
+  const char *name;
+  char letter;
+  const char *argument;
+  unsigned commands;
+  const char *help;
+} option_row;
+
+#define ON_ALL ~0u
+#define ON_NONE (1u << COMMAND_COUNT)
+
+extern const command_row args_commands[COMMAND_COUNT];
+extern const option_row args_options[OPTION_COUNT];
+
 typedef struct args {
   command_id command;               /* COMMAND_COUNT: none (atrousc --help, atrousc --version) */
   const char *values[OPTION_COUNT]; /* NULL: not given; "" without an argument */
@@ -55,6 +76,8 @@ typedef struct args {
 tool_exit args_parse(int argc, char **argv, args *out);
 void args_fini(args *parsed);
 const char *command_name(command_id command);
+/* Without an argument, or with one that may be left out, "[FILE]", but not "[NAME=]FILE". */
+bool args_stands_alone(const option_row *row);
 /* Help on one subcommand, or for COMMAND_COUNT on the whole tool, on stdout. */
 void args_print_help(command_id command);
 

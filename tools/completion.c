@@ -5,29 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct command_row {
-  const char *name, *summary;
-} commands[COMMAND_COUNT] = {
-#define ATR_COMMAND(id, name, operands, least, most, summary) {#name, summary},
-#include "commands.def"
-#undef ATR_COMMAND
-};
-
-static const struct option_row {
-  const char *name;
-  char letter;
-  const char *argument;
-  unsigned commands;
-  const char *help;
-} options[OPTION_COUNT] = {
-#define ON(command) (1u << COMMAND_##command)
-#define ON_ALL ~0u
-#define ON_NONE (1u << COMMAND_COUNT)
-#define ATR_OPTION(id, name, letter, argument, commands, help) {name, letter, argument, commands, help},
-#include "options.def"
-#undef ATR_OPTION
-};
-
 /* The words that an option takes; NULL: any text. tests/cli/completion.sh tries each. */
 static const char *value_words(int option) {
   if (option == OPTION_EMIT) return "obj static shared header asm llvm nest";
@@ -35,12 +12,9 @@ static const char *value_words(int option) {
   return option == OPTION_COMPLETION ? "bash zsh fish" : NULL;
 }
 
-static bool belongs(int option, int command) { return (options[option].commands >> command & 1) != 0; }
-static bool takes_file(int option) { return strstr(options[option].argument, "FILE") != NULL || option == OPTION_SCHEDULE; }
-/* As --name[=FILE]: see options.def. */
-static bool may_stand_alone(int option) {
-  const char *argument = options[option].argument;
-  return argument == NULL || (argument[0] == '[' && strchr(argument, ']')[1] == 0);
+static bool belongs(int option, int command) { return (args_options[option].commands >> command & 1) != 0; }
+static bool takes_file(int option) {
+  return strstr(args_options[option].argument, "FILE") != NULL || option == OPTION_SCHEDULE;
 }
 
 /* The help up to its first semicolon, a backslash in front of the characters of `special`, and `quote` for each '. */
@@ -58,20 +32,20 @@ static void print_help(const char *text, const char *special, const char *quote)
 static void print_bash_options(int command) {
   for (int i = 0; i < OPTION_COUNT; i++) {
     if (!belongs(i, command)) continue;
-    if (options[i].letter != 0) printf(" -%c", options[i].letter);
-    if (may_stand_alone(i)) printf(" --%s", options[i].name);
-    if (options[i].argument != NULL) printf(" --%s=", options[i].name);
+    if (args_options[i].letter != 0) printf(" -%c", args_options[i].letter);
+    if (args_stands_alone(&args_options[i])) printf(" --%s", args_options[i].name);
+    if (args_options[i].argument != NULL) printf(" --%s=", args_options[i].name);
   }
 }
 
 /* What comes behind an option's name; "files" is bash's own completion. */
 static void print_bash_values(int command) {
-  const char *name = command == COMMAND_COUNT ? "" : commands[command].name;
+  const char *name = command == COMMAND_COUNT ? "" : args_commands[command].name;
   for (int i = 0; i < OPTION_COUNT; i++) {
-    if (!belongs(i, command) || options[i].argument == NULL) continue;
+    if (!belongs(i, command) || args_options[i].argument == NULL) continue;
     const char *words = value_words(i);
-    printf("    %s:--%s", name, options[i].name);
-    if (options[i].letter != 0) printf(" | %s:-%c", name, options[i].letter);
+    printf("    %s:--%s", name, args_options[i].name);
+    if (args_options[i].letter != 0) printf(" | %s:-%c", name, args_options[i].letter);
     if (words != NULL) printf(") values='%s' ;;\n", words);
     else printf(") %s ;;\n", takes_file(i) ? "return" : "compopt +o default; return");
   }
@@ -93,17 +67,18 @@ static void print_bash(void) {
          "         case $command:$prev in\n");
   /* An option that may stand alone has its argument behind = only. */
   for (int i = 0; i < OPTION_COUNT; i++)
-    if (options[i].argument != NULL && may_stand_alone(i)) printf("           *:--%s) prev='' ;;\n", options[i].name);
+    if (args_options[i].argument != NULL && args_stands_alone(&args_options[i]))
+      printf("           *:--%s) prev='' ;;\n", args_options[i].name);
   printf("         esac\n       fi ;;\n  esac\n  case $command:$prev in\n");
   for (int command = 0; command <= COMMAND_COUNT; command++) print_bash_values(command);
   printf("  esac\n  case $command in\n");
   for (int command = 0; command < COMMAND_COUNT; command++) {
-    printf("    %s) options='", commands[command].name);
+    printf("    %s) options='", args_commands[command].name);
     print_bash_options(command);
     printf("' ;;\n");
   }
   printf("    '') options='");
-  for (int command = 0; command < COMMAND_COUNT; command++) printf(" %s", commands[command].name);
+  for (int command = 0; command < COMMAND_COUNT; command++) printf(" %s", args_commands[command].name);
   print_bash_options(COMMAND_COUNT);
   printf("' ;;\n  esac\n"
          "  if [ -n \"$values\" ]; then\n"
@@ -120,19 +95,19 @@ static void print_bash(void) {
 
 static void print_zsh_argument(int option) {
   const char *words = value_words(option);
-  printf("%s:%s:", may_stand_alone(option) ? ":" : "", options[option].argument);
+  printf("%s:%s:", args_stands_alone(&args_options[option]) ? ":" : "", args_options[option].argument);
   if (words != NULL) printf("(%s)", words);
   else if (takes_file(option)) printf("_files");
   else printf(" ");
 }
 
 static void print_zsh_option(int option, const char *name, bool is_long) {
-  bool has_argument = options[option].argument != NULL;
+  bool has_argument = args_options[option].argument != NULL;
   bool repeats = option == OPTION_OUTPUT || option == OPTION_WEIGHTS;
   printf("        '%s%s", repeats ? "*" : "", name);
-  if (has_argument) printf("%s", !is_long ? "+" : may_stand_alone(option) ? "=-" : "=");
+  if (has_argument) printf("%s", !is_long ? "+" : args_stands_alone(&args_options[option]) ? "=-" : "=");
   printf("[");
-  print_help(options[option].help, "[]:\\", "'\\''");
+  print_help(args_options[option].help, "[]:\\", "'\\''");
   printf("]");
   if (has_argument) print_zsh_argument(option);
   printf("' \\\n");
@@ -142,9 +117,9 @@ static void print_zsh_options(int command) {
   for (int i = 0; i < OPTION_COUNT; i++) {
     char name[40];
     if (!belongs(i, command)) continue;
-    snprintf(name, sizeof name, "-%c", options[i].letter);
-    if (options[i].letter != 0) print_zsh_option(i, name, false);
-    snprintf(name, sizeof name, "--%s", options[i].name);
+    snprintf(name, sizeof name, "-%c", args_options[i].letter);
+    if (args_options[i].letter != 0) print_zsh_option(i, name, false);
+    snprintf(name, sizeof name, "--%s", args_options[i].name);
     print_zsh_option(i, name, true);
   }
 }
@@ -157,8 +132,8 @@ static void print_zsh(void) {
          "  typeset -A opt_args\n"
          "  subcommands=(\n");
   for (int i = 0; i < COMMAND_COUNT; i++) {
-    printf("    '%s:", commands[i].name);
-    print_help(commands[i].summary, "\\", "'\\''");
+    printf("    '%s:", args_commands[i].name);
+    print_help(args_commands[i].summary, "\\", "'\\''");
     printf("'\n");
   }
   printf("  )\n  _arguments -C \\\n");
@@ -169,7 +144,7 @@ static void print_zsh(void) {
          "    argument)\n"
          "      case $words[1] in\n");
   for (int i = 0; i < COMMAND_COUNT; i++) {
-    printf("      %s)\n        _arguments \\\n", commands[i].name);
+    printf("      %s)\n        _arguments \\\n", args_commands[i].name);
     print_zsh_options(i);
     printf("        '*:file:_files' && ret=0 ;;\n");
   }
@@ -181,29 +156,29 @@ static void print_zsh(void) {
 
 static void print_fish_condition(int option) {
   printf("complete -c atrousc");
-  if (options[option].commands == ON_NONE) printf(" -n __fish_use_subcommand");
-  if (options[option].commands == ON_ALL || options[option].commands == ON_NONE) return;
+  if (args_options[option].commands == ON_NONE) printf(" -n __fish_use_subcommand");
+  if (args_options[option].commands == ON_ALL || args_options[option].commands == ON_NONE) return;
   printf(" -n '__fish_seen_subcommand_from");
   for (int i = 0; i < COMMAND_COUNT; i++)
-    if (belongs(option, i)) printf(" %s", commands[i].name);
+    if (belongs(option, i)) printf(" %s", args_commands[i].name);
   printf("'");
 }
 
 static void print_fish(void) {
   printf("# atrousc - what fish completes on its command line; printed by atrousc --completion=fish.\n\n");
   for (int i = 0; i < COMMAND_COUNT; i++) {
-    printf("complete -c atrousc -f -n __fish_use_subcommand -a %s -d '", commands[i].name);
-    print_help(commands[i].summary, "\\", "\\'");
+    printf("complete -c atrousc -f -n __fish_use_subcommand -a %s -d '", args_commands[i].name);
+    print_help(args_commands[i].summary, "\\", "\\'");
     printf("'\n");
   }
   for (int i = 0; i < OPTION_COUNT; i++) {
     print_fish_condition(i);
-    printf(" -l %s", options[i].name);
-    if (options[i].letter != 0) printf(" -s %c", options[i].letter);
+    printf(" -l %s", args_options[i].name);
+    if (args_options[i].letter != 0) printf(" -s %c", args_options[i].letter);
     if (value_words(i) != NULL) printf(" -x -a '%s'", value_words(i));
-    else if (!may_stand_alone(i)) printf("%s", takes_file(i) ? " -r -F" : " -x");
+    else if (!args_stands_alone(&args_options[i])) printf("%s", takes_file(i) ? " -r -F" : " -x");
     printf(" -d '");
-    print_help(options[i].help, "\\", "\\'");
+    print_help(args_options[i].help, "\\", "\\'");
     printf("'\n");
   }
 }
