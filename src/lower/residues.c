@@ -1,48 +1,44 @@
-/* residues.c - residue classes of one nest that differ in where they read and store alone, as one nest again.
+/* residues.c - residue classes of one nest that differ by fixed steps alone, as one nest again.
  *
- * In: the nests that phases.c made of one nest. Out: fewer: where nests ask the same questions and their accesses stand a fixed step
- * apart from one to the next, they become one nest with one more dim, which counts them. Nothing depends on their order: residues
- * store different elements.
+ * In: the nests that phases.c made of one nest. Out: fewer: where all affine forms of nests, of accesses and of the questions about
+ * them, stand a fixed step apart from one nest to the next, they become one nest with one more dim, which counts them. Nothing depends
+ * on their order: residues store different elements.
  *
- *     2x2 window on a dilated input: four residues of one tap each       -> one dense nest with two more dims of 2
- *     9x9 window, lhs_dilation 4: residues of 3 and of 2 taps a row      -> 4 nests instead of 16
+ *     2x2 window on a dilated input: four residues of one tap each                        -> one dense nest with two more dims of 2
+ *     4x4 window, lhs_dilation 2: four residues of 2x2 taps, of which some start a pixel later -> the same
+ *     9x9 window, lhs_dilation 4: residues of 3 and of 2 taps a row                       -> 4 nests instead of 16
  *
- * Several dims of outputs then share each element of lhs, which a schedule can make vectors or copies of; and there is less code. */
+ * Several dims of outputs then share elements of lhs, which a schedule can make vectors or copies of; and there is less code. */
 #include <string.h>
 
 #include "lower/simplify.h"
 
 enum { MOST_FORMS = 64 };
 
-/* What residues may differ in, and what not. */
+/* Of every affine form, in the order of atr_nest_visit_affine. */
 typedef struct offsets {
-  int64_t at[MOST_FORMS], asked[MOST_FORMS];
-  int at_count, asked_count;
+  int64_t at[MOST_FORMS];
+  int count;
 } offsets;
 
-static void list_access(void *user, atr_access *access) {
+static void list_offset(void *user, atr_affine *affine) {
   offsets *o = user;
-  if (o->at_count < MOST_FORMS) o->at[o->at_count] = access->at.offset;
-  o->at_count++;
-  for (int i = 0; i < access->index_count; i++, o->asked_count++)
-    if (o->asked_count < MOST_FORMS) o->asked[o->asked_count] = access->index[i].at.offset;
+  if (o->count < MOST_FORMS) o->at[o->count] = affine->offset;
+  o->count++;
 }
 
 /* False when there are too many. */
 static bool list_offsets(const atr_nest *nest, offsets *out) {
-  out->at_count = out->asked_count = 0;
-  atr_nest_visit_access((atr_nest *)nest, list_access, out);
-  for (int g = 0; g < nest->guard_count; g++, out->asked_count++)
-    if (out->asked_count < MOST_FORMS) out->asked[out->asked_count] = nest->guards[g].at.offset;
-  return out->at_count <= MOST_FORMS && out->asked_count <= MOST_FORMS;
+  out->count = 0;
+  atr_nest_visit_affine((atr_nest *)nest, list_offset, out);
+  return out->count <= MOST_FORMS;
 }
 
-/* Is b the residue whose accesses stand `times` steps behind a's? times 0: the step is whatever lies between them. */
+/* Is b the residue whose forms stand `times` steps behind a's? times 0: the step is whatever lies between them. */
 static bool follows(const atr_nest *a, const atr_nest *b, int64_t times, int64_t *step) {
   offsets x, y;
   if (!atr_nest_alike(a, b) || !list_offsets(a, &x) || !list_offsets(b, &y)) return false;
-  if (memcmp(x.asked, y.asked, sizeof x.asked[0] * (size_t)x.asked_count) != 0) return false;
-  for (int i = 0; i < x.at_count; i++) {
+  for (int i = 0; i < x.count; i++) {
     if (times == 0) step[i] = y.at[i] - x.at[i];
     if (y.at[i] - x.at[i] != (times == 0 ? step[i] : times * step[i])) return false;
   }
@@ -51,19 +47,14 @@ static bool follows(const atr_nest *a, const atr_nest *b, int64_t times, int64_t
 
 typedef struct insertion {
   int dim;
-  const int64_t *step; /* of the accesses, in their order */
+  const int64_t *step; /* of the forms, in their order */
   int next;
 } insertion;
 
-static void make_room(void *user, atr_affine *affine) {
-  int dim = ((insertion *)user)->dim;
-  memmove(&affine->coef[dim + 1], &affine->coef[dim], sizeof(int64_t) * (size_t)(ATR_MAX_DIMS - 1 - dim));
-  affine->coef[dim] = 0;
-}
-
-static void set_step(void *user, atr_access *access) {
+static void insert_dim(void *user, atr_affine *affine) {
   insertion *in = user;
-  access->at.coef[in->dim] = in->step[in->next++];
+  memmove(&affine->coef[in->dim + 1], &affine->coef[in->dim], sizeof(int64_t) * (size_t)(ATR_MAX_DIMS - 1 - in->dim));
+  affine->coef[in->dim] = in->step[in->next++];
 }
 
 /* A name that no dim has: r, r1, r2, ... */
@@ -82,8 +73,7 @@ static void add_residues(atr_arena *arena, atr_nest *nest, int64_t count, const 
   insertion in = {.step = step};
   const char *name = new_name(arena, nest);
   while (in.dim < nest->dim_count && !nest->dims[in.dim].reduced) in.dim++;
-  atr_nest_visit_affine(nest, make_room, &in);
-  atr_nest_visit_access(nest, set_step, &in);
+  atr_nest_visit_affine(nest, insert_dim, &in);
   memmove(&nest->dims[in.dim + 1], &nest->dims[in.dim], sizeof nest->dims[0] * (size_t)(nest->dim_count - in.dim));
   nest->dims[in.dim] = (atr_dim){.name = name, .extent = count};
   nest->dim_count++;

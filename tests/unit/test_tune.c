@@ -42,8 +42,8 @@ static void fake_tried(void *user, const char *nest, const char *schedule, const
 
 static const char DENSE[] = "x = f32[1,28,28,64] parameter(0) w = f32[3,3,64,64] parameter(1) ROOT y = f32[1,28,28,64] "
                             "convolution(x, w), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f";
-static const char TRANSPOSED[] = "x = f32[1,8,8,32] parameter(0) w = f32[4,4,32,32] parameter(1) ROOT y = f32[1,16,16,32] "
-                                 "convolution(x, w), window={size=4x4 pad=2_2x2_2 lhs_dilate=2x2}, dim_labels=b01f_01io->b01f";
+static const char TRANSPOSED[] = "x = f32[1,8,8,32] parameter(0) w = f32[4,4,32,32] parameter(1) ROOT y = f32[1,17,17,32] "
+                                 "convolution(x, w), window={size=4x4 pad=2_3x2_3 lhs_dilate=2x2}, dim_labels=b01f_01io->b01f";
 
 static atr_status tune(const char *instructions, fake *f, int most, atr_tuned *out) {
   const atr_program *problem = collapsed_of(instructions);
@@ -102,7 +102,7 @@ START_TEST(test_nothing_can_be_made) {
 }
 END_TEST
 
-/* Every residue class is a nest of its own, and every text tried names the nests settled before it. */
+/* Every residue class of other size is a nest of its own, and every text tried names the nests settled before it. */
 START_TEST(test_every_nest_gets_a_line) {
   fake f = {.wanted = "ox:11"};
   atr_tuned tuned;
