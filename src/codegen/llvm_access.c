@@ -488,10 +488,11 @@ static LLVMValueRef gather_run(atr_emitter *e, LLVMValueRef re, LLVMValueRef im,
                                 LLVMConstVector(pattern, (unsigned)n), "");
 }
 
-void atr_llvm_store(atr_emitter *e, const atr_access *access, LLVMValueRef base, const atr_lanes *lanes, atr_vec value) {
+static void store_vector(atr_emitter *e, const atr_access *access, LLVMValueRef base, const atr_stored *v) {
+  const atr_lanes *lanes = &v->lanes;
   atr_dtype dtype = e->program->buffers[access->buffer].dtype;
-  LLVMValueRef re = atr_llvm_to_memory(e, dtype, value.re),
-               im = value.im != NULL ? atr_llvm_to_memory(e, dtype, value.im) : NULL;
+  LLVMValueRef re = atr_llvm_to_memory(e, dtype, v->value.re),
+               im = v->value.im != NULL ? atr_llvm_to_memory(e, dtype, v->value.im) : NULL;
   int parts = im != NULL ? 2 : 1;
   for (int l = 0; l < lanes->count;) {
     if (!lanes->valid[l]) {
@@ -505,4 +506,76 @@ void atr_llvm_store(atr_emitter *e, const atr_access *access, LLVMValueRef base,
     store_run(e, access, base, lanes->offset[l] * parts, run);
     l = end;
   }
+}
+
+/* Does every run of `length` lanes of b follow in memory the same run of a? */
+static bool continues_runs(const atr_lanes *a, const atr_lanes *b, int length) {
+  for (int l = 0; l < a->count; l++) {
+    if (a->valid[l] != b->valid[l]) return false;
+    if (a->valid[l] && b->offset[l] != a->offset[l] + length) return false;
+  }
+  return true;
+}
+
+/* From which lane of a (or, beyond a's lanes, of b) lane l of their lower or upper halves, interleaved by runs, comes. Halves of groups
+ * of 16 bytes, which is what the instructions of every target that has vectors do in one go. */
+static int interleaved_lane(int l, int count, int group, int length, bool upper) {
+  int inside = l % group, run = inside / length,
+      place = l - inside + run / 2 * length + inside % length + (upper ? group / 2 : 0);
+  return run % 2 == 0 ? place : place + count;
+}
+
+static LLVMValueRef shuffled(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, const int *from, int count) {
+  LLVMValueRef pattern[ATR_MAX_LANES];
+  for (int l = 0; a != NULL && l < count; l++) pattern[l] = index_constant(e, from[l]);
+  return a == NULL ? NULL : LLVMBuildShuffleVector(e->b, a, b, LLVMConstVector(pattern, (unsigned)count), "");
+}
+
+static atr_stored interleaved(atr_emitter *e, const atr_stored *a, const atr_stored *b, int group, int length, bool upper) {
+  int from[ATR_MAX_LANES], count = a->lanes.count;
+  atr_stored out = {.lanes = {.count = count}};
+  for (int l = 0; l < count; l++) {
+    from[l] = interleaved_lane(l, count, group, length, upper);
+    const atr_lanes *source = from[l] < count ? &a->lanes : &b->lanes;
+    out.lanes.valid[l] = source->valid[from[l] % count];
+    out.lanes.offset[l] = source->offset[from[l] % count];
+  }
+  out.value.re = shuffled(e, a->value.re, b->value.re, from, count);
+  out.value.im = shuffled(e, a->value.im, b->value.im, from, count);
+  return out;
+}
+
+static int bytes_held(LLVMValueRef vector) {
+  LLVMTypeRef element = LLVMGetElementType(LLVMTypeOf(vector));
+  LLVMTypeKind kind = LLVMGetTypeKind(element);
+  return kind == LLVMFloatTypeKind ? 4 : kind == LLVMDoubleTypeKind ? 8 : (int)LLVMGetIntTypeWidth(element) / 8;
+}
+
+/* Interleaves vectors whose lanes lie apart with those that hold the neighbours of their lanes, as in the output of a vector of features
+ * in NCHW: blocks of 16 bytes by 16 bytes are transposed, and so many are stored at once. cost.c counts on it. */
+static void join_runs(atr_emitter *e, atr_stored *v, int count) {
+  int group = count > 0 ? 16 / bytes_held(v[0].value.re) : 0;
+  if (group == 0 || e->lanes % group != 0) return;
+  for (int length = 1; length < group; length *= 2)
+    for (int i = 0; i < count; i++)
+      for (int j = 0; j < count && v[i].run == length; j++) {
+        if (j == i || v[j].run != length || !continues_runs(&v[i].lanes, &v[j].lanes, length)) continue;
+        atr_stored lower = interleaved(e, &v[i], &v[j], group, length, false),
+                   upper = interleaved(e, &v[i], &v[j], group, length, true);
+        v[i] = lower;
+        v[j] = upper;
+        v[i].run = v[j].run = 2 * length;
+      }
+}
+
+static bool has_neighbours(const atr_lanes *lanes) {
+  for (int l = 1; l < lanes->count; l++)
+    if (lanes->valid[l] && lanes->valid[l - 1] && lanes->offset[l] == lanes->offset[l - 1] + 1) return true;
+  return false;
+}
+
+void atr_llvm_store(atr_emitter *e, const atr_access *access, LLVMValueRef base, atr_stored *v, int count) {
+  for (int i = 0; i < count; i++) v[i].run = has_neighbours(&v[i].lanes) ? 0 : 1;
+  join_runs(e, v, count);
+  for (int i = 0; i < count; i++) store_vector(e, access, base, &v[i]);
 }

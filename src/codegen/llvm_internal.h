@@ -35,6 +35,13 @@ typedef struct atr_lanes {
   int count;
 } atr_lanes;
 
+/* A vector on its way to memory. */
+typedef struct atr_stored {
+  atr_lanes lanes;
+  atr_vec value;
+  int run; /* of so many lanes it consists that follow each other in memory; 0: it did before vectors were interleaved */
+} atr_stored;
+
 /* Numbers of a nest's accesses; the load of step n has ATR_ACCESS_LOADS + n. */
 enum { ATR_ACCESS_LHS, ATR_ACCESS_RHS, ATR_ACCESS_OUT, ATR_ACCESS_LOADS };
 
@@ -166,7 +173,8 @@ atr_vec atr_llvm_load(atr_emitter *e, int access_number, const atr_access *acces
 atr_pair atr_llvm_load_pair(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base,
                             const int64_t *point, atr_dtype as);
 void atr_llvm_forget_loads(atr_emitter *e);
-void atr_llvm_store(atr_emitter *e, const atr_access *access, LLVMValueRef base, const atr_lanes *lanes, atr_vec value);
+/* The vectors of a tile, in any order; what `v` holds is used up. */
+void atr_llvm_store(atr_emitter *e, const atr_access *access, LLVMValueRef base, atr_stored *v, int count);
 
 /* ---- llvm_tile.c */
 void atr_llvm_prepare_tile(atr_emitter *e); /* makes the accumulators, in the entry block */

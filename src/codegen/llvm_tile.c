@@ -267,16 +267,18 @@ static atr_vec step_value(atr_emitter *e, int step, int64_t n, const int64_t *po
 
 void atr_llvm_tile_end(atr_emitter *e) {
   const atr_nest *nest = e->nest;
-  int64_t point[ATR_MAX_DIMS] = {0};
+  int64_t point[ATR_MAX_DIMS] = {0}, points = atr_llvm_points(e, 0);
   atr_vec *values = ATR_NEW_ARRAY(e->work->arena, atr_vec, nest->expr_count + 1);
+  atr_stored *stored = ATR_NEW_ARRAY(e->work->arena, atr_stored, points);
+  int count = 0;
   LLVMValueRef base = atr_llvm_base(e, ATR_ACCESS_OUT, &nest->out);
   atr_llvm_forget_loads(e);
-  for (int64_t n = 0; n < atr_llvm_points(e, 0); n++) {
-    atr_lanes lanes;
+  for (int64_t n = 0; n < points; n++) {
     set_point(e, 0, n, point);
-    atr_llvm_lanes(e, &nest->out, point, &lanes);
-    if (!any_valid(&lanes)) continue;
+    atr_llvm_lanes(e, &nest->out, point, &stored[count].lanes);
+    if (!any_valid(&stored[count].lanes)) continue;
     for (int step = 1; step <= nest->expr_count; step++) values[step] = step_value(e, step, n, point, values);
-    atr_llvm_store(e, &nest->out, base, &lanes, values[nest->root]);
+    stored[count++].value = values[nest->root];
   }
+  atr_llvm_store(e, &nest->out, base, stored, count);
 }

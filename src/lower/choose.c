@@ -17,6 +17,7 @@ enum { MAX_VECTOR_CHOICES = 24, MAX_TILES = 24, ROUGH_TILES = 10 };
 
 static const double MAX_CODE = 4000;    /* instructions of a nest's body with all its variants */
 static const double CODE_SCALE = 20000; /* instructions of a program that weigh as much as doubling the time */
+static const double COPY_SHARE = 0.1;   /* part of a program's time that moving elements takes, whose code counts as much */
 static const double PIECE_CYCLES =
     40; /* a loop over a piece of the reduction: clipped anew, and left when it is not foreseen */
 static const double PARALLEL_CYCLES = 30e3; /* work below which waking threads costs more than it gives */
@@ -47,7 +48,8 @@ static int64_t power_of_two_up(int64_t n) {
   return p;
 }
 
-/* One dim with as many lanes as it fills, and pairs whose inner dim is smaller than a vector. */
+/* One dim with as many lanes as it fills, and pairs whose inner dim is smaller than a vector; for moving elements that lie apart also
+ * one at a time. */
 static int vector_choices(const atr_cost_model *m, atr_vector_choice *out) {
   const atr_nest *nest = m->nest;
   int count = 0;
@@ -56,6 +58,7 @@ static int vector_choices(const atr_cost_model *m, atr_vector_choice *out) {
     int64_t extent = nest->dims[d].extent, lanes = atr_min(m->width, power_of_two_up(atr_max(extent, 1)));
     if (has_run_time_divisor(nest, d)) lanes = 1;
     out[count++] = (atr_vector_choice){{-1, d}, {1, lanes}};
+    if (lanes > 1 && !nest->has_acc && count < MAX_VECTOR_CHOICES) out[count++] = (atr_vector_choice){{-1, d}, {1, 1}};
     if (lanes == 1 || extent >= m->width || extent < 2 || m->width % extent != 0) continue;
     for (int o = 0; o < nest->dim_count && count < MAX_VECTOR_CHOICES; o++)
       if (o != d && !nest->dims[o].reduced && !is_part(nest, o) && !has_run_time_divisor(nest, o) &&
@@ -122,7 +125,8 @@ static void consider_tile(const atr_cost_model *m, atr_candidate *c, ranking *r)
   double code = atr_cost_code(m, c);
   if ((code > MAX_CODE && r->count > 0) || unrolled_iterations(m, c) > (double)ATR_MAX_UNROLL || !fits(m, c)) return;
   c->taps = atr_cost_taps(m, c);
-  c->tile_cycles = atr_cost_tiles(m, c) * (1 + code * sqrt(m->nests) / CODE_SCALE) + atr_cost_widening(m, c) +
+  double scale = CODE_SCALE * (m->nest->has_acc ? 1 : COPY_SHARE);
+  c->tile_cycles = atr_cost_tiles(m, c) * (1 + code * sqrt(m->nests) / scale) + atr_cost_widening(m, c) +
                    (code > MAX_CODE ? 1e30 : 0);
   if (c->pack && !m->rhs_constant) c->tile_cycles += atr_cost_packing(m);
   if (full && c->tile_cycles >= r->best[r->count - 1].tile_cycles) return;
@@ -139,6 +143,7 @@ static void try_tiles(const atr_cost_model *m, atr_candidate *c, ranking *r) {
   static const int64_t R[] = {1, 2, 3, 4, 6, 8, 12};
   const atr_nest *nest = m->nest;
   double limit = (double)m->row->registers / m->acc_registers;
+  int64_t lanes = c->vector.lanes[0] * c->vector.lanes[1];
   int64_t most = atr_max(atr_ceil_div(nest->dims[c->vector.dims[1]].extent, c->vector.lanes[1]), 1);
   if (has_run_time_divisor(nest, c->vector.dims[1])) most = 1;
   for (size_t i = 0; i < sizeof R / sizeof R[0]; i++) {
@@ -147,8 +152,8 @@ static void try_tiles(const atr_cost_model *m, atr_candidate *c, ranking *r) {
     for (int d = -1; d < nest->dim_count; d++) {
       bool usable = d < 0 || (!nest->dims[d].reduced && !is_part(nest, d) && d != c->vector.dims[0] && d != c->vector.dims[1] &&
                               nest->dims[d].extent > 1 && !has_run_time_divisor(nest, d));
-      if (!usable || (!nest->has_acc && d >= 0)) continue;
       c->copies_dim = d;
+      if (!usable || (d >= 0 && !nest->has_acc && lanes > 1 && !atr_cost_joins_stores(m, c))) continue;
       int64_t top = d < 0 ? 1 : atr_min(nest->dims[d].extent, (int64_t)(limit / (double)c->vectors));
       for (c->copies = d < 0 ? 1 : 2; c->copies <= top; c->copies++) consider_tile(m, c, r);
     }
@@ -370,11 +375,16 @@ static void make_schedule(const atr_cost_model *m, const atr_candidate *c, atr_s
 static const char *reasons(atr_arena *arena, const atr_cost_model *m, const atr_candidate *c) {
   atr_text t = atr_text_make(arena);
   const atr_nest *nest = m->nest;
-  atr_text_printf(&t, "vector over %s%s%s: %lld lanes of %s fill %lld-bit registers; ",
-                  c->vector.dims[0] >= 0 ? nest->dims[c->vector.dims[0]].name : "", c->vector.dims[0] >= 0 ? " and " : "",
-                  nest->dims[c->vector.dims[1]].name, (long long)(c->vector.lanes[0] * c->vector.lanes[1]),
-                  atr_dtype_name(nest->has_acc ? nest->acc_dtype : nest->exprs[nest->root].dtype),
-                  (long long)m->row->vector_bits);
+  if (c->vector.lanes[0] * c->vector.lanes[1] == 1 && m->width > 1 && !nest->has_acc)
+    atr_text_printf(&t, "one element at a time: they lie apart; ");
+  else
+    atr_text_printf(&t, "vector over %s%s%s: %lld lanes of %s fill %lld-bit registers; ",
+                    c->vector.dims[0] >= 0 ? nest->dims[c->vector.dims[0]].name : "", c->vector.dims[0] >= 0 ? " and " : "",
+                    nest->dims[c->vector.dims[1]].name, (long long)(c->vector.lanes[0] * c->vector.lanes[1]),
+                    atr_dtype_name(nest->has_acc ? nest->acc_dtype : nest->exprs[nest->root].dtype),
+                    (long long)m->row->vector_bits);
+  if (!nest->has_acc && c->copies > 1 && atr_cost_joins_stores(m, c))
+    atr_text_printf(&t, "neighbours interleaved for their stores; ");
   if (nest->has_acc) {
     double body, step = atr_cost_step(m, c, c->copies, c->vectors, &body);
     atr_text_printf(&t, "tile of %lld x %lld vectors: %.1f cycles a step for %.0f instructions; ", (long long)c->copies,

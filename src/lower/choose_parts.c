@@ -141,6 +141,16 @@ static void name_order(const atr_nest *nest, atr_parts *parts) {
     if (step[d] != 0) parts->lhs_count = atr_dims_insert_by_step(step, parts->lhs, parts->lhs_count, d);
 }
 
+/* The same with reduced dims behind all pixels but the nearest, so that the channels of a strip follow each other. */
+static void name_strips(const atr_nest *nest, atr_parts *parts) {
+  int count = 0, last = parts->lhs[parts->lhs_count - 1], named[ATR_MAX_DIMS];
+  for (int reduced = 0; reduced < 2; reduced++)
+    for (int i = 0; i < parts->lhs_count - 1; i++)
+      if (nest->dims[parts->lhs[i]].reduced == (reduced == 1)) named[count++] = parts->lhs[i];
+  named[count++] = last;
+  memcpy(parts->lhs, named, sizeof named[0] * (size_t)count);
+}
+
 /* A panel of at most `room` bytes, by splitting dims of pixels, the farthest first, into blocks of whole vectors, all about as large.
  * `strip` > 0: the nearest pixels, if there are more, in strips of so many, and blocks of whole strips. */
 static void weigh_panel(weighing *w, int64_t strip, double room) {
@@ -148,7 +158,10 @@ static void weigh_panel(weighing *w, int64_t strip, double room) {
   atr_parts parts = {.lhs_dtype = panel_dtype(nest, w->setting->target)};
   atr_dtype dtype = parts.lhs_dtype != ATR_DTYPE_NONE ? parts.lhs_dtype : nest->lhs_dtype;
   name_order(nest, &parts);
-  if (strip > 0) parts.strip[parts.lhs[parts.lhs_count - 1]] = strip;
+  if (strip > 0) {
+    name_strips(nest, &parts);
+    parts.strip[parts.lhs[parts.lhs_count - 1]] = strip;
+  }
   for (int i = 0; i < parts.lhs_count; i++) {
     int d = parts.lhs[i];
     double bytes = bytes_of(nest, &nest->lhs, dtype, &parts);
@@ -161,7 +174,8 @@ static void weigh_panel(weighing *w, int64_t strip, double room) {
 }
 
 /* Channels that lie apart, as in NCHW, need many lines and translations; in strips a tile's operands follow each other. These are as
- * wide as tiles are: of two vectors, or of so many pixels at most that their sums leave three registers for operands. */
+ * wide as tiles are: of two vectors, or of so many pixels at most that their sums, for one vector of features or for two, leave three
+ * registers for operands. */
 static void weigh_strips(weighing *w, double room) {
   const atr_target *target = w->setting->target;
   atr_parts order = {.lhs_count = 0};
@@ -170,7 +184,8 @@ static void weigh_strips(weighing *w, double room) {
   int64_t pixels = w->nest->dims[order.lhs[order.lhs_count - 1]].extent, vectors = 2 * lanes_of(w->nest, target),
           sums = target->row->registers - 3;
   if (pixels > vectors) weigh_panel(w, vectors, room);
-  if (pixels > sums) weigh_panel(w, atr_ceil_div(pixels, atr_ceil_div(pixels, sums)), room);
+  for (int features = 1; features <= 2; features++)
+    if (pixels > sums / features) weigh_panel(w, atr_ceil_div(pixels, atr_ceil_div(pixels, sums / features)), room);
 }
 
 /* ---- parts of the weights */
@@ -226,6 +241,7 @@ bool atr_parts_choose(atr_arena *arena, const atr_program *program, const atr_ne
   if (room > 0) {
     weigh_panel(&w, 0, fmin(cache, room));
     weigh_panel(&w, 0, fmin(cache, room) / 2);
+    weigh_strips(&w, fmin(cache, room));
     weigh_strips(&w, fmin(cache, room) / 2);
   }
   if (room > 0 && !setting->rhs_constant && weights > room / 2) {

@@ -41,7 +41,8 @@ static bool merge_one_pair(atr_arena *arena, atr_nest *nest) {
     for (int b = 0; b < nest->dim_count; b++) {
       pair p = {a, b, nest->dims[b].extent, true};
       if (a == b || nest->dims[a].reduced != nest->dims[b].reduced || nest->dims[a].kind == ATR_DIM_PART ||
-          nest->dims[b].kind == ATR_DIM_PART || nest->dims[a].extent == 0 || p.extent_b == 0) continue;
+          nest->dims[b].kind == ATR_DIM_PART || nest->dims[a].extent == 0 || p.extent_b == 0)
+        continue;
       atr_nest_visit_affine(nest, check_pair, &p);
       if (!p.mergeable) continue;
       nest->dims[b].name = atr_arena_printf(arena, "%s_%s", nest->dims[a].name, nest->dims[b].name);
@@ -55,6 +56,8 @@ static bool merge_one_pair(atr_arena *arena, atr_nest *nest) {
 void atr_nest_collapse(atr_arena *arena, atr_nest *nest) {
   atr_nest_fold_indices(nest);
   for (int d = nest->dim_count - 1; d >= 0; d--)
-    if (nest->dims[d].extent == 1 && nest->dims[d].kind != ATR_DIM_PART && (nest->dims[d].reduced || independent_count(nest) > 1)) remove_dim(nest, d);
+    if (nest->dims[d].extent == 1 && nest->dims[d].kind != ATR_DIM_PART &&
+        (nest->dims[d].reduced || independent_count(nest) > 1))
+      remove_dim(nest, d);
   while (merge_one_pair(arena, nest)) {}
 }

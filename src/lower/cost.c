@@ -145,12 +145,17 @@ static lane_cost cost_of_lanes(const atr_cost_model *m, const atr_vector_choice 
   int64_t lanes = v->lanes[0] * v->lanes[1];
   double registers = (double)atr_ceil_div(lanes, m->width);
   bool outer_follows = v->dims[0] < 0 || v->lanes[0] == 1 || outer == inner * v->lanes[1];
-  if (outer == 0 && inner == 0) return (lane_cost){1, 0};
+  if (lanes == 1 || (outer == 0 && inner == 0)) return (lane_cost){1, 0};
   if (inner == 1 && outer_follows) return (lane_cost){registers * (aligned ? 1.0 : 1.3), 0};
   int64_t span = llabs(outer) * (v->lanes[0] - 1) + llabs(inner) * (v->lanes[1] - 1) + 1;
   if (span <= 2 * lanes)
     return (lane_cost){(double)atr_ceil_div(span, m->width), registers * 1.5 * (double)atr_max(llabs(inner), 1)};
   return (lane_cost){(double)lanes, (double)lanes};
+}
+
+bool atr_cost_joins_stores(const atr_cost_model *m, const atr_candidate *c) {
+  lane_cost store = cost_of_lanes(m, &c->vector, m->out, true);
+  return c->copies_dim >= 0 && llabs(m->out[c->copies_dim]) == 1 && store.shuffles > 0;
 }
 
 static double distinct_by_listing(const int64_t *step, const int *dims, const int64_t *extents, int count) {
@@ -389,22 +394,40 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   return cycles;
 }
 
+/* Stores of a tile. Lanes that lie apart are stored one by one, but those of copies that are neighbours in memory are interleaved first,
+ * up to 16 bytes (llvm_access.c). */
+static double store_cycles(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors) {
+  lane_cost store = cost_of_lanes(m, &c->vector, m->out, true);
+  double lanes = (double)(c->vector.lanes[0] * c->vector.lanes[1]), cycles = 0;
+  if (!atr_cost_joins_stores(m, c)) return (double)(copies * vectors) * (store.loads + store.shuffles / 2);
+  for (int64_t left = copies, run = 16 * m->width / (m->row->vector_bits / 8); left > 0; left -= run) {
+    double stages = 0;
+    while (run > left) run /= 2;
+    for (int64_t r = run; r > 1; r /= 2) stages++;
+    cycles += (double)run * (run > 1 ? lanes / (double)run + stages : store.loads + store.shuffles / 2);
+  }
+  return cycles * (double)vectors;
+}
+
+/* Loads of the expression. */
+static double load_cycles(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors) {
+  double cycles = 0;
+  for (int e = 1; e <= m->nest->expr_count; e++) {
+    if (m->nest->exprs[e].kind != ATR_EXPR_LOAD) continue;
+    int64_t step[ATR_MAX_DIMS];
+    atr_cost_steps(m->nest, &m->nest->exprs[e].access, step);
+    lane_cost load = cost_of_lanes(m, &c->vector, step, true);
+    cycles += (double)(copies * vectors) * (load.loads / 2 + load.shuffles);
+  }
+  return cycles;
+}
+
 /* Cycles of one tile: the reduction, loop overheads, and the epilogue with its stores. */
 static double tile_cycles(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors) {
   double accumulators = (double)(copies * vectors) * (double)atr_ceil_div(c->vector.lanes[0] * c->vector.lanes[1], m->width);
-  lane_cost store = cost_of_lanes(m, &c->vector, m->out, true);
-  double stores = (double)(copies * vectors) * (store.loads + store.shuffles / 2),
-         cycles = 8 + stores * (m->nest->continues ? 2 : 1) + accumulators * (m->step_uops + 1) / 2;
-  if (!m->nest->has_acc) {
-    for (int e = 1; e <= m->nest->expr_count; e++) {
-      if (m->nest->exprs[e].kind != ATR_EXPR_LOAD) continue;
-      int64_t step[ATR_MAX_DIMS];
-      atr_cost_steps(m->nest, &m->nest->exprs[e].access, step);
-      lane_cost load = cost_of_lanes(m, &c->vector, step, true);
-      cycles += (double)(copies * vectors) * (load.loads / 2 + load.shuffles);
-    }
-    return cycles;
-  }
+  double cycles = 8 + store_cycles(m, c, copies, vectors) * (m->nest->continues ? 2 : 1) +
+                  accumulators * (m->step_uops + (m->nest->has_acc ? 1 : -1)) / 2;
+  if (!m->nest->has_acc) return cycles + load_cycles(m, c, copies, vectors);
   double body, step = atr_cost_step(m, c, copies, vectors, &body), iterations = 1;
   for (int i = 0; i < m->reduce_count; i++) {
     int d = m->reduce_order[i];
@@ -487,9 +510,9 @@ double atr_cost_tiles_floor(const atr_cost_model *m, const atr_candidate *c) {
 
 double atr_cost_code(const atr_cost_model *m, const atr_candidate *c) {
   double body, variants = 1;
-  if (!m->nest->has_acc) return 0;
-  atr_cost_step(m, c, c->copies, c->vectors, &body);
-  for (int i = 0; i < m->nest->lhs.index_count; i++) {
+  if (m->nest->has_acc) atr_cost_step(m, c, c->copies, c->vectors, &body);
+  else body = 2 * load_cycles(m, c, c->copies, c->vectors);
+  for (int i = 0; m->nest->has_acc && i < m->nest->lhs.index_count; i++) {
     const atr_affine *at = &m->nest->lhs.index[i].at;
     bool inner = (c->copies_dim >= 0 && at->coef[c->copies_dim] != 0) || at->coef[c->vector.dims[1]] != 0 ||
                  (c->vector.dims[0] >= 0 && at->coef[c->vector.dims[0]] != 0);
@@ -505,5 +528,5 @@ double atr_cost_code(const atr_cost_model *m, const atr_candidate *c) {
   if (dims[c->vector.dims[1]].extent % (c->vectors * c->vector.lanes[1]) != 0) variants *= 1.8;
   if (c->copies_dim >= 0 && dims[c->copies_dim].extent % c->copies != 0) variants *= 1.6;
   if (c->step_dim >= 0 && dims[c->step_dim].extent % c->inner_steps != 0) variants *= 2;
-  return body * variants;
+  return (body + store_cycles(m, c, c->copies, c->vectors)) * variants;
 }

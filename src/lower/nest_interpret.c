@@ -380,7 +380,9 @@ static atr_status copy_element(const machine *m, const atr_expr *e, int64_t from
   const char *element = m->memory[e->access.buffer] + from * (int64_t)size;
   char *place = m->out + to * (int64_t)atr_dtype_size(target->dtype);
   if (same) memcpy(place, element, size);
-  else atr_scalar_store(target->dtype, place, atr_scalar_convert(source->dtype, e->dtype, atr_scalar_load(source->dtype, element)));
+  else
+    atr_scalar_store(target->dtype, place,
+                     atr_scalar_convert(source->dtype, e->dtype, atr_scalar_load(source->dtype, element)));
   return ATR_OK;
 }
 

@@ -1,0 +1,54 @@
+#!/bin/bash
+# stores.sh - vectors of features whose pixels are neighbours in memory: the pixels of a tile are interleaved and stored several at
+# once, in every dtype, with what is left over of a tile and of the features.
+. "$(dirname "$0")/common.bash"
+write() { # DTYPE FEATURES PIXELS
+  cat >conv.hlo <<HLO
+HloModule conv
+
+ENTRY main {
+  x = $1[1,3,$3] parameter(0)
+  w = $1[$2,3,1] parameter(1)
+  b = $1[$2] parameter(2)
+  c = $1[1,$2,$3] convolution(x, w), window={size=1}, dim_labels=bf0_oi0->bf0
+  d = $1[1,$2,$3] broadcast(b), dimensions={1}
+  ROOT y = $1[1,$2,$3] add(c, d)
+}
+HLO
+}
+scalars() { # in the LLVM IR of conv.hlo under schedule $1: elements that are stored alone
+  atrousc compile conv.hlo --cpu=haswell --emit=llvm "--schedule=$1" -o conv.ll || fail "compile: $1"
+  grep -c extractelement conv.ll || true
+}
+
+write f32 16 24
+[ "$(scalars 'loop oc ox; reduce ic; unroll ox:12; vector oc:8')" = 0 ] || fail "12 pixels: elements are stored alone"
+grep -c "store <4 x float>" conv.ll >stores
+[ "$(cat stores)" = 24 ] || fail "12 x 8 numbers in $(cat stores) stores of 4"
+[ "$(scalars 'loop oc ox; reduce ic; unroll ox:3; vector oc:8')" = 8 ] || fail "3 pixels: not two of them together"
+[ "$(scalars 'loop oc ox; reduce ic; vector oc:8')" = 8 ] || fail "one pixel has no neighbours"
+for dtype in f32 f64 f16 bf16 s8 s32 c64; do
+  for shape in "16 24" "13 25"; do
+    write $dtype $shape
+    for unrolled in 2 3 4 5 8; do
+      expect 0 atrousc run conv.hlo --random=1 --check "--schedule=loop oc ox; reduce ic; unroll ox:$unrolled; vector oc:8"
+    done
+  done
+done
+# residues beside each other: two vectors of every other pixel become two of neighbours
+cat >transposed.hlo <<'HLO'
+HloModule transposed
+
+ENTRY main {
+  x = f32[1,3,16] parameter(0)
+  w = f32[4,3,2] parameter(1)
+  ROOT y = f32[1,4,32] convolution(x, w), window={size=2 pad=1_1 lhs_dilate=2}, dim_labels=bf0_oi0->bf0
+}
+HLO
+mv transposed.hlo conv.hlo
+[ "$(scalars 'loop oc ox; reduce ic; unroll r:2; vector ox:8')" = 0 ] || fail "residues: elements are stored alone"
+expect 0 atrousc run conv.hlo --random=1 --check "--schedule=loop oc ox; reduce ic; unroll r:2; vector ox:8"
+# what follows in memory where the tile walks backwards
+sed -i 's/ROOT y/y/; s/^}/  ROOT z = f32[1,4,32] reverse(y), dimensions={2}\n}/' conv.hlo
+[ "$(scalars 'loop oc ox; reduce ic; unroll r:2; vector ox:8')" = 0 ] || fail "backwards: elements are stored alone"
+expect 0 atrousc run conv.hlo --random=1 --check "--schedule=loop oc ox; reduce ic; unroll r:2; vector ox:8"
