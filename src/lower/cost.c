@@ -394,12 +394,22 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   return cycles;
 }
 
+/* Instructions that move a vector of which not all lanes are there: 4 and 1 of 5. */
+static double pieces_of_vector(const atr_cost_model *m, const atr_candidate *c) {
+  int64_t there = m->nest->dims[c->vector.dims[1]].extent;
+  double pieces = 0;
+  if (m->nest->has_acc || there >= c->vector.lanes[1]) return 1;
+  for (; there > 0; there &= there - 1) pieces++;
+  return pieces;
+}
+
 /* Stores of a tile. Lanes that lie apart are stored one by one, but those of copies that are neighbours in memory are interleaved first,
  * up to 16 bytes (llvm_access.c). */
 static double store_cycles(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors) {
   lane_cost store = cost_of_lanes(m, &c->vector, m->out, true);
   double lanes = (double)(c->vector.lanes[0] * c->vector.lanes[1]), cycles = 0;
-  if (!atr_cost_joins_stores(m, c)) return (double)(copies * vectors) * (store.loads + store.shuffles / 2);
+  if (!atr_cost_joins_stores(m, c))
+    return (double)(copies * vectors) * (store.loads * pieces_of_vector(m, c) + store.shuffles / 2);
   for (int64_t left = copies, run = 16 * m->width / (m->row->vector_bits / 8); left > 0; left -= run) {
     double stages = 0;
     while (run > left) run /= 2;
@@ -417,7 +427,7 @@ static double load_cycles(const atr_cost_model *m, const atr_candidate *c, int64
     int64_t step[ATR_MAX_DIMS];
     atr_cost_steps(m->nest, &m->nest->exprs[e].access, step);
     lane_cost load = cost_of_lanes(m, &c->vector, step, true);
-    cycles += (double)(copies * vectors) * (load.loads / 2 + load.shuffles);
+    cycles += (double)(copies * vectors) * (load.loads * pieces_of_vector(m, c) / 2 + load.shuffles);
   }
   return cycles;
 }
@@ -425,8 +435,8 @@ static double load_cycles(const atr_cost_model *m, const atr_candidate *c, int64
 /* Cycles of one tile: the reduction, loop overheads, and the epilogue with its stores. */
 static double tile_cycles(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors) {
   double accumulators = (double)(copies * vectors) * (double)atr_ceil_div(c->vector.lanes[0] * c->vector.lanes[1], m->width);
-  double cycles = 8 + store_cycles(m, c, copies, vectors) * (m->nest->continues ? 2 : 1) +
-                  accumulators * (m->step_uops + (m->nest->has_acc ? 1 : -1)) / 2;
+  double steps = m->nest->has_acc || c->vector.lanes[0] * c->vector.lanes[1] > 1 ? m->step_uops + 1 : m->step_uops - 1;
+  double cycles = 8 + store_cycles(m, c, copies, vectors) * (m->nest->continues ? 2 : 1) + accumulators * steps / 2;
   if (!m->nest->has_acc) return cycles + load_cycles(m, c, copies, vectors);
   double body, step = atr_cost_step(m, c, copies, vectors, &body), iterations = 1;
   for (int i = 0; i < m->reduce_count; i++) {
@@ -511,7 +521,7 @@ double atr_cost_tiles_floor(const atr_cost_model *m, const atr_candidate *c) {
 double atr_cost_code(const atr_cost_model *m, const atr_candidate *c) {
   double body, variants = 1;
   if (m->nest->has_acc) atr_cost_step(m, c, c->copies, c->vectors, &body);
-  else body = 2 * load_cycles(m, c, c->copies, c->vectors);
+  else body = 2 * load_cycles(m, c, c->copies, c->vectors) + store_cycles(m, c, c->copies, c->vectors);
   for (int i = 0; m->nest->has_acc && i < m->nest->lhs.index_count; i++) {
     const atr_affine *at = &m->nest->lhs.index[i].at;
     bool inner = (c->copies_dim >= 0 && at->coef[c->copies_dim] != 0) || at->coef[c->vector.dims[1]] != 0 ||
@@ -528,5 +538,5 @@ double atr_cost_code(const atr_cost_model *m, const atr_candidate *c) {
   if (dims[c->vector.dims[1]].extent % (c->vectors * c->vector.lanes[1]) != 0) variants *= 1.8;
   if (c->copies_dim >= 0 && dims[c->copies_dim].extent % c->copies != 0) variants *= 1.6;
   if (c->step_dim >= 0 && dims[c->step_dim].extent % c->inner_steps != 0) variants *= 2;
-  return (body + store_cycles(m, c, c->copies, c->vectors)) * variants;
+  return body * variants;
 }
