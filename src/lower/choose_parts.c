@@ -19,6 +19,8 @@
 static const double IDLE = 1.25; /* cycles, as a multiple of what the arithmetic alone takes, from which on parts are weighed */
 static const double GAIN = 0.93; /* of the whole nest's cycles that parts must stay below */
 static const double NEST_GAIN = 0.02;     /* and for each nest beside it less: every copy is code to compile */
+static const double CONTINUED = 1.06;     /* what a nest that continues sums has taken, of its estimate */
+static const double STRIPS = 1.02;        /* the same for a panel in strips, which is copied in short runs */
 static const double PART_CYCLES = 1500;   /* to start a nest of a group, on several threads */
 static const double LEAST_CYCLES = 100e3; /* work below which no split has paid */
 
@@ -42,6 +44,7 @@ static double cycles_of(const weighing *w, const atr_program *split, const atr_n
   atr_schedule_setting setting = *w->setting;
   setting.rough = true;
   setting.occupied += atr_nest_temporaries(split, nest, w->program->buffer_count);
+  setting.beside = atr_nest_beside(split, nest);
   if (setting.occupied > ATR_NEST_SCRATCH) return HUGE_VAL;
   if (!nest->has_acc) setting.rhs_constant = false;
   atr_schedule_rank(w->arena, nest, &setting, 1, &choice);
@@ -56,7 +59,10 @@ static void weigh(weighing *w, const atr_parts *parts) {
   if (atr_parts_check(&work, w->nest, parts) != ATR_OK) return;
   atr_program *split = atr_program_without_nests(w->arena, w->program);
   atr_nest_split_parts(w->arena, split, w->nest, parts);
-  for (int n = 0; n < split->nest_count && cycles < w->least; n++) cycles += cycles_of(w, split, split->nests[n]);
+  for (int n = 0; n < split->nest_count && cycles < w->least; n++)
+    cycles += cycles_of(w, split, split->nests[n]) * (split->nests[n]->continues ? CONTINUED : 1);
+  for (int d = 0; d < w->nest->dim_count; d++)
+    if (parts->strip[d] != 0) cycles *= STRIPS;
   if (cycles >= w->least) return;
   w->least = cycles;
   w->found = true;

@@ -13,10 +13,11 @@
 #include "lower/cost.h"
 
 static const double CHAINS_WANTED = 1.5,
-                    FEW_CHAINS = 0.2;         /* sums at work, as a multiple of what the latency needs, to never wait */
-static const double LATENCY_SLACK = 1.08;     /* chains that depend on each other are never packed without gaps */
-static const double HINDRANCE = 0.1;          /* part of the shorter times that does not hide behind the longest */
-static const double FULL_FILE = 1.03;         /* the last register taken: LLVM may have to move some about */
+                    FEW_CHAINS = 0.2;     /* sums at work, as a multiple of what the latency needs, to never wait */
+static const double LATENCY_SLACK = 1.08; /* chains that depend on each other are never packed without gaps */
+static const double WINDOW = 200;     /* instructions at work at once: tiles without a loop overlap, each with its own sums */
+static const double HINDRANCE = 0.1;  /* part of the shorter times that does not hide behind the longest */
+static const double FULL_FILE = 1.03; /* the last register taken: LLVM may have to move some about */
 static const double FULL_FILE_OF_TAPS = 1.25; /* the same where it may also load ahead */
 static const double LOOP_CYCLES = 8;          /* to set up a loop of the reduction and to leave it */
 static const double ISSUE_WIDTH = 5;          /* instructions per cycle, somewhat below what the front end can do */
@@ -105,7 +106,8 @@ atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_sett
                       .rhs_constant = setting->rhs_constant,
                       .target = target,
                       .row = target->row,
-                      .room = (double)(ATR_NEST_SCRATCH - setting->occupied)};
+                      .room = (double)(ATR_NEST_SCRATCH - setting->occupied),
+                      .beside = (double)setting->beside};
   atr_dtype type = nest->has_acc ? nest->acc_dtype : nest->exprs[nest->root].dtype;
   if (!nest->has_acc && (type == ATR_F16 || type == ATR_BF16 || atr_dtype_size(type) == 1)) type = ATR_F32;
   bool complex_type = atr_dtype_class_of(type) == ATR_CLASS_COMPLEX;
@@ -377,20 +379,22 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
                          (floats ? CONVERT_SHARE : EXTEND_SHARE) * converts,
                      loads / m->row->loads_per_cycle, floats ? others - 0.6 * converts : others,
                      (arithmetic + loads + others + 3) / ISSUE_WIDTH};
-  double latency = LATENCY_SLACK * m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 || uops.apart ? 2 : 1);
+  *body = arithmetic + loads + others;
+  double tiles = atr_cost_innermost_loop(m, c->unrolled) < 0 ? fmax(1, WINDOW / *body) : 1;
+  double latency = LATENCY_SLACK * m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 || uops.apart ? 2 : 1) / tiles;
   double cycles = atr_cost_overlapped(bounds, sizeof bounds / sizeof bounds[0], HINDRANCE);
-  double chains = accumulators / (CHAINS_WANTED * m->row->fma_latency * m->row->fma_per_cycle);
+  double chains = tiles * accumulators / (CHAINS_WANTED * m->row->fma_latency * m->row->fma_per_cycle);
   if (cycles < latency) cycles = latency;
   if (chains < 1) cycles *= 1 + FEW_CHAINS * (1 - chains);
   cycles *= conflict_factor(s.lhs, &s.whole, c->copies_dim, atr_cost_lhs_dtype(m, c));
   double live_l = distinct_in(s.lhs, &s.live), live_r = distinct_in(s.rhs, &s.window);
   double factors = (live_l < live_r ? live_l : live_r) * width + 1;
   double registers = (accumulators + (uops.apart ? 2 * factors + 1 : factors)) * m->acc_registers;
-  bool several = s.whole.count > s.live.count; /* taps after each other: LLVM loads for the next before the last is done with */
-  registers += several;
+  /* Taps after each other: LLVM loads for the next before the last is done with, above all where each has loads of its own. */
+  bool several = s.whole.count > s.live.count;
+  if (several) registers += moving ? 2 : 1;
   if (registers == m->row->registers) cycles *= several ? FULL_FILE_OF_TAPS : FULL_FILE;
   if (registers > m->row->registers) cycles += 2 * (registers - m->row->registers) * s.reduce_copies;
-  *body = arithmetic + loads + others;
   return cycles;
 }
 

@@ -79,6 +79,7 @@ typedef struct atr_cost_model {
   bool reused;          /* weights are used by many outputs */
   bool may_pack;        /* weights are used often enough to be laid out anew, or it is done once and for all */
   double room;          /* bytes of scratch for what is laid out anew and converted */
+  double beside;        /* bytes of other arrays that pass through the caches while it runs */
 } atr_cost_model;
 
 /* ---- cost.c */

@@ -19,8 +19,9 @@ static const double LINE = 64, PAGE = 4096; /* bytes */
 static const double OUT_OF_ORDER = 2;
 /* Part of the shorter times that does not hide behind the longest; but walks for translations hide behind nothing. */
 static const double EXPOSED = 0.12;
-/* Lines of short runs, far from each other, are not fetched ahead. */
-static const double SHORT_RUN = 256, SCATTERED = 3;
+/* Lines of short runs, far from each other, are not fetched ahead; still less single ones that a tile reads in long steps: the inner
+ * features of a depthwise layer at one pixel after the other. */
+static const double SHORT_RUN = 256, SCATTERED = 3, ALONE = 8, ALONE_STEP = 512;
 /* What they cost a tile that reads them again and again from the second cache. A 6x2 tile over 512 channels takes 6.2 cycles a step
  * where these follow each other, and 8.5 where they lie 196 to 12544 bytes apart: two lines. */
 static const double APART_RUN = 128, APART_CYCLES = 1.3;
@@ -166,6 +167,15 @@ static void find_footprints(const traffic *t, double block, footprints out) {
     for (int l = 0; l <= t->c->loop_count; l++) out[i][l] = blocks_touched(&t->arrays->list[i], t->inside[l], block);
 }
 
+/* How much longer than in a stream lines take that are read in short runs. */
+static double exposed(const traffic *t, const atr_cost_array *a, double run) {
+  int inner = t->c->loop_count - 1; /* the innermost loop that moves the array */
+  while (inner >= 0 && a->step[t->c->loops[inner].dim] == 0) inner--;
+  double apart = inner < 0 ? 0 : (double)(a->step[t->c->loops[inner].dim] * a->size);
+  if (run <= LINE && apart > ALONE_STEP && !a->written) return ALONE;
+  return run < SHORT_RUN ? SCATTERED : 1;
+}
+
 /* Transfers into a store; none when it can hold everything, which is then there from before. *again: of them, reads of short runs that
  * have been there. */
 static double transfers(const traffic *t, const store *s, footprints lines, double *again) {
@@ -175,7 +185,7 @@ static double transfers(const traffic *t, const store *s, footprints lines, doub
   for (int l = levels; l >= 0 && fits <= l + 1; l--) {
     double sum = 0;
     for (int i = 0; i < t->arrays->count; i++) sum += lines[i][l] * crowding(&t->arrays->list[i], t->inside[l], s);
-    if (fits == l + 1 || l == levels) fits = sum * s->block <= s->capacity ? l : fits;
+    if (fits == l + 1 || l == levels) fits = sum * s->block + (l == 0 ? t->m->beside : 0) <= s->capacity ? l : fits;
   }
   for (int i = 0; i < t->arrays->count && fits > 0; i++) {
     const atr_cost_array *a = &t->arrays->list[i];
@@ -187,7 +197,7 @@ static double transfers(const traffic *t, const store *s, footprints lines, doub
       if (!accumulates) count *= (double)t->c->loops[l].trips;
     }
     double run = a->packed ? SHORT_RUN : run_of(a, t->inside[t->c->reduced_from]);
-    total += count * a->taps * (s->far ? a->far_weight : a->weight) * (s->behind && run < SHORT_RUN ? SCATTERED : 1);
+    total += count * a->taps * (s->far ? a->far_weight : a->weight) * (s->behind ? exposed(t, a, run) : 1);
     if (run < APART_RUN && !a->written && count > lines[i][0]) *again += (count - lines[i][0]) * a->taps;
   }
   return total;

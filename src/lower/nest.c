@@ -296,6 +296,38 @@ int atr_program_group_end(const atr_program *program, int n) {
   return n;
 }
 
+typedef struct touched {
+  const atr_program *program;
+  const int *of_nest; /* buffers that count for nothing */
+  int of_nest_count;
+  int buffers[ATR_MAX_DIMS], count;
+  int64_t bytes;
+} touched;
+
+static void add_touched(void *user, atr_access *access) {
+  touched *t = user;
+  const atr_buffer *b = &t->program->buffers[access->buffer];
+  bool known = t->count == ATR_MAX_DIMS;
+  for (int i = 0; i < t->count; i++) known |= t->buffers[i] == access->buffer;
+  for (int i = 0; i < t->of_nest_count; i++) known |= t->of_nest[i] == access->buffer;
+  if (known) return;
+  t->buffers[t->count++] = access->buffer;
+  t->bytes += b->elements * (int64_t)atr_dtype_size(b->dtype);
+}
+
+int64_t atr_nest_beside(const atr_program *program, const atr_nest *nest) {
+  touched mine = {.program = program};
+  atr_nest_visit_access((atr_nest *)nest, add_touched, &mine);
+  touched others = {.program = program, .of_nest = mine.buffers, .of_nest_count = mine.count};
+  for (int first = 0, last; first < program->nest_count; first = last + 1) {
+    bool inside = false;
+    last = atr_program_group_end(program, first);
+    for (int n = first; n <= last; n++) inside |= program->nests[n] == nest;
+    for (int n = first; n <= last && inside; n++) atr_nest_visit_access(program->nests[n], add_touched, &others);
+  }
+  return others.bytes;
+}
+
 void atr_program_extend_life(const atr_program *program, int *first, int *last) {
   int from = *first, to = *last;
   for (int n = 0, end; n < program->nest_count; n = end + 1) {

@@ -235,6 +235,8 @@ bool atr_nest_same_parts(const atr_nest *a, const atr_nest *b);
 int64_t atr_nest_temporaries(const atr_program *program, const atr_nest *nest, int first);
 /* Number of the last nest of the group that nest n is the first of; n where it stands alone. */
 int atr_program_group_end(const atr_program *program, int n);
+/* Bytes of the buffers that the other nests of its group touch and this one does not: the caches hold these as well. */
+int64_t atr_nest_beside(const atr_program *program, const atr_nest *nest);
 /* First and last nest that touch a buffer -> those between which it must be kept: what a group reads from outside, or leaves
  * for those behind it, is needed in all parts. */
 void atr_program_extend_life(const atr_program *program, int *first, int *last);

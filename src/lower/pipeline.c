@@ -132,6 +132,7 @@ atr_schedule_setting atr_schedule_setting_of(const atr_program *program, const a
 static atr_schedule_setting setting_of(const state *s, const atr_nest *nest) {
   atr_schedule_setting setting = atr_schedule_setting_of(s->program, nest, s->options->target, s->options->constant_parameters);
   setting.occupied = ATR_NEST_SCRATCH - s->room + atr_nest_temporaries(s->program, nest, s->buffer_count);
+  setting.beside = atr_nest_beside(s->program, nest);
   return setting;
 }
 

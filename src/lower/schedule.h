@@ -53,6 +53,7 @@ typedef struct atr_schedule_setting {
   int nests;         /* nests with a sum in the program, this one included: each must be compiled */
   bool rough;        /* an estimate is wanted more than the best schedule: fewer tiles are looked at */
   int64_t occupied;  /* bytes of ATR_NEST_SCRATCH that are taken already */
+  int64_t beside;    /* bytes of other arrays that pass through the caches while it runs (atr_nest_beside) */
 } atr_schedule_setting;
 
 /* Bytes of scratch that one nest may add: its packed weights, panel, widened lhs and continued sums. So a plan takes no more than

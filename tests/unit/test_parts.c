@@ -313,6 +313,18 @@ START_TEST(test_strips) {
 }
 END_TEST
 
+/* What passes through the caches beside a nest: what the others of its group touch. */
+START_TEST(test_beside) {
+  atr_program *p = split_of(CONV("f32[1,8,8,4]", "f32[1,1,4,8]", "window={size=1x1}, dim_labels=b01f_01io->b01f"),
+                            "part oy_ox:16; lhs oy_ox ic");
+  const atr_nest *fill = nest_named(p, "y.lhs"), *y = nest_named(p, "y");
+  ck_assert_int_eq(atr_nest_beside(p, fill), 4 * (4 * 8 + 8 * 8 * 8)); /* weights and output */
+  ck_assert_int_eq(atr_nest_beside(p, y), 4 * (8 * 8 * 4));
+  atr_program *whole = collapsed_of(CONV("f32[1,8,8,4]", "f32[1,1,4,8]", "window={size=1x1}, dim_labels=b01f_01io->b01f"));
+  ck_assert_int_eq(atr_nest_beside(whole, whole->nests[0]), 0);
+}
+END_TEST
+
 /* Weighing parts makes buffers and drops them; those that others have added since stay as they are. */
 START_TEST(test_weighing_leaves_no_trace) {
   atr_program *program = collapsed_of(
@@ -347,6 +359,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_in_place);
   tcase_add_test(tc, test_choice);
   tcase_add_test(tc, test_strips);
+  tcase_add_test(tc, test_beside);
   tcase_add_test(tc, test_weighing_leaves_no_trace);
   suite_add_tcase(s, tc);
   return s;
