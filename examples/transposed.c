@@ -1,8 +1,8 @@
 /* transposed.c - a transposed convolution, as a generator network has it: 4x4 taps, stride 2, 8x8 to 16x16 pixels.
  *
  * The transpose of a convolution with stride 2 and padding 1 is a convolution of the input with holes: lhs_dilation 2,
- * window reversed, padding 4 - 1 - 1. The compiler splits the output into four phases, each a dense 2x2 convolution, so no
- * hole is ever multiplied; this program asks explain for the nests and counts them.
+ * window reversed, padding 4 - 1 - 1. Three of four taps meet holes. The compiler splits the output into four phases, each a dense
+ * 2x2 convolution, so that no hole is ever multiplied; this program asks explain how much work is left.
  *
  * The check scatters instead: every input pixel times the filter is added to the outputs that it reaches. */
 #include <stdbool.h>
@@ -61,14 +61,15 @@ static void scatter(int iy, int ix) {
     }
 }
 
-/* How many nests of the executable do multiplications. */
-static int count_phases(atr_context *context, const atr_executable *executable) {
+/* Multiplications and additions of all nests of the executable, in MFLOP. */
+static double count_work(atr_context *context, const atr_executable *executable) {
+  static const char word[] = "\n  work ";
   char *text;
-  int phases = 0;
+  double work = 0;
   try(context, atr_executable_explain(context, executable, &text));
-  for (const char *at = text; (at = strstr(at, "\n  work ")) != NULL; at++) phases++;
+  for (const char *at = text; (at = strstr(at, word)) != NULL;) work += strtod(at += sizeof word - 1, NULL);
   atr_string_free(context, text);
-  return phases;
+  return work;
 }
 
 int main(void) {
@@ -83,11 +84,11 @@ int main(void) {
 
   for (int pixel = 0; pixel < IN * IN; pixel++) scatter(pixel / IN, pixel % IN);
   bool equal = memcmp(y, expected, sizeof y) == 0;
-  int phases = count_phases(context, executable);
-  printf("4x4 stride 2, transposed, %dx%dx%d -> %dx%dx%d: %d phases; %s\n", IN, IN, IC, OUT, OUT, OC, phases,
+  double work = count_work(context, executable), naive = 2e-6 * OUT * OUT * OC * TAPS * TAPS * IC;
+  printf("4x4 stride 2, transposed, %dx%dx%d -> %dx%dx%d: %.3f of %.3f MFLOP; %s\n", IN, IN, IC, OUT, OUT, OC, work, naive,
          equal ? "equal to scattering" : "WRONG");
   atr_executable_release(executable);
   atr_module_destroy(module);
   atr_context_destroy(context);
-  return equal && phases == STRIDE * STRIDE ? 0 : 1;
+  return equal && work < 1.01 * naive / (STRIDE * STRIDE) ? 0 : 1;
 }

@@ -265,20 +265,49 @@ static lane_span span_of(const atr_lanes *lanes) {
   return s;
 }
 
-/* Lanes out of a loaded run: `run` holds elements min.. (times `parts` real numbers each); absent lanes are zero. */
-static LLVMValueRef pick_lanes(atr_emitter *e, LLVMValueRef run, const atr_lanes *lanes, int64_t min, int parts, int part) {
-  LLVMTypeRef type = LLVMTypeOf(run);
-  int64_t have = LLVMGetVectorSize(type);
+static int64_t place_of_piece(const atr_run *run, int piece) {
+  return piece == run->pieces - 1 ? run->count - run->width : piece * run->width;
+}
+
+/* Lane l is lane from[l] of a and b, which follow each other; negative: it may hold anything. */
+static LLVMValueRef shuffled(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, const int64_t *from, int count) {
   LLVMValueRef pattern[ATR_MAX_LANES];
-  bool identity = have == lanes->count;
-  for (int l = 0; l < lanes->count; l++) {
-    int64_t from = lanes->valid[l] ? (lanes->offset[l] - min) * parts + part
-                                   : have; /* the second operand's element 0 is zero */
-    identity = identity && from == l;
-    pattern[l] = index_constant(e, from);
+  bool identity = LLVMGetVectorSize(LLVMTypeOf(a)) == (unsigned)count;
+  for (int l = 0; l < count; l++) {
+    identity = identity && (from[l] < 0 || from[l] == l);
+    pattern[l] = from[l] < 0 ? LLVMGetPoison(e->i32) : index_constant(e, from[l]);
   }
-  if (identity) return run;
-  return LLVMBuildShuffleVector(e->b, run, LLVMConstNull(type), LLVMConstVector(pattern, (unsigned)lanes->count), "");
+  return identity ? a : LLVMBuildShuffleVector(e->b, a, b, LLVMConstVector(pattern, (unsigned)count), "");
+}
+
+/* Place of an element of the run within one of its pieces; -1: it is not there. */
+static int64_t place_in_piece(const atr_run *run, int piece, int64_t element) {
+  int64_t place = element - place_of_piece(run, piece);
+  return element >= 0 && place >= 0 && place < run->width ? place : -1;
+}
+
+/* Lanes out of a loaded run, which holds elements min.. (times `parts` real numbers each); absent lanes are zero. */
+static LLVMValueRef pick_lanes(atr_emitter *e, const atr_run *run, const atr_lanes *lanes, int64_t min, int parts, int part) {
+  int64_t element[ATR_MAX_LANES], from[ATR_MAX_LANES];
+  bool all = true, whole = run->pieces == 1;
+  LLVMValueRef zero = LLVMConstNull(LLVMTypeOf(run->piece[0]));
+  for (int l = 0; l < lanes->count; l++) {
+    all = all && lanes->valid[l];
+    element[l] = lanes->valid[l] ? (lanes->offset[l] - min) * parts + part : -1;
+    from[l] = place_in_piece(run, 0, element[l]);
+    if (from[l] < 0 && whole) from[l] = run->width;
+    if (from[l] < 0 && (from[l] = place_in_piece(run, 1, element[l])) >= 0) from[l] += run->width;
+  }
+  LLVMValueRef out = shuffled(e, run->piece[0], whole ? zero : run->piece[1], from, lanes->count);
+  for (int piece = 2; piece < run->pieces; piece++) { /* all as wide as `out` */
+    for (int l = 0; l < lanes->count; l++) {
+      int64_t place = place_in_piece(run, piece, element[l]);
+      from[l] = place >= 0 ? lanes->count + place : l;
+    }
+    out = shuffled(e, out, run->piece[piece], from, lanes->count);
+  }
+  for (int l = 0; l < lanes->count; l++) from[l] = lanes->valid[l] ? l : lanes->count;
+  return all || whole ? out : shuffled(e, out, LLVMConstNull(LLVMTypeOf(out)), from, lanes->count);
 }
 
 static LLVMValueRef load_apart(atr_emitter *e, const atr_access *access, LLVMValueRef base, const atr_lanes *lanes, int parts,
@@ -306,14 +335,27 @@ static lane_span widen_span(const atr_emitter *e, const atr_access *access, cons
   return wide.max - wide.min < 2 * (int64_t)e->lanes ? wide : s;
 }
 
-static LLVMValueRef load_span(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base, int64_t first,
-                              int64_t count) {
+/* Vectors as wide as registers, or half of them and so on, down to 16 bytes: others LLVM puts together from several loads and many
+ * shuffles. */
+static int64_t width_of_pieces(const atr_emitter *e, const atr_access *access, int64_t count) {
+  int64_t width = e->lanes;
+  if ((width & (width - 1)) != 0 || count > ATR_MAX_PIECES * width) return count;
+  while (width > count) width /= 2;
+  return width * alignment_of(e, access) < 16 ? count : width;
+}
+
+static const atr_run *load_span(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base, int64_t first,
+                                int64_t count, int64_t width) {
   for (int i = 0; i < e->run_count; i++)
-    if (e->runs[i].access == access_number && e->runs[i].first == first && e->runs[i].count == count) return e->runs[i].value;
+    if (e->runs[i].access == access_number && e->runs[i].first == first && e->runs[i].count == count &&
+        e->runs[i].width == width)
+      return &e->runs[i];
   ATR_RESERVE(e->work->arena, e->runs, e->run_count, e->run_capacity);
-  LLVMValueRef value = load_run(e, access, base, first, count);
-  e->runs[e->run_count++] = (atr_run){access_number, first, count, value};
-  return value;
+  atr_run *run = &e->runs[e->run_count++];
+  *run = (atr_run){.access = access_number, .first = first, .count = count, .width = width};
+  run->pieces = (int)atr_ceil_div(count, width);
+  for (int i = 0; i < run->pieces; i++) run->piece[i] = load_run(e, access, base, first + place_of_piece(run, i), width);
+  return run;
 }
 
 /* Lanes that are neighbours in memory where they are there, but not all there: an edge of the input. Where the target has them, one
@@ -349,7 +391,8 @@ static void load_parts(atr_emitter *e, int access_number, const atr_access *acce
     return;
   } else if (s.valid > 0 && (span * parts > 1) && span <= 4 * (int64_t)lanes->count) {
     if (span != lanes->count) s = widen_span(e, access, point, s);
-    LLVMValueRef run = load_span(e, access_number, access, base, s.min * parts, (s.max - s.min + 1) * parts);
+    int64_t count = (s.max - s.min + 1) * parts;
+    const atr_run *run = load_span(e, access_number, access, base, s.min * parts, count, width_of_pieces(e, access, count));
     for (int p = 0; p < parts; p++) out[p] = pick_lanes(e, run, lanes, s.min, parts, p);
   } else {
     for (int p = 0; p < parts; p++) out[p] = load_apart(e, access, base, lanes, parts, p);
@@ -380,10 +423,11 @@ static LLVMValueRef load_halves(atr_emitter *e, int access_number, const atr_acc
   if (LLVMByteOrder(LLVMGetModuleDataLayout(e->module)) != LLVMLittleEndian) return NULL; /* the first one must be low */
   LLVMTypeRef i32s = LLVMVectorType(e->i32, (unsigned)e->lanes), i16s = LLVMVectorType(e->i16, 2);
   if ((dtype == ATR_S16 || dtype == ATR_BF16) && is_paired_run(&lanes[0], &lanes[1]))
-    return LLVMBuildBitCast(e->b, load_span(e, access_number, access, base, s.min, 2 * lanes[0].count), i32s, "");
+    return LLVMBuildBitCast(
+        e->b, load_span(e, access_number, access, base, s.min, 2 * lanes[0].count, 2 * lanes[0].count)->piece[0], i32s, "");
   if (dtype != as || s.valid != lanes[0].count || s.min != s.max || lanes[1].offset[0] != s.min + 1) return NULL;
   if (dtype == ATR_S16 || dtype == ATR_BF16) return atr_llvm_splat(e, load_word(e, access, base, s.min));
-  LLVMValueRef pair = load_span(e, access_number, access, base, s.min, 2);
+  LLVMValueRef pair = load_span(e, access_number, access, base, s.min, 2, 2)->piece[0];
   pair = dtype == ATR_S8 ? LLVMBuildSExt(e->b, pair, i16s, "") : LLVMBuildZExt(e->b, pair, i16s, "");
   return atr_llvm_splat(e, LLVMBuildBitCast(e->b, pair, e->i32, ""));
 }
@@ -525,14 +569,9 @@ static int interleaved_lane(int l, int count, int group, int length, bool upper)
   return run % 2 == 0 ? place : place + count;
 }
 
-static LLVMValueRef shuffled(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, const int *from, int count) {
-  LLVMValueRef pattern[ATR_MAX_LANES];
-  for (int l = 0; a != NULL && l < count; l++) pattern[l] = index_constant(e, from[l]);
-  return a == NULL ? NULL : LLVMBuildShuffleVector(e->b, a, b, LLVMConstVector(pattern, (unsigned)count), "");
-}
-
 static atr_stored interleaved(atr_emitter *e, const atr_stored *a, const atr_stored *b, int group, int length, bool upper) {
-  int from[ATR_MAX_LANES], count = a->lanes.count;
+  int64_t from[ATR_MAX_LANES];
+  int count = a->lanes.count;
   atr_stored out = {.lanes = {.count = count}};
   for (int l = 0; l < count; l++) {
     from[l] = interleaved_lane(l, count, group, length, upper);
@@ -541,7 +580,7 @@ static atr_stored interleaved(atr_emitter *e, const atr_stored *a, const atr_sto
     out.lanes.offset[l] = source->offset[from[l] % count];
   }
   out.value.re = shuffled(e, a->value.re, b->value.re, from, count);
-  out.value.im = shuffled(e, a->value.im, b->value.im, from, count);
+  if (a->value.im != NULL) out.value.im = shuffled(e, a->value.im, b->value.im, from, count);
   return out;
 }
 

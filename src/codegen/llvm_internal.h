@@ -52,10 +52,12 @@ typedef struct atr_loaded { /* a load already done in this block: equal lanes of
   atr_vec value;
 } atr_loaded;
 
-typedef struct atr_run { /* neighbouring elements already loaded in this block */
+enum { ATR_MAX_PIECES = 16 };
+typedef struct atr_run { /* neighbouring elements already loaded in this block: pieces of `width`, the last one up to the end */
   int access;
-  int64_t first, count;
-  LLVMValueRef value;
+  int64_t first, count, width;
+  LLVMValueRef piece[ATR_MAX_PIECES];
+  int pieces;
 } atr_run;
 
 /* Constants of a module: equal bytes are there once, also where several copies use them. */
@@ -137,7 +139,7 @@ LLVMValueRef atr_llvm_to_memory(atr_emitter *e, atr_dtype dtype, LLVMValueRef va
 LLVMValueRef atr_llvm_intrinsic(atr_emitter *e, const char *name, LLVMTypeRef type, LLVMValueRef *args, unsigned count);
 
 /* ---- llvm_wide.c: what targets without division or 64-bit integers would call their compiler's library for; f is a vector of f64 */
-bool atr_llvm_lacks_division(const atr_emitter *e, LLVMValueRef v); /* of integers like v */
+bool atr_llvm_lacks_division(const atr_emitter *e, LLVMValueRef v);                                 /* of integers like v */
 LLVMValueRef atr_llvm_plain_divide(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, bool is_signed); /* b != 0 */
 bool atr_llvm_lacks_wide(const atr_emitter *e, LLVMValueRef v); /* is v of i64, and the target without them? */
 LLVMValueRef atr_llvm_wide_to_f64(atr_emitter *e, LLVMValueRef v, bool is_signed);

@@ -15,7 +15,7 @@
 
 #include "codegen/llvm_internal.h"
 
-static const char PASSES[] = "function(sroa,early-cse<memssa>,loop-mssa(licm),early-cse)";
+static const char PASSES[] = "function(sroa,loop-mssa(licm))";
 
 /* Stands for the source file in every object, so that none says where it was made. */
 static const char SOURCE_NAME[] = "atrous";

@@ -23,7 +23,7 @@ expect() { # PATTERN COMMAND...
 
 expect '^321 432 543$' "$examples/hello_conv"
 expect 'equal to the definition$' "$examples/deeplab_atrous"
-expect '4 phases; equal to scattering$' "$examples/transposed"
+expect '1.049 of 4.194 MFLOP; equal to scattering$' "$examples/transposed"
 expect '^weighted sum 5566532, ' "$examples/jax_hlo" "$source/jax_layer.hlo"
 expect '^loss 1\.[0-9]+, after 60 steps [0-9]e-1[0-9]; Sobel' "$examples/torch_train"
 expect ' active; equal to the real numbers, rounded$' "$examples/onnx_quantized"
