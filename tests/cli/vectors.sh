@@ -1,6 +1,6 @@
 #!/bin/bash
-# stores.sh - vectors of features whose pixels are neighbours in memory: the pixels of a tile are interleaved and stored several at
-# once, in every dtype, with what is left over of a tile and of the features.
+# vectors.sh - vectors on their way to memory and back. To memory: features whose pixels are neighbours; the pixels of a tile are
+# interleaved and stored several at once, in every dtype, with what is left over of a tile and of the features.
 . "$(dirname "$0")/common.bash"
 write() { # DTYPE FEATURES PIXELS
   cat >conv.hlo <<HLO
@@ -52,3 +52,24 @@ expect 0 atrousc run conv.hlo --random=1 --check "--schedule=loop oc ox; reduce 
 sed -i 's/ROOT y/y/; s/^}/  ROOT z = f32[1,4,32] reverse(y), dimensions={2}\n}/' conv.hlo
 [ "$(scalars 'loop oc ox; reduce ic; unroll r:2; vector ox:8')" = 0 ] || fail "backwards: elements are stored alone"
 expect 0 atrousc run conv.hlo --random=1 --check "--schedule=loop oc ox; reduce ic; unroll r:2; vector ox:8"
+
+# and back: of every other neighbour two vectors are read that may overlap, not one of fifteen, whatever is at the edges
+for dtype in f32 f64 f16 s8 c64; do
+  for stride in 2 3 5; do
+    cat >conv.hlo <<HLO
+HloModule conv
+
+ENTRY main {
+  x = $dtype[1,3,40] parameter(0)
+  w = $dtype[5,3,3] parameter(1)
+  ROOT y = $dtype[1,5,$((38 / stride + 1))] convolution(x, w), window={size=3 stride=$stride pad=1_0}, dim_labels=bf0_oi0->bf0
+}
+HLO
+    for lanes in 4 8; do
+      schedule="loop oc ox; reduce ic; unroll kx:3; vector ox:$lanes"
+      expect 0 atrousc run conv.hlo --random=1 --check "--schedule=$schedule"
+      [ $dtype != f32 ] || atrousc compile conv.hlo --cpu=haswell --emit=llvm "--schedule=$schedule" -o conv.ll || fail "stride $stride"
+      ! grep -q "load <\(15\|17\|22\|24\) x float>" conv.ll || fail "stride $stride: vectors that are no registers"
+    done
+  done
+done
