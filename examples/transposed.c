@@ -84,11 +84,11 @@ int main(void) {
 
   for (int pixel = 0; pixel < IN * IN; pixel++) scatter(pixel / IN, pixel % IN);
   bool equal = memcmp(y, expected, sizeof y) == 0;
-  double work = count_work(context, executable), naive = 2e-6 * OUT * OUT * OC * TAPS * TAPS * IC;
+  double work = count_work(context, executable), naive = 2e-6 * (double)(OUT * OUT * OC * TAPS * TAPS * IC);
   printf("4x4 stride 2, transposed, %dx%dx%d -> %dx%dx%d: %.3f of %.3f MFLOP; %s\n", IN, IN, IC, OUT, OUT, OC, work, naive,
          equal ? "equal to scattering" : "WRONG");
   atr_executable_release(executable);
   atr_module_destroy(module);
   atr_context_destroy(context);
-  return equal && work < 1.01 * naive / (STRIDE * STRIDE) ? 0 : 1;
+  return equal && work < 1.01 * naive / (double)(STRIDE * STRIDE) ? 0 : 1;
 }
