@@ -25,12 +25,8 @@ static double flops_per_mac(atr_dtype dtype) { return atr_dtype_class_of(dtype) 
 /* Bytes of the distinct buffers that the nest touches. */
 static double nest_bytes(const atr_program *program, const atr_nest *nest) {
   double bytes = 0;
-  for (int b = 0; b < program->buffer_count; b++) {
-    bool touched = nest->out.buffer == b || (nest->has_acc && (nest->lhs.buffer == b || nest->rhs.buffer == b));
-    for (int x = 1; x <= nest->expr_count; x++)
-      touched |= nest->exprs[x].kind == ATR_EXPR_LOAD && nest->exprs[x].access.buffer == b;
-    if (touched) bytes += (double)program->buffers[b].elements * (double)atr_dtype_size(program->buffers[b].dtype);
-  }
+  for (int b = 0; b < program->buffer_count; b++)
+    if (atr_nest_touches(nest, b)) bytes += (double)atr_buffer_bytes(&program->buffers[b]);
   return bytes;
 }
 

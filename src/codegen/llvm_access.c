@@ -271,7 +271,7 @@ static int64_t place_of_piece(const atr_run *run, int piece) {
 
 /* Lane l is lane from[l] of a and b, which follow each other; negative: it may hold anything. */
 static LLVMValueRef shuffled(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, const int64_t *from, int count) {
-  LLVMValueRef pattern[ATR_MAX_LANES];
+  LLVMValueRef pattern[2 * ATR_MAX_LANES];
   bool identity = LLVMGetVectorSize(LLVMTypeOf(a)) == (unsigned)count;
   for (int l = 0; l < count; l++) {
     identity = identity && (from[l] < 0 || from[l] == l);
@@ -306,8 +306,9 @@ static LLVMValueRef pick_lanes(atr_emitter *e, const atr_run *run, const atr_lan
     }
     out = shuffled(e, out, run->piece[piece], from, lanes->count);
   }
+  if (all || whole) return out;
   for (int l = 0; l < lanes->count; l++) from[l] = lanes->valid[l] ? l : lanes->count;
-  return all || whole ? out : shuffled(e, out, LLVMConstNull(LLVMTypeOf(out)), from, lanes->count);
+  return shuffled(e, out, LLVMConstNull(LLVMTypeOf(out)), from, lanes->count);
 }
 
 static LLVMValueRef load_apart(atr_emitter *e, const atr_access *access, LLVMValueRef base, const atr_lanes *lanes, int parts,
@@ -521,15 +522,18 @@ static void store_run(atr_emitter *e, const atr_access *access, LLVMValueRef bas
 
 /* Lanes first..first+count of one vector, or of two interleaved. */
 static LLVMValueRef gather_run(atr_emitter *e, LLVMValueRef re, LLVMValueRef im, int first, int count) {
-  LLVMValueRef pattern[2 * ATR_MAX_LANES];
+  int64_t from[2 * ATR_MAX_LANES];
   int n = 0;
   for (int l = first; l < first + count; l++) {
-    pattern[n++] = index_constant(e, l);
-    if (im != NULL) pattern[n++] = index_constant(e, l + e->lanes);
+    from[n++] = l;
+    if (im != NULL) from[n++] = l + e->lanes;
   }
-  if (im == NULL && first == 0 && count == e->lanes) return re;
-  return LLVMBuildShuffleVector(e->b, re, im != NULL ? im : LLVMGetPoison(LLVMTypeOf(re)),
-                                LLVMConstVector(pattern, (unsigned)n), "");
+  return shuffled(e, re, im != NULL ? im : LLVMGetPoison(LLVMTypeOf(re)), from, n);
+}
+
+/* Are lane l and the one before it there, and neighbours in memory? */
+static bool follows_lane(const atr_lanes *lanes, int l) {
+  return l > 0 && lanes->valid[l] && lanes->valid[l - 1] && lanes->offset[l] == lanes->offset[l - 1] + 1;
 }
 
 static void store_vector(atr_emitter *e, const atr_access *access, LLVMValueRef base, const atr_stored *v) {
@@ -544,7 +548,7 @@ static void store_vector(atr_emitter *e, const atr_access *access, LLVMValueRef 
       continue;
     }
     int end = l + 1;
-    while (end < lanes->count && lanes->valid[end] && lanes->offset[end] == lanes->offset[end - 1] + 1) end++;
+    while (end < lanes->count && follows_lane(lanes, end)) end++;
     LLVMValueRef run = gather_run(e, re, im, l, end - l);
     if (parts * (end - l) == 1) run = LLVMBuildExtractElement(e->b, re, index_constant(e, l), "");
     store_run(e, access, base, lanes->offset[l] * parts, run);
@@ -609,7 +613,7 @@ static void join_runs(atr_emitter *e, atr_stored *v, int count) {
 
 static bool has_neighbours(const atr_lanes *lanes) {
   for (int l = 1; l < lanes->count; l++)
-    if (lanes->valid[l] && lanes->valid[l - 1] && lanes->offset[l] == lanes->offset[l - 1] + 1) return true;
+    if (follows_lane(lanes, l)) return true;
   return false;
 }
 

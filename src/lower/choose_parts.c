@@ -48,7 +48,7 @@ static double cycles_of(const weighing *w, const atr_program *split, const atr_n
   if (setting.occupied > ATR_NEST_SCRATCH) return HUGE_VAL;
   if (!nest->has_acc) setting.rhs_constant = false;
   atr_schedule_rank(w->arena, nest, &setting, 1, &choice);
-  return choice.cycles + choice.apart + PART_CYCLES * (double)atr_nest_parts(nest);
+  return (choice.cycles + choice.apart + PART_CYCLES * (double)atr_nest_parts(nest)) * (nest->continues ? CONTINUED : 1);
 }
 
 /* Takes the parts if the nests that they make are cheaper than the best so far. */
@@ -59,8 +59,7 @@ static void weigh(weighing *w, const atr_parts *parts) {
   if (atr_parts_check(&work, w->nest, parts) != ATR_OK) return;
   atr_program *split = atr_program_without_nests(w->arena, w->program);
   atr_nest_split_parts(w->arena, split, w->nest, parts);
-  for (int n = 0; n < split->nest_count && cycles < w->least; n++)
-    cycles += cycles_of(w, split, split->nests[n]) * (split->nests[n]->continues ? CONTINUED : 1);
+  for (int n = 0; n < split->nest_count && cycles < w->least; n++) cycles += cycles_of(w, split, split->nests[n]);
   for (int d = 0; d < w->nest->dim_count; d++)
     if (parts->strip[d] != 0) cycles *= STRIPS;
   if (cycles >= w->least) return;

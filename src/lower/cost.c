@@ -155,9 +155,12 @@ static lane_cost cost_of_lanes(const atr_cost_model *m, const atr_vector_choice 
   return (lane_cost){(double)lanes, (double)lanes};
 }
 
-bool atr_cost_joins_stores(const atr_cost_model *m, const atr_candidate *c) {
-  lane_cost store = cost_of_lanes(m, &c->vector, m->out, true);
+static bool joins_stores(const atr_cost_model *m, const atr_candidate *c, lane_cost store) {
   return c->copies_dim >= 0 && llabs(m->out[c->copies_dim]) == 1 && store.shuffles > 0;
+}
+
+bool atr_cost_joins_stores(const atr_cost_model *m, const atr_candidate *c) {
+  return joins_stores(m, c, cost_of_lanes(m, &c->vector, m->out, true));
 }
 
 static double distinct_by_listing(const int64_t *step, const int *dims, const int64_t *extents, int count) {
@@ -412,7 +415,7 @@ static double pieces_of_vector(const atr_cost_model *m, const atr_candidate *c) 
 static double store_cycles(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors) {
   lane_cost store = cost_of_lanes(m, &c->vector, m->out, true);
   double lanes = (double)(c->vector.lanes[0] * c->vector.lanes[1]), cycles = 0;
-  if (!atr_cost_joins_stores(m, c))
+  if (!joins_stores(m, c, store))
     return (double)(copies * vectors) * (store.loads * pieces_of_vector(m, c) + store.shuffles / 2);
   for (int64_t left = copies, run = 16 * m->width / (m->row->vector_bits / 8); left > 0; left -= run) {
     double stages = 0;

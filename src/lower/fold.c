@@ -101,7 +101,7 @@ static void replace(atr_program *p, const atr_program *part, void *const *result
       continue;
     }
     buffer->offset = p->packed_bytes;
-    p->packed_bytes += atr_align(buffer->elements * (int64_t)atr_dtype_size(buffer->dtype), ATR_SCRATCH_ALIGNMENT);
+    p->packed_bytes += atr_align(atr_buffer_bytes(buffer), ATR_SCRATCH_ALIGNMENT);
   }
 }
 

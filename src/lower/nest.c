@@ -171,26 +171,29 @@ bool atr_steps_meet(int64_t a, int64_t a_extent, int64_t b, int64_t b_extent) {
   return llabs(b) / g < a_extent && llabs(a) / g < b_extent;
 }
 
-typedef struct temporaries {
-  const atr_program *program;
-  int first, seen[4], seen_count; /* a panel, sums: never many */
-  int64_t bytes;
-} temporaries;
+typedef struct touching {
+  int buffer;
+  bool found;
+} touching;
 
-static void add_temporary(void *user, atr_access *access) {
-  temporaries *t = user;
-  const atr_buffer *b = &t->program->buffers[access->buffer];
-  if (access->buffer < t->first || b->kind != ATR_BUFFER_TEMP) return;
-  for (int i = 0; i < t->seen_count; i++)
-    if (t->seen[i] == access->buffer) return;
-  if (t->seen_count < (int)(sizeof t->seen / sizeof t->seen[0])) t->seen[t->seen_count++] = access->buffer;
-  t->bytes += atr_align(b->elements * (int64_t)atr_dtype_size(b->dtype), ATR_SCRATCH_ALIGNMENT);
+static void look_for_buffer(void *user, atr_access *access) {
+  touching *t = user;
+  t->found |= access->buffer == t->buffer;
+}
+
+bool atr_nest_touches(const atr_nest *nest, int buffer) {
+  touching t = {buffer, false};
+  atr_nest_visit_access((atr_nest *)nest, look_for_buffer, &t);
+  return t.found;
 }
 
 int64_t atr_nest_temporaries(const atr_program *program, const atr_nest *nest, int first) {
-  temporaries t = {.program = program, .first = first};
-  atr_nest_visit_access((atr_nest *)nest, add_temporary, &t);
-  return t.bytes;
+  int64_t bytes = 0;
+  for (int i = first; i < program->buffer_count; i++) {
+    const atr_buffer *b = &program->buffers[i];
+    if (b->kind == ATR_BUFFER_TEMP && atr_nest_touches(nest, i)) bytes += atr_align(atr_buffer_bytes(b), ATR_SCRATCH_ALIGNMENT);
+  }
+  return bytes;
 }
 
 int atr_dims_insert_by_step(const int64_t *step, int *dims, int count, int d) {
@@ -296,36 +299,21 @@ int atr_program_group_end(const atr_program *program, int n) {
   return n;
 }
 
-typedef struct touched {
-  const atr_program *program;
-  const int *of_nest; /* buffers that count for nothing */
-  int of_nest_count;
-  int buffers[ATR_MAX_DIMS], count;
-  int64_t bytes;
-} touched;
-
-static void add_touched(void *user, atr_access *access) {
-  touched *t = user;
-  const atr_buffer *b = &t->program->buffers[access->buffer];
-  bool known = t->count == ATR_MAX_DIMS;
-  for (int i = 0; i < t->count; i++) known |= t->buffers[i] == access->buffer;
-  for (int i = 0; i < t->of_nest_count; i++) known |= t->of_nest[i] == access->buffer;
-  if (known) return;
-  t->buffers[t->count++] = access->buffer;
-  t->bytes += b->elements * (int64_t)atr_dtype_size(b->dtype);
+/* Does a nest of first..last touch the buffer? */
+static bool group_touches(const atr_program *program, int first, int last, int buffer) {
+  for (int n = first; n <= last; n++)
+    if (atr_nest_touches(program->nests[n], buffer)) return true;
+  return false;
 }
 
 int64_t atr_nest_beside(const atr_program *program, const atr_nest *nest) {
-  touched mine = {.program = program};
-  atr_nest_visit_access((atr_nest *)nest, add_touched, &mine);
-  touched others = {.program = program, .of_nest = mine.buffers, .of_nest_count = mine.count};
-  for (int first = 0, last; first < program->nest_count; first = last + 1) {
-    bool inside = false;
-    last = atr_program_group_end(program, first);
-    for (int n = first; n <= last; n++) inside |= program->nests[n] == nest;
-    for (int n = first; n <= last && inside; n++) atr_nest_visit_access(program->nests[n], add_touched, &others);
-  }
-  return others.bytes;
+  int64_t bytes = 0;
+  int at = 0, first = 0, last;
+  while (at < program->nest_count && program->nests[at] != nest) at++;
+  while ((last = atr_program_group_end(program, first)) < at) first = last + 1;
+  for (int b = 0; b < program->buffer_count && first < last; b++)
+    if (!atr_nest_touches(nest, b) && group_touches(program, first, last, b)) bytes += atr_buffer_bytes(&program->buffers[b]);
+  return bytes;
 }
 
 void atr_program_extend_life(const atr_program *program, int *first, int *last) {

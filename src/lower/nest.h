@@ -122,7 +122,7 @@ typedef struct atr_nest {
       rhs_dtype; /* what the operands are converted to before the product (the convolution's own operand types); a real rhs
                     may scale a complex lhs */
   atr_dtype acc_dtype;
-  bool continues; /* the sum starts from the element that will be stored over, which is of acc_dtype, instead of zero */
+  bool continues;  /* the sum starts from the element that will be stored over, which is of acc_dtype, instead of zero */
   atr_expr *exprs; /* [1 .. expr_count] */
   int expr_count, expr_capacity;
   int root; /* step that is stored */
@@ -150,6 +150,10 @@ typedef struct atr_buffer {
   int64_t offset;   /* TEMP: bytes into scratch; PACKED: bytes into the packed block; set by plan.c */
   const void *data; /* CONSTANT */
 } atr_buffer;
+
+static inline int64_t atr_buffer_bytes(const atr_buffer *buffer) {
+  return buffer->elements * (int64_t)atr_dtype_size(buffer->dtype);
+}
 
 /* Nests run in order, each whole; but neighbours that have the same PART dims, by name and extent, are a group: for every point
  * of those dims each of them runs at this point. So one can fill a panel that the next reads and that the next part fills anew. A
@@ -231,6 +235,8 @@ static inline bool atr_dim_is_looped(const atr_dim *dim) {
 int64_t atr_nest_parts(const atr_nest *nest);
 /* Have both PART dims, and the same? */
 bool atr_nest_same_parts(const atr_nest *a, const atr_nest *b);
+/* Is the buffer read or written by it? */
+bool atr_nest_touches(const atr_nest *nest, int buffer);
 /* Bytes of the temporaries from buffer number `first` on that the nest reads or writes, as they are placed. */
 int64_t atr_nest_temporaries(const atr_program *program, const atr_nest *nest, int first);
 /* Number of the last nest of the group that nest n is the first of; n where it stands alone. */

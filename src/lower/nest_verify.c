@@ -395,8 +395,6 @@ static atr_status check_names(atr_work *work, const char *what, const char **nam
   return ATR_OK;
 }
 
-static int64_t bytes_of(const atr_buffer *buffer) { return buffer->elements * (int64_t)atr_dtype_size(buffer->dtype); }
-
 static atr_status check_buffer(atr_work *work, const atr_buffer *buffer) {
   int64_t bytes;
   bool numbered = buffer->kind == ATR_BUFFER_ARG || buffer->kind == ATR_BUFFER_RESULT;
@@ -498,13 +496,13 @@ static atr_status check_plan(atr_work *work, const atr_program *program, const u
   for (int a = 0; a < program->buffer_count; a++) {
     const atr_buffer *x = &program->buffers[a];
     if (x->kind != kind || uses[a].first < 0) continue;
-    if (x->offset + bytes_of(x) > block)
+    if (x->offset + atr_buffer_bytes(x) > block)
       return ATR_BUG(work, "buffer %s reaches past the %lld bytes planned", x->name, (long long)block);
     for (int b = 0; b < a; b++) {
       const atr_buffer *y = &program->buffers[b];
       if (y->kind != kind || uses[b].first < 0) continue;
       bool together = kind == ATR_BUFFER_PACKED || (uses[a].first <= uses[b].last && uses[b].first <= uses[a].last);
-      bool apart = x->offset + bytes_of(x) <= y->offset || y->offset + bytes_of(y) <= x->offset;
+      bool apart = x->offset + atr_buffer_bytes(x) <= y->offset || y->offset + atr_buffer_bytes(y) <= x->offset;
       if (together && !apart) return ATR_BUG(work, "buffers %s and %s share bytes while both are needed", y->name, x->name);
     }
   }

@@ -126,13 +126,13 @@ atr_schedule_setting atr_schedule_setting_of(const atr_program *program, const a
   atr_schedule_setting setting = {.target = target, .rhs_constant = rhs_is_constant(program, nest, constant_parameters)};
   for (int n = 0; n < program->nest_count; n++) setting.nests += program->nests[n]->has_acc;
   if (setting.nests == 0) setting.nests = 1;
+  setting.beside = atr_nest_beside(program, nest);
   return setting;
 }
 
 static atr_schedule_setting setting_of(const state *s, const atr_nest *nest) {
   atr_schedule_setting setting = atr_schedule_setting_of(s->program, nest, s->options->target, s->options->constant_parameters);
   setting.occupied = ATR_NEST_SCRATCH - s->room + atr_nest_temporaries(s->program, nest, s->buffer_count);
-  setting.beside = atr_nest_beside(s->program, nest);
   return setting;
 }
 

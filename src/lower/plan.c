@@ -83,7 +83,7 @@ static int64_t first_fit(const atr_program *program, const lifetime *of, const i
     moved = false;
     for (int i = 0; i < placed_count; i++) {
       const atr_buffer *other = &program->buffers[placed[i]];
-      int64_t size = atr_align(other->elements * (int64_t)atr_dtype_size(other->dtype), ATR_SCRATCH_ALIGNMENT);
+      int64_t size = atr_align(atr_buffer_bytes(other), ATR_SCRATCH_ALIGNMENT);
       bool together = of[placed[i]].first <= of[buffer].last && of[buffer].first <= of[placed[i]].last;
       if (!together || at + bytes <= other->offset || at >= other->offset + size) continue;
       at = other->offset + size;
