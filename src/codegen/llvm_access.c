@@ -99,6 +99,12 @@ void atr_llvm_lanes(atr_emitter *e, const atr_access *access, const int64_t *poi
   }
 }
 
+bool atr_lanes_any(const atr_lanes *lanes) {
+  for (int l = 0; l < lanes->count; l++)
+    if (lanes->valid[l]) return true;
+  return false;
+}
+
 /* Must be asked while running whether the index has an element? */
 static bool asks_running(const atr_emitter *e, const atr_access *access, const atr_index *index) {
   if (access == &e->nest->rhs && atr_index_is_of_lhs(e->nest, access, index)) return false; /* lhs asks */
@@ -452,7 +458,8 @@ atr_pair atr_llvm_load_pair(atr_emitter *e, int access_number, const atr_access 
     p[e->dot] = j;
     atr_llvm_lanes(e, access, p, &lanes[j]);
   }
-  LLVMValueRef halves = load_halves(e, access_number, access, base, lanes, as);
+  /* behind the end of a sum of an odd number of terms nothing is read */
+  LLVMValueRef halves = atr_lanes_any(&lanes[1]) ? load_halves(e, access_number, access, base, lanes, as) : NULL;
   if (halves != NULL && !apart) return (atr_pair){.halves = halves};
   if (halves != NULL)
     return (atr_pair){.low = LLVMBuildBitCast(e->b, LLVMBuildShl(e->b, halves, sixteen, ""), f32s, ""),

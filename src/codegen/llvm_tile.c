@@ -23,12 +23,6 @@ static void set_point(const atr_emitter *e, int reduced, int64_t n, int64_t *poi
   }
 }
 
-static bool any_valid(const atr_lanes *lanes) {
-  for (int l = 0; l < lanes->count; l++)
-    if (lanes->valid[l]) return true;
-  return false;
-}
-
 static bool all_valid(const atr_lanes *lanes) {
   for (int l = 0; l < lanes->count; l++)
     if (!lanes->valid[l]) return false;
@@ -188,7 +182,7 @@ static int64_t list_steps(atr_emitter *e, mac_step *steps) {
       set_point(e, 0, n, point);
       atr_llvm_lanes(e, &e->nest->out, point, &out);
       atr_llvm_lanes(e, &e->nest->lhs, point, &l);
-      if (!any_valid(&out) || !any_valid(&l)) continue;
+      if (!atr_lanes_any(&out) || !atr_lanes_any(&l)) continue;
       if (by_rhs) atr_llvm_lanes(e, &e->nest->rhs, point, &by);
       steps[count++] = (mac_step){r, n, group, first_element(by_rhs ? &by : &l)};
     }
@@ -240,7 +234,7 @@ static atr_vec load_step(atr_emitter *e, int step, const int64_t *point, const a
   int number = ATR_ACCESS_LOADS + step;
   atr_lanes lanes;
   atr_llvm_lanes(e, &x->access, point, &lanes);
-  if (x->args[0] != 0 && !any_valid(&lanes)) return values[x->args[0]];
+  if (x->args[0] != 0 && !atr_lanes_any(&lanes)) return values[x->args[0]];
   LLVMValueRef exists = atr_llvm_exists(e, &x->access), base = atr_llvm_base(e, number, &x->access);
   if (exists != NULL) base = LLVMBuildSelect(e->b, exists, base, atr_llvm_safe_base(e, &x->access, &lanes), "");
   atr_vec loaded = atr_llvm_load(e, number, &x->access, base, &lanes, point, x->dtype, x->dtype);
@@ -276,7 +270,7 @@ void atr_llvm_tile_end(atr_emitter *e) {
   for (int64_t n = 0; n < points; n++) {
     set_point(e, 0, n, point);
     atr_llvm_lanes(e, &nest->out, point, &stored[count].lanes);
-    if (!any_valid(&stored[count].lanes)) continue;
+    if (!atr_lanes_any(&stored[count].lanes)) continue;
     for (int step = 1; step <= nest->expr_count; step++) values[step] = step_value(e, step, n, point, values);
     stored[count++].value = values[nest->root];
   }

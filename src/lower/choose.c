@@ -114,7 +114,7 @@ static bool fits(const atr_cost_model *m, const atr_candidate *c) {
 static double unrolled_iterations(const atr_cost_model *m, const atr_candidate *c) {
   double product = (double)c->copies * (double)c->vectors * (double)c->inner_steps;
   for (int d = 0; d < m->nest->dim_count; d++)
-    if ((c->unrolled >> d & 1) != 0) product *= (double)m->nest->dims[d].extent;
+    if ((c->unrolled >> d & 1) != 0) product *= (double)atr_cost_iterations(m, c, d);
   return product;
 }
 
@@ -165,7 +165,7 @@ static void try_tiles(const atr_cost_model *m, atr_candidate *c, ranking *r) {
 static int dot_choice(const atr_cost_model *m) {
   for (int i = m->reduce_count - 1; i >= 0; i--) {
     int d = m->reduce_order[i];
-    if (m->nest->dims[d].extent == 0 || m->nest->dims[d].extent % 2 != 0 || !atr_nest_can_dot(m->nest, d)) continue;
+    if (m->nest->dims[d].extent < 2 || !atr_nest_can_dot(m->nest, d)) continue;
     return m->may_pack && (m->nest->acc_dtype == ATR_F32 || m->row->s16_dot) ? d : -1;
   }
   return -1;
@@ -216,7 +216,7 @@ static void rank_tiles(const atr_cost_model *m, ranking *r) {
         try_steps(m, c, r);
         c.widen_rhs = false;
         c.dot = dot;
-        if (dot >= 0 && pack && (c.unrolled >> dot & 1) == 0) try_steps(m, c, r);
+        if (dot >= 0 && pack) try_steps(m, c, r);
         c.dot = -1;
         c.widen_rhs = pack && wide;
         c.widen_lhs = m->nest->schedule == NULL && atr_nest_can_widen(m->nest, m->nest->lhs_dtype);
@@ -355,14 +355,13 @@ static bool first_piece(const atr_candidate *c, int loop) {
 }
 
 static void make_schedule(const atr_cost_model *m, const atr_candidate *c, atr_schedule *s) {
-  const atr_nest *nest = m->nest;
   int parallel = parallel_loops(c);
   *s = (atr_schedule){.widen_lhs = c->widen_lhs, .widen_rhs = c->widen_rhs, .pack_rhs = c->pack};
   for (int l = 0; l < c->loop_count; l++)
     add_piece(s, c->loops[l].dim, kind_of(c, l, parallel), first_piece(c, l) ? 0 : c->loops[l].trips);
   for (int i = 0; i < m->reduce_count; i++) {
     int d = m->reduce_order[i];
-    if ((c->unrolled >> d & 1) != 0) add_piece(s, d, ATR_DIM_UNROLL, nest->dims[d].extent);
+    if ((c->unrolled >> d & 1) != 0) add_piece(s, d, ATR_DIM_UNROLL, atr_cost_iterations(m, c, d));
     if (d == c->step_dim) add_piece(s, d, ATR_DIM_UNROLL, c->inner_steps);
   }
   if (c->copies > 1) add_piece(s, c->copies_dim, ATR_DIM_UNROLL, c->copies);

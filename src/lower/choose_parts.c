@@ -233,8 +233,7 @@ bool atr_parts_choose(atr_arena *arena, const atr_program *program, const atr_ne
                       atr_parts *out) {
   atr_choice whole;
   weighing w = {.arena = arena, .program = program, .nest = nest, .setting = setting, .best = out};
-  for (int d = 0; d < nest->dim_count; d++)
-    if (nest->dims[d].extent == 0) return false;
+  if (!atr_nest_has_points(nest)) return false;
   double least = arithmetic_cycles(nest, setting->target), cache = atr_target_cache(setting->target, 1);
   const atr_parts none = {.lhs_count = 0};
   if (least < LEAST_CYCLES) return false;

@@ -229,12 +229,16 @@ int atr_cost_innermost_loop(const atr_cost_model *m, uint64_t unrolled) {
   return -1;
 }
 
+int64_t atr_cost_iterations(const atr_cost_model *m, const atr_candidate *c, int d) {
+  return d == c->dot ? atr_ceil_div(m->nest->dims[d].extent, 2) : m->nest->dims[d].extent;
+}
+
 int64_t atr_cost_inner_extent(const atr_cost_model *m, const atr_candidate *c, int d) {
   int64_t e = 1;
   if (d == c->vector.dims[0]) e *= c->vector.lanes[0];
   if (d == c->vector.dims[1]) e *= c->vector.lanes[1] * c->vectors;
   if (d == c->copies_dim) e *= c->copies;
-  if ((c->unrolled >> d & 1) != 0) e *= m->nest->dims[d].extent;
+  if ((c->unrolled >> d & 1) != 0) e *= atr_cost_iterations(m, c, d);
   if (d == c->step_dim) e *= c->inner_steps;
   if (d == c->dot) e *= 2;
   return e;
@@ -279,6 +283,7 @@ static void copies_of(const atr_cost_model *m, const atr_candidate *c, int64_t c
   memcpy(s->rhs, m->rhs, sizeof s->rhs[0] * (size_t)m->nest->dim_count);
   s->lhs[vd] *= c->vector.lanes[1]; /* copies of the vector dim step by whole vectors */
   s->rhs[vd] *= c->vector.lanes[1];
+  if (c->dot >= 0) s->lhs[c->dot] *= 2, s->rhs[c->dot] *= 2; /* and those of a dim in pairs by pairs */
   s->outer.count = 0;
   s->reduce_copies = 1;
   if (c->copies_dim >= 0) add_copies(&s->outer, c->copies_dim, copies);
@@ -286,7 +291,7 @@ static void copies_of(const atr_cost_model *m, const atr_candidate *c, int64_t c
   s->whole = s->live = s->window = s->loaded = s->outer;
   for (int i = 0; i < m->reduce_count; i++) {
     int d = m->reduce_order[i];
-    if ((c->unrolled >> d & 1) != 0) add_reduced(m, s, d, m->nest->dims[d].extent, spanned);
+    if ((c->unrolled >> d & 1) != 0) add_reduced(m, s, d, atr_cost_iterations(m, c, d), spanned);
   }
   if (c->step_dim >= 0) add_reduced(m, s, c->step_dim, c->inner_steps, spanned);
 }
@@ -449,9 +454,8 @@ static double tile_cycles(const atr_cost_model *m, const atr_candidate *c, int64
   for (int i = 0; i < m->reduce_count; i++) {
     int d = m->reduce_order[i];
     if ((c->unrolled >> d & 1) != 0) continue;
-    double extent = (double)m->nest->dims[d].extent;
+    double extent = (double)atr_cost_iterations(m, c, d);
     if (d == c->step_dim) extent /= (double)c->inner_steps;
-    if (d == c->dot) extent /= 2;
     cycles += iterations * LOOP_CYCLES;
     iterations *= extent;
   }

@@ -93,6 +93,8 @@ void atr_cost_steps(const atr_nest *nest, const atr_access *access, int64_t *out
 double atr_cost_overlapped(const double *values, int count, double hindrance);
 /* The innermost looped reduced dim; -1: none. */
 int atr_cost_innermost_loop(const atr_cost_model *m, uint64_t unrolled);
+/* Iterations of a reduced dim that is unrolled or walked: pairs of its indices where these are multiplied at once. */
+int64_t atr_cost_iterations(const atr_cost_model *m, const atr_candidate *c, int d);
 /* Indices of dim d that one tile covers at one step of its reduction. */
 int64_t atr_cost_inner_extent(const atr_cost_model *m, const atr_candidate *c, int d);
 /* Cycles of one pass of the innermost step with `copies` x `vectors` accumulators; *body: its instructions. */

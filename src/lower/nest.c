@@ -252,12 +252,16 @@ static void fold_access(void *user, atr_access *access) {
   access->index_count = kept;
 }
 
+bool atr_nest_has_points(const atr_nest *nest) {
+  for (int d = 0; d < nest->dim_count; d++)
+    if (nest->dims[d].extent == 0) return false;
+  return true;
+}
+
 void atr_nest_fold_indices(atr_nest *nest) {
   dim_box box = {.dim_count = nest->dim_count};
-  for (int d = 0; d < nest->dim_count; d++) {
-    if (nest->dims[d].extent == 0) return; /* nothing runs: ranges mean nothing */
-    box.hi[d] = nest->dims[d].extent;
-  }
+  if (!atr_nest_has_points(nest)) return; /* ranges mean nothing */
+  for (int d = 0; d < nest->dim_count; d++) box.hi[d] = nest->dims[d].extent;
   atr_nest_visit_access(nest, fold_access, &box);
 }
 
@@ -267,10 +271,21 @@ static bool is_half(atr_dtype dtype, atr_dtype acc) {
   return (acc == ATR_S32 || acc == ATR_U32) && (dtype == ATR_S8 || dtype == ATR_U8 || dtype == ATR_S16);
 }
 
+/* Does the index only say where the sum ends, so that of two elements of dim d the first is there if any is? */
+static bool ends_sum(const atr_nest *nest, const atr_index *index, int d) {
+  if (index->stride != 0 || index->divisor != 1 || index->edge != ATR_EDGE_ZERO || index->at.coef[d] != 1 ||
+      index->at.offset < 0)
+    return false;
+  for (int e = 0; e < nest->dim_count; e++)
+    if (index->at.coef[e] < 0 || (index->at.coef[e] != 0 && !nest->dims[e].reduced)) return false;
+  return true;
+}
+
 bool atr_nest_can_dot(const atr_nest *nest, int d) {
-  if (!nest->has_acc || !nest->dims[d].reduced) return false;
-  return !atr_access_asks(&nest->lhs, d) && nest->rhs.index_count == 0 && is_half(nest->lhs_dtype, nest->acc_dtype) &&
-         is_half(nest->rhs_dtype, nest->acc_dtype);
+  if (!nest->has_acc || !nest->dims[d].reduced || nest->rhs.index_count > 0) return false;
+  for (int i = 0; i < nest->lhs.index_count; i++)
+    if (nest->lhs.index[i].at.coef[d] != 0 && !ends_sum(nest, &nest->lhs.index[i], d)) return false;
+  return is_half(nest->lhs_dtype, nest->acc_dtype) && is_half(nest->rhs_dtype, nest->acc_dtype);
 }
 
 bool atr_nest_can_widen(const atr_nest *nest, atr_dtype operand) {

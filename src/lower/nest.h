@@ -210,10 +210,12 @@ int atr_dims_insert_by_step(const int64_t *step, int *dims, int count, int d);
 /* Two dims step through one array, both in steps other than 0: is an element reached in two ways, a * i + b * j of different
  * pairs 0 <= i < a_extent, 0 <= j < b_extent? */
 bool atr_steps_meet(int64_t a, int64_t a_extent, int64_t b, int64_t b_extent);
+/* Has every dim an index, so that something is computed? */
+bool atr_nest_has_points(const atr_nest *nest);
 /* Moves indices that can never leave their bounds over the dims' box into the affine part. */
 void atr_nest_fold_indices(atr_nest *nest);
 /* May reduced dim d be a DOT dim? The sum must be of 32-bit integers over factors that fit in 16 bits, or of f32 over bf16, and
- * whether an element exists must not depend on d. */
+ * whether an element exists must not depend on d, but for the end of an extent that pairs do not divide. */
 bool atr_nest_can_dot(const atr_nest *nest, int d);
 /* May an operand of this dtype be converted to the sum's before its elements are used? Floats, to a wider one. */
 bool atr_nest_can_widen(const atr_nest *nest, atr_dtype operand);

@@ -459,9 +459,8 @@ static bool holds(atr_dtype dtype, const atr_nest *nest) {
 atr_status atr_parts_check(atr_work *work, const atr_nest *nest, const atr_parts *parts) {
   if (!nest->has_acc)
     return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "nest %s has no sum: it runs as a whole", nest->name);
-  for (int d = 0; d < nest->dim_count; d++)
-    if (nest->dims[d].extent == 0)
-      return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "nest %s is empty: it has no parts", nest->name);
+  if (!atr_nest_has_points(nest))
+    return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "nest %s is empty: it has no parts", nest->name);
   ATR_TRY(check_blocks(work, nest, parts));
   if (parts->lhs_dtype != ATR_DTYPE_NONE && !holds(parts->lhs_dtype, nest))
     return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "a panel as %s does not hold the %s that nest %s multiplies in %s",

@@ -299,10 +299,10 @@ static atr_status check_dim(atr_work *work, const atr_nest *nest, const atr_sche
   if (rest == 0 && covered < dim->extent)
     return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "pieces of dim %s cover %lld of its %lld", dim->name,
                     (long long)covered, (long long)dim->extent);
-  if (dot && dim->reduced && pieces > 0 && covered > 0 && dim->extent % covered != 0)
+  if (dot && !schedule->pack_rhs && dim->reduced && pieces > 0 && covered > 0 && dim->extent % covered != 0)
     return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR,
-                    "beside dot, pieces of the reduced dim %s must divide its extent %lld, got %lld", dim->name,
-                    (long long)dim->extent, (long long)covered);
+                    "beside dot and without pack rhs, pieces of the reduced dim %s must divide its extent %lld, got %lld",
+                    dim->name, (long long)dim->extent, (long long)covered);
   return ATR_OK;
 }
 

@@ -48,3 +48,19 @@ sed 's/x = bf16\[1,24,24,32\]/x = bf16[1,32,24,24]/; s/b01f_01io/bf01_01io/' bf1
 expect 0 atrousc run nchw.hlo --random-int=1 --exact "--schedule=$dense; pack rhs"
 sed 's/x = bf16/x0 = f32/; s/^  w = /  x = bf16[1,24,24,32] convert(x0)\n  w = /' bf16.hlo >converted.hlo # lhs is f32 in memory
 expect 0 atrousc run converted.hlo --random=1 --check "--schedule=$dense; pack rhs"
+
+# an odd number of terms: the last pair has one
+for type in bf16 u8 s8; do
+  sum=s32
+  [ $type = bf16 ] && sum=f32
+  sed "s/x = s8\[1,6,6,32/x = $type[1,6,6,13/; s/w = s8\[3,3,32/w = $type[3,3,13/; s/s32\[/$sum[/" s8.hlo >odd.hlo
+  [ $type = u8 ] && sed -i 's/w = u8/w = s8/' odd.hlo
+  for reduce in "reduce ky kx ic" "reduce ky ic kx" "reduce ky kx; unroll ic:7" "reduce ky ic; unroll kx:3" "reduce ky kx ic; unroll ic:2"; do
+    expect 0 atrousc run odd.hlo --random-int=1 --exact "--schedule=loop oy ox; $reduce; vector oc:8; dot ic:2; pack rhs"
+  done
+  expect 0 atrousc run odd.hlo --random-int=1 --exact "--schedule=loop oy oc; reduce ky kx ic; vector ox:4; dot ic:2; pack rhs"
+  expect 1 atrousc run odd.hlo --random-int=1 "--schedule=loop oy ox; reduce ky kx ic; vector oc:8; dot ic:2"
+  has err "without pack rhs, pieces of the reduced dim ic must divide its extent 13"
+done
+atrousc compile odd.hlo --cpu=haswell --emit=asm -o odd.s || fail "odd"
+grep -q vpmaddwd odd.s || fail "haswell code for 13 channels has no vpmaddwd"

@@ -322,10 +322,12 @@ START_TEST(test_dot_choice) {
     const char *lhs, *rhs, *out;
     bool on_x86, elsewhere;
   } convs[] = {{"s8[1,28,28,64]", "s8[3,3,64,64]", "s32", true, false},
-               {"s8[1,28,28,63]", "s8[3,3,63,64]", "s32", false, false},
+               {"s8[1,28,28,63]", "s8[3,3,63,64]", "s32", true, false},
+               {"s8[1,28,28,1]", "s8[3,3,1,64]", "s32", false, false},
                {"s8[1,28,28,64]", "s8[3,3,64,64]", "s16", false, false},
                {"bf16[1,28,28,64]", "bf16[3,3,64,64]", "bf16", true, true},
-               {"bf16[1,28,28,63]", "bf16[3,3,63,64]", "bf16", false, false}};
+               {"bf16[1,28,28,63]", "bf16[3,3,63,64]", "bf16", true, true},
+               {"bf16[1,28,28,1]", "bf16[3,3,1,64]", "bf16", false, false}};
   for (int c = 0; c < COUNT(convs); c++) {
     const atr_program *program = collapsed_of(
         atr_arena_printf(&arena,
