@@ -26,7 +26,13 @@ static const double PARALLEL_CYCLES = 30e3; /* work below which waking threads c
 typedef struct ranking {
   atr_candidate *best;
   int count, most;
+  double limit; /* cycles from which on a candidate is not looked at; 0: every one is */
 } ranking;
+
+/* Is a candidate of so many cycles of no interest? `last`: those of the last place, where all are taken. */
+static bool is_beyond(const ranking *r, double cycles, double last) {
+  return r->count == r->most ? cycles >= last : r->limit > 0 && cycles >= r->limit;
+}
 
 /* ---- tiles */
 
@@ -118,18 +124,22 @@ static double unrolled_iterations(const atr_cost_model *m, const atr_candidate *
   return product;
 }
 
-/* Code costs time to compile and cache to run: where cycles are about equal the smaller body wins. */
+/* Cycles of all tiles. Code costs time to compile and cache to run: where cycles are about equal the smaller body wins. */
+static double weighted_cycles(const atr_cost_model *m, const atr_candidate *c, double cycles) {
+  double code = atr_cost_code(m, c), scale = CODE_SCALE * (m->nest->has_acc ? 1 : COPY_SHARE);
+  double weighted = cycles * (1 + code * sqrt(m->nests) / scale) + atr_cost_widening(m, c) + (code > MAX_CODE ? 1e30 : 0);
+  return c->pack && !m->rhs_constant ? weighted + atr_cost_packing(m) : weighted;
+}
+
 static void consider_tile(const atr_cost_model *m, atr_candidate *c, ranking *r) {
-  bool full = r->count == r->most;
-  if (full && atr_cost_tiles_floor(m, c) >= r->best[r->count - 1].tile_cycles) return;
-  double code = atr_cost_code(m, c);
-  if ((code > MAX_CODE && r->count > 0) || unrolled_iterations(m, c) > (double)ATR_MAX_UNROLL || !fits(m, c)) return;
+  double last = r->best[r->most - 1].tile_cycles;
+  if (is_beyond(r, atr_cost_tiles_floor(m, c), last) || unrolled_iterations(m, c) > (double)ATR_MAX_UNROLL || !fits(m, c))
+    return;
   c->taps = atr_cost_taps(m, c);
-  double scale = CODE_SCALE * (m->nest->has_acc ? 1 : COPY_SHARE);
-  c->tile_cycles = atr_cost_tiles(m, c) * (1 + code * sqrt(m->nests) / scale) + atr_cost_widening(m, c) +
-                   (code > MAX_CODE ? 1e30 : 0);
-  if (c->pack && !m->rhs_constant) c->tile_cycles += atr_cost_packing(m);
-  if (full && c->tile_cycles >= r->best[r->count - 1].tile_cycles) return;
+  double cycles = atr_cost_tiles(m, c);
+  if (is_beyond(r, cycles, last)) return;
+  c->tile_cycles = weighted_cycles(m, c, cycles);
+  if (is_beyond(r, c->tile_cycles, last)) return;
   int at = 0;
   while (at < r->count && !same_kind(&r->best[at], c)) at++;
   if (at == r->count && r->count < r->most) r->count++;
@@ -203,6 +213,9 @@ static bool weights_are_small(const atr_cost_model *m) {
   return m->weights * (double)atr_dtype_size(m->nest->acc_dtype) <= atr_target_cache(m->target, 1) / 2;
 }
 
+/* Then the best tiles are those of packed weights; which of them do without is seen later. */
+static bool packs_freely(const atr_cost_model *m) { return m->may_pack && m->rhs_constant; }
+
 static void rank_tiles(const atr_cost_model *m, ranking *r) {
   atr_vector_choice vectors[MAX_VECTOR_CHOICES];
   uint64_t unrolled[8];
@@ -210,7 +223,7 @@ static void rank_tiles(const atr_cost_model *m, ranking *r) {
   bool wide = m->may_pack && atr_nest_can_widen(m->nest, m->nest->rhs_dtype), small = wide && weights_are_small(m);
   for (int v = 0; v < vector_count; v++)
     for (int u = 0; u < unroll_count; u++)
-      for (int pack = m->may_pack; pack >= 0; pack--) {
+      for (int pack = m->may_pack; pack >= (packs_freely(m) ? 1 : 0); pack--) {
         atr_candidate c = {
             .vector = vectors[v], .unrolled = unrolled[u], .step_dim = -1, .dot = -1, .pack = pack, .widen_rhs = pack && small};
         try_steps(m, c, r);
@@ -273,7 +286,7 @@ static void add_independent(const atr_cost_model *m, atr_candidate *c, const loo
 }
 
 static void rank(ranking *r, const atr_candidate *c) {
-  if (r->count == r->most && c->cycles >= r->best[r->count - 1].cycles) return;
+  if (is_beyond(r, c->cycles, r->best[r->most - 1].cycles)) return;
   int at = r->count < r->most ? r->count++ : r->count - 1;
   for (; at > 0 && r->best[at - 1].cycles > c->cycles; at--) r->best[at] = r->best[at - 1];
   r->best[at] = *c;
@@ -326,6 +339,15 @@ static void try_orders(const atr_cost_model *m, const atr_candidate *tile, ranki
     if (l.weight_count == 0) break;
   }
   if (!m->nest->has_acc) try_order_of_loads(m, &arrays, &c, r);
+}
+
+/* Weights that are read in place need no nest that packs them. */
+static void try_in_place(const atr_cost_model *m, const atr_candidate *packed, ranking *r) {
+  atr_candidate c = *packed;
+  if (!packs_freely(m) || c.dot >= 0 || c.widen_rhs) return;
+  c.pack = false;
+  c.tile_cycles = weighted_cycles(m, &c, atr_cost_tiles(m, &c));
+  if (!is_beyond(r, c.tile_cycles, r->best[r->most - 1].cycles)) try_orders(m, &c, r);
 }
 
 /* ---- the schedule of a candidate */
@@ -404,12 +426,14 @@ static const char *reasons(atr_arena *arena, const atr_cost_model *m, const atr_
 
 int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_schedule_setting *setting, int most, atr_choice *out) {
   atr_cost_model m = atr_cost_model_make(nest, setting);
-  ranking tiles = {.best = ATR_NEW_ARRAY(arena, atr_candidate, MAX_TILES), .most = setting->rough ? ROUGH_TILES : MAX_TILES},
-          all = {.best = ATR_NEW_ARRAY(arena, atr_candidate, most), .most = most};
+  int most_tiles = setting->rough ? ROUGH_TILES : MAX_TILES;
+  ranking tiles = {ATR_NEW_ARRAY(arena, atr_candidate, most_tiles), 0, most_tiles, setting->limit},
+          all = {ATR_NEW_ARRAY(arena, atr_candidate, most), 0, most, setting->limit};
   rank_tiles(&m, &tiles);
   for (int t = 0; t < tiles.count; t++) {
-    if (all.count == most && tiles.best[t].tile_cycles >= all.best[most - 1].cycles) break; /* traffic only adds */
+    if (is_beyond(&all, tiles.best[t].tile_cycles, all.best[most - 1].cycles)) break; /* traffic only adds */
     try_orders(&m, &tiles.best[t], &all);
+    try_in_place(&m, &tiles.best[t], &all);
   }
   for (int i = 0; i < all.count; i++) {
     make_schedule(&m, &all.best[i], &out[i].schedule);

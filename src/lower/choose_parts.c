@@ -24,12 +24,17 @@ static const double STRIPS = 1.02;        /* the same for a panel in strips, whi
 static const double PART_CYCLES = 1500;   /* to start a nest of a group, on several threads */
 static const double LEAST_CYCLES = 100e3; /* work below which no split has paid */
 
+enum { MAX_WEIGHED = 16 };
+
 typedef struct weighing {
   atr_arena *arena;
   const atr_program *program;
   const atr_nest *nest;
   const atr_schedule_setting *setting;
-  double least;
+  double least; /* cycles so far, of the whole nest or of the best parts */
+  double floor; /* cycles of the multiplications alone */
+  atr_parts weighed[MAX_WEIGHED];
+  int weighed_count;
   atr_parts *best;
   bool found;
 } weighing;
@@ -39,16 +44,31 @@ static int64_t lanes_of(const atr_nest *nest, const atr_target *target) {
   return target->row->vector_bits / (8 * (int64_t)atr_dtype_size(nest->acc_dtype));
 }
 
-static double cycles_of(const weighing *w, const atr_program *split, const atr_nest *nest) {
+/* Cycles of one nest of the split program; `limit`: from so many on it does not matter how many. */
+static double cycles_of(const weighing *w, const atr_program *split, const atr_nest *nest, double limit) {
   atr_choice choice;
   atr_schedule_setting setting = *w->setting;
   setting.rough = true;
+  setting.limit = limit;
   setting.occupied += atr_nest_temporaries(split, nest, w->program->buffer_count);
   setting.beside = atr_nest_beside(split, nest);
   if (setting.occupied > ATR_NEST_SCRATCH) return HUGE_VAL;
   if (!nest->has_acc) setting.rhs_constant = false;
-  atr_schedule_rank(w->arena, nest, &setting, 1, &choice);
+  if (nest->has_acc && w->floor >= limit) return HUGE_VAL;
+  if (atr_schedule_rank(w->arena, nest, &setting, 1, &choice) == 0) return HUGE_VAL;
   return (choice.cycles + choice.apart + PART_CYCLES * (double)atr_nest_parts(nest)) * (nest->continues ? CONTINUED : 1);
+}
+
+static bool same_parts(const atr_parts *a, const atr_parts *b) {
+  return memcmp(a->block, b->block, sizeof a->block) == 0 && memcmp(a->strip, b->strip, sizeof a->strip) == 0 &&
+         memcmp(a->lhs, b->lhs, sizeof a->lhs) == 0 && a->lhs_count == b->lhs_count && a->lhs_dtype == b->lhs_dtype;
+}
+
+static bool is_new(weighing *w, const atr_parts *parts) {
+  for (int i = 0; i < w->weighed_count; i++)
+    if (same_parts(&w->weighed[i], parts)) return false;
+  if (w->weighed_count < MAX_WEIGHED) w->weighed[w->weighed_count++] = *parts;
+  return true;
 }
 
 /* Takes the parts if the nests that they make are cheaper than the best so far. */
@@ -56,10 +76,12 @@ static void weigh(weighing *w, const atr_parts *parts) {
   atr_source none = {.name = "parts"};
   atr_work work = {.arena = w->arena, .source = &none};
   double cycles = 0;
+  if (!is_new(w, parts)) return;
   if (atr_parts_check(&work, w->nest, parts) != ATR_OK) return;
   atr_program *split = atr_program_without_nests(w->arena, w->program);
   atr_nest_split_parts(w->arena, split, w->nest, parts);
-  for (int n = 0; n < split->nest_count && cycles < w->least; n++) cycles += cycles_of(w, split, split->nests[n]);
+  for (int n = 0; n < split->nest_count && cycles < w->least; n++)
+    cycles += cycles_of(w, split, split->nests[n], w->least - cycles);
   for (int d = 0; d < w->nest->dim_count; d++)
     if (parts->strip[d] != 0) cycles *= STRIPS;
   if (cycles >= w->least) return;
@@ -230,18 +252,18 @@ static double arithmetic_cycles(const atr_nest *nest, const atr_target *target) 
 }
 
 bool atr_parts_choose(atr_arena *arena, const atr_program *program, const atr_nest *nest, const atr_schedule_setting *setting,
-                      atr_parts *out) {
-  atr_choice whole;
+                      atr_parts *out, atr_choice *whole) {
   weighing w = {.arena = arena, .program = program, .nest = nest, .setting = setting, .best = out};
   if (!atr_nest_has_points(nest)) return false;
   double least = arithmetic_cycles(nest, setting->target), cache = atr_target_cache(setting->target, 1);
   const atr_parts none = {.lhs_count = 0};
   if (least < LEAST_CYCLES) return false;
-  atr_schedule_rank(arena, nest, setting, 1, &whole);
-  whole.cycles += whole.apart;
-  if (whole.cycles < least * IDLE) return false;
+  atr_schedule_rank(arena, nest, setting, 1, whole);
+  double cycles = whole->cycles + whole->apart;
+  if (cycles < least * IDLE) return false;
   double room = (double)(ATR_NEST_SCRATCH - setting->occupied), weights = bytes_of(nest, &nest->rhs, nest->rhs_dtype, &none);
-  w.least = whole.cycles * (GAIN - NEST_GAIN * (setting->nests - 1));
+  w.floor = least;
+  w.least = cycles * (GAIN - NEST_GAIN * (setting->nests - 1));
   if (room > 0) {
     weigh_panel(&w, 0, fmin(cache, room));
     weigh_panel(&w, 0, fmin(cache, room) / 2);
@@ -256,7 +278,6 @@ bool atr_parts_choose(atr_arena *arena, const atr_program *program, const atr_ne
   weigh_sums(&w, true, cache / 2);
   weigh_sums(&w, true, cache / 4);
   if (w.found)
-    out->why = atr_arena_printf(arena, "in parts: estimate %.5g cycles with copies and sums, %.5g whole", w.least,
-                                whole.cycles);
+    out->why = atr_arena_printf(arena, "in parts: estimate %.5g cycles with copies and sums, %.5g whole", w.least, cycles);
   return w.found;
 }

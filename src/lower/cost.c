@@ -163,21 +163,32 @@ bool atr_cost_joins_stores(const atr_cost_model *m, const atr_candidate *c) {
   return joins_stores(m, c, cost_of_lanes(m, &c->vector, m->out, true));
 }
 
+enum { MAX_LISTED = 256, LIST_SLOTS = 1024 };
+
+/* Different sums of up to MAX_LISTED: a list, and a table of places in it by value. */
+typedef struct value_list {
+  int64_t values[MAX_LISTED];
+  int16_t slots[LIST_SLOTS]; /* place + 1; 0: free */
+  int count;
+} value_list;
+
+static void list_value(value_list *list, int64_t value) {
+  uint64_t slot = (uint64_t)value * UINT64_C(0x9e3779b97f4a7c15) >> 54;
+  for (; list->slots[slot] != 0; slot = (slot + 1) % LIST_SLOTS)
+    if (list->values[list->slots[slot] - 1] == value) return;
+  list->values[list->count++] = value;
+  list->slots[slot] = (int16_t)list->count;
+}
+
 static double distinct_by_listing(const int64_t *step, const int *dims, const int64_t *extents, int count) {
-  int64_t values[256];
-  int filled = 1;
-  values[0] = 0;
+  value_list list = {.count = 0};
+  list_value(&list, 0);
   for (int i = 0; i < count; i++) {
-    int before = filled;
+    int before = list.count;
     for (int64_t e = 1; e < extents[i]; e++)
-      for (int j = 0; j < before; j++) {
-        int64_t v = values[j] + e * step[dims[i]];
-        int k = 0;
-        while (k < filled && values[k] != v) k++;
-        if (k == filled) values[filled++] = v;
-      }
+      for (int j = 0; j < before; j++) list_value(&list, list.values[j] + e * step[dims[i]]);
   }
-  return filled;
+  return list.count;
 }
 
 /* Different addresses among unrolled copies: a product of extents, but for dims that step through one array together. By their
@@ -202,7 +213,7 @@ static double distinct(const int64_t *step, const int *dims, const int64_t *exte
     } else if (s % run_step == 0) {
       run += s / run_step * (e - 1);
     } else {
-      return total > 256 ? (double)total : distinct_by_listing(step, dims, extents, count);
+      return total > MAX_LISTED ? (double)total : distinct_by_listing(step, dims, extents, count);
     }
   }
   return (double)(apart * run);

@@ -223,9 +223,12 @@ static bool in_order(const traffic *t) {
 
 void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, atr_candidate *c) {
   static const int64_t sets[ATR_CACHE_LEVELS] = {64, 2048, 1}; /* of every CPU of the table, or near it */
-  traffic t = {.m = m, .c = c, .arrays = arrays};
+  traffic t; /* filled as far as there are loops and dims: this runs thousands of times */
   footprints blocks;
   double again;
+  t.m = m;
+  t.c = c;
+  t.arrays = arrays;
   find_insides(&t);
   find_footprints(&t, LINE, blocks);
   for (int i = 0; i < ATR_CACHE_LEVELS; i++) {

@@ -37,8 +37,8 @@ ATR_CHECK_RESULT atr_status atr_parts_check(atr_work *work, const atr_nest *nest
  * needed. The parts have been checked. */
 void atr_nest_split_parts(atr_arena *arena, atr_program *program, const atr_nest *nest, const atr_parts *parts);
 
-/* choose_parts.c: the cost model's choice; false: better whole. */
+/* choose_parts.c: the cost model's choice; false: better whole. *whole is left alone or set to the best schedule without parts. */
 bool atr_parts_choose(atr_arena *arena, const atr_program *program, const atr_nest *nest, const atr_schedule_setting *setting,
-                      atr_parts *out);
+                      atr_parts *out, atr_choice *whole);
 
 #endif

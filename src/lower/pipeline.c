@@ -21,7 +21,7 @@ typedef struct state {
   const atr_lower_options *options;
   atr_program *program;
   atr_widenings widened;  /* of the program that run_schedule makes */
-  struct choice *choices; /* made so far by the pass that is running */
+  struct choice *choices; /* made so far */
   int choice_count, choice_capacity;
   int64_t room;     /* bytes of scratch that a nest may add */
   int buffer_count; /* before passes that add scratch of nests */
@@ -30,10 +30,9 @@ typedef struct state {
 /* What the cost model chose for a nest serves all that are like it: residues of one convolution, mostly. */
 typedef struct choice {
   const atr_nest *nest;
-  bool split; /* pass parts */
+  bool split; /* into parts */
   atr_parts parts;
-  atr_schedule schedule; /* pass schedule */
-  const char *why;
+  atr_choice schedule; /* why is NULL: not chosen yet */
 } choice;
 
 /* The choice made for a nest like this one, or a new one, to be filled in where *found is false. */
@@ -140,9 +139,9 @@ static void choose_once(state *s, const atr_nest *nest, const atr_schedule_setti
                         const char **why) {
   bool found;
   choice *c = choice_for(s, nest, &found);
-  if (!found) atr_schedule_choose(s->work->arena, nest, setting, &c->schedule, &c->why);
-  *schedule = c->schedule;
-  *why = c->why;
+  if (c->schedule.why == NULL) atr_schedule_choose(s->work->arena, nest, setting, &c->schedule.schedule, &c->schedule.why);
+  *schedule = c->schedule.schedule;
+  *why = c->schedule.why;
 }
 
 static bool has_piece(const atr_schedule *schedule, int dim) {
@@ -197,7 +196,8 @@ static atr_status split_parts(state *s, const atr_nest *nest, atr_program *out) 
     atr_schedule_setting setting = setting_of(s, nest);
     bool found;
     choice *c = choice_for(s, nest, &found);
-    if (!found) c->split = nest->has_acc && atr_parts_choose(s->work->arena, s->program, nest, &setting, &c->parts);
+    if (!found)
+      c->split = nest->has_acc && atr_parts_choose(s->work->arena, s->program, nest, &setting, &c->parts, &c->schedule);
     split = c->split;
     parts = c->parts;
   } else {
@@ -217,6 +217,10 @@ static atr_status run_parts(state *s) {
   s->buffer_count = s->program->buffer_count;
   atr_program *p = atr_program_without_nests(s->work->arena, s->program);
   for (int n = 0; n < s->program->nest_count; n++) ATR_TRY(split_parts(s, s->program->nests[n], p));
+  bool whole = p->nest_count == s->program->nest_count;
+  for (int n = 0; n < p->nest_count; n++)
+    whole = whole && !(p->nests[n]->dim_count > 0 && p->nests[n]->dims[0].kind == ATR_DIM_PART);
+  if (!whole) s->choice_count = 0; /* else what was chosen on the way holds in the next pass */
   s->program = p;
   return ATR_OK;
 }
@@ -250,7 +254,6 @@ static atr_status schedule_nest(state *s, const atr_nest *nest, atr_program *out
 }
 
 static atr_status run_schedule(state *s) {
-  s->choice_count = 0;
   atr_program *p = atr_program_without_nests(s->work->arena, s->program);
   for (int n = 0; n < s->program->nest_count; n++) ATR_TRY(schedule_nest(s, s->program->nests[n], p));
   s->program = p;

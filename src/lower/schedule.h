@@ -52,6 +52,7 @@ typedef struct atr_schedule_setting {
   bool rhs_constant; /* rhs keeps its value between runs, so that packing it is free */
   int nests;         /* nests with a sum in the program, this one included: each must be compiled */
   bool rough;        /* an estimate is wanted more than the best schedule: fewer tiles are looked at */
+  double limit;      /* cycles from which on a schedule is of no interest; 0: all are */
   int64_t occupied;  /* bytes of ATR_NEST_SCRATCH that are taken already */
   int64_t beside;    /* bytes of other arrays that pass through the caches while it runs (atr_nest_beside) */
 } atr_schedule_setting;
@@ -68,7 +69,7 @@ atr_schedule_setting atr_schedule_setting_of(const atr_program *program, const a
 void atr_schedule_choose(atr_arena *arena, const atr_nest *nest, const atr_schedule_setting *setting, atr_schedule *out,
                          const char **why);
 
-/* The same and the next best, up to `most` of them, by their estimates; returns how many. */
+/* The same and the next best, up to `most` of them, by their estimates; returns how many: with a limit perhaps none. */
 typedef struct atr_choice {
   atr_schedule schedule;
   double cycles, apart; /* estimated; what lines that lie far apart may add, which a panel of them can save (parts.h) */

@@ -276,7 +276,11 @@ static const char *chosen(const char *instructions, bool constant) {
   atr_target target = target_of_row(ROW_AVX2, false);
   atr_schedule_setting setting = {.target = &target, .rhs_constant = constant, .nests = 1};
   atr_parts parts = {.lhs_count = 0};
-  if (!atr_parts_choose(&arena, program, program->nests[0], &setting, &parts)) return "";
+  atr_choice whole = {.why = NULL}, best;
+  bool split = atr_parts_choose(&arena, program, program->nests[0], &setting, &parts, &whole);
+  ck_assert_int_eq(atr_schedule_rank(&arena, program->nests[0], &setting, 1, &best), 1);
+  ck_assert_msg(whole.why == NULL || strcmp(whole.why, best.why) == 0, "%s, not %s", whole.why, best.why);
+  if (!split) return "";
   reason = parts.why;
   return parts_text(program->nests[0], &parts);
 }
@@ -339,7 +343,8 @@ START_TEST(test_weighing_leaves_no_trace) {
   *other = *program;
   int mine = atr_program_new_buffer(&arena, other, &buffer);
   ck_assert_ptr_eq(other->buffers, program->buffers); /* they share the array, as the nests of one pass do */
-  ck_assert(atr_parts_choose(&arena, program, program->nests[0], &setting, &parts));
+  atr_choice whole;
+  ck_assert(atr_parts_choose(&arena, program, program->nests[0], &setting, &parts, &whole));
   ck_assert_str_eq(other->buffers[mine].name, "mine");
   ck_assert_int_eq(other->buffers[mine].elements, 7);
 }

@@ -321,13 +321,11 @@ START_TEST(test_dot_choice) {
   static const struct {
     const char *lhs, *rhs, *out;
     bool on_x86, elsewhere;
-  } convs[] = {{"s8[1,28,28,64]", "s8[3,3,64,64]", "s32", true, false},
-               {"s8[1,28,28,63]", "s8[3,3,63,64]", "s32", true, false},
-               {"s8[1,28,28,1]", "s8[3,3,1,64]", "s32", false, false},
-               {"s8[1,28,28,64]", "s8[3,3,64,64]", "s16", false, false},
-               {"bf16[1,28,28,64]", "bf16[3,3,64,64]", "bf16", true, true},
-               {"bf16[1,28,28,63]", "bf16[3,3,63,64]", "bf16", true, true},
-               {"bf16[1,28,28,1]", "bf16[3,3,1,64]", "bf16", false, false}};
+  } convs[] = {
+      {"s8[1,28,28,64]", "s8[3,3,64,64]", "s32", true, false},     {"s8[1,28,28,63]", "s8[3,3,63,64]", "s32", true, false},
+      {"s8[1,28,28,1]", "s8[3,3,1,64]", "s32", false, false},      {"s8[1,28,28,64]", "s8[3,3,64,64]", "s16", false, false},
+      {"bf16[1,28,28,64]", "bf16[3,3,64,64]", "bf16", true, true}, {"bf16[1,28,28,63]", "bf16[3,3,63,64]", "bf16", true, true},
+      {"bf16[1,28,28,1]", "bf16[3,3,1,64]", "bf16", false, false}};
   for (int c = 0; c < COUNT(convs); c++) {
     const atr_program *program = collapsed_of(
         atr_arena_printf(&arena,
@@ -451,6 +449,18 @@ static int64_t accumulator_registers(const atr_nest *nest, const atr_schedule *s
   return copies * parts * atr_ceil_div(bits, row->vector_bits);
 }
 
+/* A limit well above the best schedule's cycles changes nothing, and one below leaves none. */
+static void check_limit(const atr_nest *nest, atr_schedule_setting setting) {
+  atr_choice best, limited;
+  ck_assert_int_eq(atr_schedule_rank(&arena, nest, &setting, 1, &best), 1);
+  if (best.cycles <= 0) return;
+  setting.limit = best.cycles * 2;
+  ck_assert_int_eq(atr_schedule_rank(&arena, nest, &setting, 1, &limited), 1);
+  ck_assert_str_eq(limited.why, best.why);
+  setting.limit = best.cycles * 0.999;
+  ck_assert_int_eq(atr_schedule_rank(&arena, nest, &setting, 1, &limited), 0);
+}
+
 /* What the model sees is the nest and the target: asked again, after other questions and with other memory, it answers the
  * same. */
 static void check_choice(const atr_program *program, const atr_nest *nest, int row, bool twice) {
@@ -473,6 +483,7 @@ static void check_choice(const atr_program *program, const atr_nest *nest, int r
     atr_schedule_choose(&arena, atr_nest_copy(&arena, nest), &setting, &again, &why_again);
     ck_assert_str_eq(schedule_text(nest, &again), text);
     ck_assert_str_eq(why_again, why);
+    check_limit(nest, setting);
   }
   atr_nest *tiled = atr_nest_tile(&arena, nest, &schedule);
   atr_work building = {.arena = &arena};
