@@ -22,14 +22,13 @@
 #include "base/checked.h"
 #include "lower/schedule.h"
 
-enum { MAX_QUESTIONS = 64, MAX_CUTS = 4096, MAX_NODES = 20000 };
+enum { MAX_QUESTIONS = 64, MAX_CUTS = 4096, MAX_NODES = 20000, MAX_SIGNATURES = 256 };
 
 typedef struct question {
   const atr_affine *at;
   int64_t bound;
   bool edge; /* an edge mode: outside does not mean absent, and each iteration outside is different code */
   bool lhs;  /* absent elements drop the multiply-accumulate */
-  int last;  /* last looped dim it depends on */
 } question;
 
 typedef struct builder {
@@ -98,8 +97,7 @@ static atr_status add_question(builder *b, const atr_affine *at, int64_t bound, 
   if (b->question_count == MAX_QUESTIONS)
     return atr_fail(b->work, ATR_NOWHERE, ATR_UNSUPPORTED, "nest %s asks more than %d bounds questions", b->nest->name,
                     MAX_QUESTIONS);
-  b->questions[b->question_count++] = (question){
-      .at = at, .bound = bound, .edge = edge, .lhs = lhs, .last = atr_affine_last_loop(b->nest, at)};
+  b->questions[b->question_count++] = (question){.at = at, .bound = bound, .edge = edge, .lhs = lhs};
   return ATR_OK;
 }
 
@@ -240,7 +238,35 @@ static void inner_signature(const atr_nest *nest, const question *q, const atr_b
   }
 }
 
-/* Do iterations u and v of dim, the last looped dim of every open question, lead to the same code? */
+/* Do u and v, which differ in dim, have equal signatures at every point of the loops inside of it? Where t grows from u to v, as many
+ * points below a bound means the same points. */
+static bool same_signatures(const builder *b, const question *q, int dim, atr_box *u, atr_box *v) {
+  int dims[ATR_MAX_DIMS], count = 0, i = 0;
+  int64_t points = 1;
+  const atr_box box = *u;
+  for (int level = b->order_count - 1; b->order[level] != dim; level--) {
+    int d = b->order[level];
+    int64_t extent = box.hi[d] - box.lo[d];
+    if (q->at->coef[d] == 0 || extent <= 1) continue;
+    if (extent > MAX_SIGNATURES / points) return false;
+    points *= extent;
+    dims[count++] = d;
+  }
+  do {
+    int64_t below_u, inside_u, below_v, inside_v;
+    inner_signature(b->nest, q, u, &below_u, &inside_u);
+    inner_signature(b->nest, q, v, &below_v, &inside_v);
+    if (below_u != below_v || inside_u != inside_v) return false;
+    for (i = 0; i < count; i++) {
+      int d = dims[i];
+      u->lo[d] = v->lo[d] = u->lo[d] + 1 < box.hi[d] ? u->lo[d] + 1 : box.lo[d];
+      if (u->lo[d] != box.lo[d]) break;
+    }
+  } while (i < count);
+  return true;
+}
+
+/* Do iterations u and v of dim lead to the same code? */
 static bool same_code(const builder *b, int dim, const atr_box *box, int64_t u, int64_t v) {
   for (int i = 0; i < b->question_count; i++) {
     const question *q = &b->questions[i];
@@ -250,12 +276,7 @@ static bool same_code(const builder *b, int dim, const atr_box *box, int64_t u, 
     at_v.lo[dim] = v, at_v.hi[dim] = v + 1;
     atr_answer a = atr_bounds_answer(b->nest, q->at, q->bound, &at_u), c = atr_bounds_answer(b->nest, q->at, q->bound, &at_v);
     if (a == ATR_ALWAYS && c == ATR_ALWAYS) continue;
-    if (a != c || q->edge || q->last != dim) return false;
-    if (a == ATR_NEVER) continue;
-    int64_t below_u, inside_u, below_v, inside_v;
-    inner_signature(b->nest, q, &at_u, &below_u, &inside_u);
-    inner_signature(b->nest, q, &at_v, &below_v, &inside_v);
-    if (below_u != below_v || inside_u != inside_v) return false;
+    if (a != c || q->edge || (a != ATR_NEVER && !same_signatures(b, q, dim, &at_u, &at_v))) return false;
   }
   return true;
 }

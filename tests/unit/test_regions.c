@@ -80,12 +80,17 @@ static const tree_row tree_rows[] = {
     /* the order of the reduction does not matter: the loop over taps is the one that is clipped */
     {COLUMNS("window={size=3 pad=1_1}"), "loop ox; reduce ic kx; vector oc:8",
      "loop ox 0..28 { tile { reduce ic 0..4 { reduce kx 0..3 clip { mac } } } }"},
-    /* rate 12 on 16 columns: of 16 columns tap 0 has 4, tap 2 has 4; in tiles of 4 whole taps fall away (tiles 1
-     * and 2 are alike, but iterations become one range only where no loop further in is asked as well) */
+    /* rate 12 on 16 columns: of 16 columns tap 0 has 4, tap 2 has 4; in tiles of 4 whole taps fall away, and tiles 1 and 2 are alike,
+     * since both answer alike for every tap */
     {CONV1("f32[1,16,4]", "f32[3,4,8]", "window={size=3 pad=12_12 rhs_dilate=12}"),
      "loop ox; reduce kx ic; unroll ox:4; vector oc:8",
-     "loop ox.1 0..1 { tile { reduce kx 1..3 " IC "} } loop ox.1 1..2 { tile { reduce kx 1..2 " IC "} } "
-     "loop ox.1 2..3 { tile { reduce kx 1..2 " IC "} } loop ox.1 3..4 { tile { reduce kx 0..2 " IC "} }"},
+     "loop ox.1 0..1 { tile { reduce kx 1..3 " IC "} } loop ox.1 1..3 { tile { reduce kx 1..2 " IC "} } "
+     "loop ox.1 3..4 { tile { reduce kx 0..2 " IC "} }"},
+    /* a causal layer of rate 8 in blocks of two tiles: the first block has one tap, and its tiles are one range */
+    {CONV1("f32[1,32,4]", "f32[2,4,8]", "window={size=2 pad=8_0 rhs_dilate=8}"),
+     "loop ox ox:2; reduce kx ic; unroll ox:4; vector oc:8",
+     "loop ox.2 0..1 { loop ox.1 0..2 { tile { reduce kx 1..2 " IC "} } } "
+     "loop ox.2 1..4 { loop ox.1 0..2 { tile { reduce kx 0..2 " IC "} } }"},
     /* outputs that no tap reaches are stored without a sum */
     {CONV1("f32[1,4,4]", "f32[1,4,8]", "window={size=1 pad=4_4}"), "loop ox; reduce ic; unroll ox:4; vector oc:8",
      "loop ox.1 0..1 { tile {} } loop ox.1 1..2 { tile { reduce ic 0..4 { mac } } } loop ox.1 2..3 { tile {} }"},
