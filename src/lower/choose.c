@@ -424,6 +424,13 @@ static const char *reasons(atr_arena *arena, const atr_cost_model *m, const atr_
   return t.data;
 }
 
+/* In the nearest cache the order of weights that are read one by one says nothing; vectors of them are aligned when they are packed. */
+static bool is_near_and_single(const atr_cost_model *m, const atr_candidate *c) {
+  const int *dims = c->vector.dims;
+  bool single = m->rhs[dims[1]] == 0 && (dims[0] < 0 || m->rhs[dims[0]] == 0);
+  return single && m->weights * (double)atr_dtype_size(m->nest->rhs_dtype) <= atr_target_cache(m->target, 0) / 2;
+}
+
 int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_schedule_setting *setting, int most, atr_choice *out) {
   atr_cost_model m = atr_cost_model_make(nest, setting);
   int most_tiles = setting->rough ? ROUGH_TILES : MAX_TILES;
@@ -432,8 +439,10 @@ int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_schedule
   rank_tiles(&m, &tiles);
   for (int t = 0; t < tiles.count; t++) {
     if (is_beyond(&all, tiles.best[t].tile_cycles, all.best[most - 1].cycles)) break; /* traffic only adds */
+    bool simple = is_near_and_single(&m, &tiles.best[t]);                             /* of equals the first wins */
+    if (simple) try_in_place(&m, &tiles.best[t], &all);
     try_orders(&m, &tiles.best[t], &all);
-    try_in_place(&m, &tiles.best[t], &all);
+    if (!simple) try_in_place(&m, &tiles.best[t], &all);
   }
   for (int i = 0; i < all.count; i++) {
     make_schedule(&m, &all.best[i], &out[i].schedule);
