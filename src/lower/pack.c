@@ -2,7 +2,8 @@
  *
  * In: a scheduled nest whose rhs is an array of any layout. Out: the nest reading a new buffer whose dimensions are the
  * nest's own dims that rhs depends on, in the nest's order (so the innermost vector is contiguous and the reduction streams),
- * padded to whole tiles; and the nest that fills it, with zeros where a guard fails. */
+ * padded to whole tiles; and the nest that fills it, with zeros where a guard fails, unless another nest has asked for the same: the
+ * frame of a large window does. */
 #include "base/checked.h"
 #include "lower/schedule.h"
 
@@ -29,7 +30,7 @@ static atr_dtype packed_dtype(const atr_nest *nest, bool widen) {
   return nest->rhs_dtype;
 }
 
-static atr_nest *fill_nest(atr_arena *arena, const atr_nest *nest, const int *from, int count, int buffer, atr_dtype dtype,
+static atr_nest *fill_nest(atr_arena *arena, const atr_nest *nest, const int *from, int count, atr_dtype dtype,
                            const atr_affine *packed) {
   atr_nest *fill = ATR_NEW(arena, atr_nest);
   fill->name = atr_arena_printf(arena, "%s.pack", nest->name);
@@ -54,7 +55,7 @@ static atr_nest *fill_nest(atr_arena *arena, const atr_nest *nest, const int *fr
   fill->root = atr_nest_add_expr(arena, fill, &load);
   atr_expr convert = {.kind = ATR_EXPR_OP, .op = ATR_OP_CONVERT, .dtype = dtype, .args = {fill->root}};
   if (convert.dtype != load.dtype) fill->root = atr_nest_add_expr(arena, fill, &convert);
-  fill->out = (atr_access){.buffer = buffer, .at = renumber(packed, from, count)};
+  fill->out = (atr_access){.at = renumber(packed, from, count)};
   atr_nest_fold_indices(fill);
   return fill;
 }
@@ -73,8 +74,31 @@ static bool can_pack(const atr_nest *nest) {
   return true;
 }
 
-/* Weights that are packed in every run are packed part by part: by a nest of the same group, so with all its PART dims. */
-atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_nest *nest, bool widen, bool constant) {
+/* Do both load the same elements? Nests are alike also where they only start at different places. */
+static bool same_elements(const atr_nest *a, const atr_nest *b) {
+  for (int e = 1; e <= a->expr_count; e++) {
+    const atr_access *x = &a->exprs[e].access, *y = &b->exprs[e].access;
+    if (a->exprs[e].kind == ATR_EXPR_LOAD && x->at.offset != y->at.offset) return false;
+    for (int i = 0; a->exprs[e].kind == ATR_EXPR_LOAD && i < x->index_count; i++)
+      if (x->index[i].at.offset != y->index[i].at.offset) return false;
+  }
+  return true;
+}
+
+/* The buffer that a nest like `fill` has filled; -1: none. */
+static int filled_before(const atr_packings *all, const atr_nest *fill) {
+  for (int i = 0; i < all->count; i++) {
+    atr_nest same = *fill;
+    same.out.buffer = all->list[i]->out.buffer;
+    if (atr_nest_alike(all->list[i], &same) && same_elements(all->list[i], &same)) return same.out.buffer;
+  }
+  return -1;
+}
+
+/* Constant weights are packed once for all nests that want them alike. Those that are packed in every run are not held from one nest to
+ * another, so that each adds no more scratch than it may, and are packed part by part: by a nest of the same group, so with all its PART dims. */
+atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_packings *all, atr_nest *nest, bool widen,
+                            bool constant) {
   int from[ATR_MAX_DIMS], count = 0;
   int64_t elements = 1;
   atr_affine packed = {0};
@@ -88,13 +112,22 @@ atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_nest *ne
     if (!atr_checked_mul(elements, nest->dims[from[i]].extent, &elements)) return NULL;
   }
   if (elements == 0) return NULL;
-  atr_buffer buffer = {.name = atr_arena_printf(arena, "%s.%s", nest->name, "rhs"),
-                       .kind = ATR_BUFFER_TEMP,
-                       .dtype = packed_dtype(nest, widen),
-                       .elements = elements};
-  int number = atr_program_new_buffer(arena, program, &buffer);
-  atr_nest *fill = fill_nest(arena, nest, from, count, number, buffer.dtype, &packed);
+  atr_dtype dtype = packed_dtype(nest, widen);
+  atr_nest *fill = fill_nest(arena, nest, from, count, dtype, &packed);
+  int number = constant ? filled_before(all, fill) : -1;
+  bool found = number >= 0;
+  if (!found) {
+    atr_buffer buffer = {.name = atr_arena_printf(arena, "%s.%s", nest->name, "rhs"),
+                         .kind = ATR_BUFFER_TEMP,
+                         .dtype = dtype,
+                         .elements = elements};
+    fill->out.buffer = number = atr_program_new_buffer(arena, program, &buffer);
+  }
+  if (!found && constant) {
+    ATR_RESERVE(arena, all->list, all->count, all->capacity);
+    all->list[all->count++] = atr_nest_copy(arena, fill);
+  }
   nest->rhs = (atr_access){.buffer = number, .at = packed, .padded = true};
-  if (widen) nest->rhs_dtype = buffer.dtype;
-  return fill;
+  if (widen) nest->rhs_dtype = dtype;
+  return found ? NULL : fill;
 }

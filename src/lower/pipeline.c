@@ -21,6 +21,7 @@ typedef struct state {
   const atr_lower_options *options;
   atr_program *program;
   atr_widenings widened;  /* of the program that run_schedule makes */
+  atr_packings packed;    /* the same */
   struct choice *choices; /* made so far */
   int choice_count, choice_capacity;
   int64_t room;     /* bytes of scratch that a nest may add */
@@ -243,7 +244,8 @@ static atr_status schedule_nest(state *s, const atr_nest *nest, atr_program *out
   atr_nest *wide = schedule.widen_lhs ? atr_nest_widen_lhs(s->work->arena, out, &s->widened, tiled) : NULL;
   if (wide != NULL) ATR_TRY(schedule_nest(s, wide, out));
   bool constant = rhs_is_constant(s->program, nest, s->options->constant_parameters);
-  atr_nest *fill = schedule.pack_rhs ? atr_nest_pack_rhs(s->work->arena, out, tiled, schedule.widen_rhs, constant) : NULL;
+  atr_nest *fill = schedule.pack_rhs ? atr_nest_pack_rhs(s->work->arena, out, &s->packed, tiled, schedule.widen_rhs, constant)
+                                     : NULL;
   if (fill != NULL) {
     atr_nest_collapse(s->work->arena, fill);
     ATR_TRY(schedule_nest(s, fill, out));

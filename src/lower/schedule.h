@@ -79,8 +79,15 @@ int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_schedule
 
 /* pack.c: replaces rhs of a scheduled nest by a buffer laid out in the order in which the nest reads it, in the sum's dtype if
  * `widen`; returns the nest that fills the buffer, canonical and to be scheduled itself, or NULL when rhs is read only once
- * anyway. `constant`: rhs keeps its value between runs. Else a nest in parts has it packed anew for every part that reads others. */
-atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_nest *nest, bool widen, bool constant);
+ * anyway or an earlier nest has filled such a buffer. `constant`: rhs keeps its value between runs. Else a nest in parts has it packed
+ * anew for every part that reads others. `all` knows what the program's constant weights were packed to. */
+typedef struct atr_packings {
+  atr_nest **list; /* as they were made, not scheduled */
+  int count, capacity;
+} atr_packings;
+
+atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_packings *all, atr_nest *nest, bool widen,
+                            bool constant);
 
 /* widen.c: lets lhs of a scheduled nest read a buffer with its elements in the sum's dtype; returns the nest that fills the
  * buffer, to be scheduled and added next, or NULL where an earlier nest has done that or nothing is read. `all` knows the

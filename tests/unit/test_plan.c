@@ -230,6 +230,11 @@ typedef struct prepack_row {
 #define SAME ", window={size=3 pad=1_1}, dim_labels=b0f_0io->b0f "
 #define CONSTANT "x = f32[1,9,2] parameter(0) k = f32[2,2,2] constant({{{1,2},{3,4}},{{5,6},{7,8}}}) two = f32[] constant(2) "
 
+#define TWICE(first, second, how)                                                                                              \
+  "x = f32[1,9,4] parameter(0) all = f32[4,4,4] parameter(1) w = f32[3,4,4] slice(all), slice={[0:3], [0:4], [0:4]} "          \
+  "p = f32[3,4,4] slice(all), slice={[0:3], [0:4], [0:4]} q = f32[3,4,4] slice(all), slice={[1:4], [0:4], [0:4]} "             \
+  "a = convolution(x, " first ")" SAME "ROOT y = convolution(a, " second ")" how
+
 static const prepack_row prepack_rows[] = {
     {XW "ROOT y = convolution(x, w)" SAME, 0, "", 0},
     {XW "ROOT y = convolution(x, w)" SAME, 1, "", 0},                                 /* the input alone */
@@ -243,6 +248,11 @@ static const prepack_row prepack_rows[] = {
      1, "", 0},
     {XW "b = f32[4] parameter(2) bb = f32[1,9,4] broadcast(b), dimensions={2} n = add(x, bb) ROOT y = convolution(n, w)" SAME,
      5, "n ", 192},
+    /* weights wanted alike are packed once; not so where they are read from the other end, or are a part from another place */
+    {TWICE("w", "w", SAME), 2, "a.pack ", 96 * 4},
+    {TWICE("w", "w", ", window={size=3 pad=1_1 rhs_reversal=1}, dim_labels=b0f_0io->b0f "), 2, "a.pack y.pack ", 2 * 96 * 4},
+    {TWICE("p", "p", SAME), 2, "a.pack ", 96 * 4},
+    {TWICE("p", "q", SAME), 2, "a.pack y.pack ", 2 * 96 * 4},
     {CONSTANT "t = f32[2,2,2] broadcast(two), dimensions={} m = multiply(k, t) ROOT y = convolution(x, m), window={size=2}, "
               "dim_labels=b0f_0io->b0f",
      0, "m y.pack ", 64 + 128},
