@@ -424,7 +424,8 @@ static const char *reasons(atr_arena *arena, const atr_cost_model *m, const atr_
   return t.data;
 }
 
-/* In the nearest cache the order of weights that are read one by one says nothing; vectors of them are aligned when they are packed. */
+/* In the nearest cache the order of weights that are read one by one says nothing; vectors of them are aligned when they are
+ * packed. */
 static bool is_near_and_single(const atr_cost_model *m, const atr_candidate *c) {
   const int *dims = c->vector.dims;
   bool single = m->rhs[dims[1]] == 0 && (dims[0] < 0 || m->rhs[dims[0]] == 0);

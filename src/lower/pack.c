@@ -95,8 +95,9 @@ static int filled_before(const atr_packings *all, const atr_nest *fill) {
   return -1;
 }
 
-/* Constant weights are packed once for all nests that want them alike. Those that are packed in every run are not held from one nest to
- * another, so that each adds no more scratch than it may, and are packed part by part: by a nest of the same group, so with all its PART dims. */
+/* Constant weights are packed once for all nests that want them alike. Those that are packed in every run are not held from one
+ * nest to another, so that each adds no more scratch than it may, and are packed part by part: by a nest of the same group, so with
+ * all its PART dims. */
 atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_packings *all, atr_nest *nest, bool widen,
                             bool constant) {
   int from[ATR_MAX_DIMS], count = 0;
