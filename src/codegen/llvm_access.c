@@ -426,13 +426,15 @@ static LLVMValueRef load_word(atr_emitter *e, const atr_access *access, LLVMValu
 static LLVMValueRef load_halves(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base,
                                 const atr_lanes lanes[2], atr_dtype as) {
   atr_dtype dtype = e->program->buffers[access->buffer].dtype;
+  bool as_it_is = dtype == as || (access->padded && dtype == ATR_S16); /* packed for this, of whatever was narrower */
   lane_span s = span_of(&lanes[0]);
+  if (!as_it_is) return NULL;
   if (LLVMByteOrder(LLVMGetModuleDataLayout(e->module)) != LLVMLittleEndian) return NULL; /* the first one must be low */
   LLVMTypeRef i32s = LLVMVectorType(e->i32, (unsigned)e->lanes), i16s = LLVMVectorType(e->i16, 2);
   if ((dtype == ATR_S16 || dtype == ATR_BF16) && is_paired_run(&lanes[0], &lanes[1]))
     return LLVMBuildBitCast(
         e->b, load_span(e, access_number, access, base, s.min, 2 * lanes[0].count, 2 * lanes[0].count)->piece[0], i32s, "");
-  if (dtype != as || s.valid != lanes[0].count || s.min != s.max || lanes[1].offset[0] != s.min + 1) return NULL;
+  if (s.valid != lanes[0].count || s.min != s.max || lanes[1].offset[0] != s.min + 1) return NULL;
   if (dtype == ATR_S16 || dtype == ATR_BF16) return atr_llvm_splat(e, load_word(e, access, base, s.min));
   LLVMValueRef pair = load_span(e, access_number, access, base, s.min, 2, 2)->piece[0];
   pair = dtype == ATR_S8 ? LLVMBuildSExt(e->b, pair, i16s, "") : LLVMBuildZExt(e->b, pair, i16s, "");

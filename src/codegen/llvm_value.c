@@ -296,8 +296,22 @@ static LLVMValueRef int_to_held(atr_emitter *e, LLVMValueRef v, atr_dtype from, 
   return float_to_held(e, f, to);
 }
 
+/* Up to 16 bits, whose ends f32 and f64 hold: clamped there and converted by way of 32 bits. LLVM takes llvm.fptosi.sat of vectors to
+ * such types apart into their lanes. NaN is zero. */
+static LLVMValueRef float_to_narrow_int(atr_emitter *e, LLVMValueRef f, atr_dtype to) {
+  int bits = atr_dtype_bits(to), sign = is_unsigned(to) ? 0 : 1;
+  LLVMValueRef least = float_like(e, f, sign ? -(double)(1 << (bits - 1)) : 0),
+               most = float_like(e, f, (double)((1 << (bits - sign)) - 1));
+  LLVMValueRef number = LLVMBuildFCmp(e->b, LLVMRealORD, f, f, "");
+  f = LLVMBuildSelect(e->b, number, f, LLVMConstNull(LLVMTypeOf(f)), "");
+  f = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOGT, f, least, ""), f, least, "");
+  f = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOLT, f, most, ""), f, most, "");
+  return LLVMBuildTrunc(e->b, LLVMBuildFPToSI(e->b, f, vector_of(e, e->i32), ""), atr_llvm_vector_type(e, to), "");
+}
+
 static LLVMValueRef float_to_int(atr_emitter *e, LLVMValueRef f, atr_dtype to) {
   LLVMTypeRef type = atr_llvm_vector_type(e, to);
+  if (atr_dtype_bits(to) <= 16) return float_to_narrow_int(e, f, to);
   if (atr_llvm_lacks_wide(e, LLVMConstNull(type))) {
     if (LLVMGetElementType(LLVMTypeOf(f)) != e->f64) f = LLVMBuildFPExt(e->b, f, vector_of(e, e->f64), "");
     return atr_llvm_wide_from_f64(e, f, !is_unsigned(to));

@@ -64,3 +64,21 @@ for type in bf16 u8 s8; do
 done
 atrousc compile odd.hlo --cpu=haswell --emit=asm -o odd.s || fail "odd"
 grep -q vpmaddwd odd.s || fail "haswell code for 13 channels has no vpmaddwd"
+
+# 16-bit elements that are multiplied as s8 are no pairs as they lie
+cat >narrowed.hlo <<'HLO'
+HloModule narrowed
+
+ENTRY main {
+  x = s8[1,6,6,2] parameter(0)
+  v = s16[3,3,2,8]{2,3,1,0} parameter(1)
+  w = s8[3,3,2,8]{2,3,1,0} convert(v)
+  ROOT y = s32[1,6,6,8] convolution(x, w), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f
+}
+HLO
+expect 0 atrousc run narrowed.hlo --random=1 --exact "--schedule=loop oy ox; reduce ky kx; vector oc:8; dot ic:2"
+# packed ones are, also one pair for all pixels of a vector: nothing is shifted to make them
+atrousc compile s8.hlo --cpu=haswell --constant=1 "--schedule=parallel oy oc; reduce ky kx ic; unroll oc:8; vector ox:8; dot ic:2; pack rhs" \
+  --emit=asm -o pixels.s || fail "pixels"
+! grep -q "vpbroadcastw" pixels.s || fail "packed pairs are put together from their halves"
+expect 0 atrousc run s8.hlo --random=1 --exact "--schedule=parallel oy oc; reduce ky kx ic; unroll oc:8; vector ox:8; dot ic:2; pack rhs"
