@@ -213,7 +213,7 @@ static bool weights_are_small(const atr_cost_model *m) {
   return m->weights * (double)atr_dtype_size(m->nest->acc_dtype) <= atr_target_cache(m->target, 1) / 2;
 }
 
-/* Then the best tiles are those of packed weights; which of them do without is seen later. */
+/* Does packing cost nothing? Then the best tiles are those of packed weights; which of them do without is seen later. */
 static bool packs_freely(const atr_cost_model *m) { return m->may_pack && m->rhs_constant; }
 
 static void rank_tiles(const atr_cost_model *m, ranking *r) {
@@ -223,7 +223,7 @@ static void rank_tiles(const atr_cost_model *m, ranking *r) {
   bool wide = m->may_pack && atr_nest_can_widen(m->nest, m->nest->rhs_dtype), small = wide && weights_are_small(m);
   for (int v = 0; v < vector_count; v++)
     for (int u = 0; u < unroll_count; u++)
-      for (int pack = m->may_pack; pack >= (packs_freely(m) ? 1 : 0); pack--) {
+      for (int pack = m->may_pack; pack >= packs_freely(m); pack--) {
         atr_candidate c = {
             .vector = vectors[v], .unrolled = unrolled[u], .step_dim = -1, .dot = -1, .pack = pack, .widen_rhs = pack && small};
         try_steps(m, c, r);

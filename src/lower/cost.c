@@ -173,7 +173,7 @@ typedef struct value_list {
 } value_list;
 
 static void list_value(value_list *list, int64_t value) {
-  uint64_t slot = (uint64_t)value * UINT64_C(0x9e3779b97f4a7c15) >> 54;
+  uint64_t slot = ((uint64_t)value * UINT64_C(0x9e3779b97f4a7c15) >> 32) % LIST_SLOTS;
   for (; list->slots[slot] != 0; slot = (slot + 1) % LIST_SLOTS)
     if (list->values[list->slots[slot] - 1] == value) return;
   list->values[list->count++] = value;

@@ -357,23 +357,28 @@ double atr_nest_macs(const atr_nest *nest) {
 }
 
 typedef struct forms {
-  const atr_affine *list[64];
+  const atr_affine **list;
   int count;
 } forms;
 
 static void list_form(void *user, atr_affine *affine) {
   forms *f = user;
-  if (f->count < (int)(sizeof f->list / sizeof f->list[0])) f->list[f->count] = affine;
+  if (f->count < ATR_MOST_FORMS) f->list[f->count] = affine;
   f->count++;
 }
 
+int atr_nest_forms(const atr_nest *nest, const atr_affine **out) {
+  forms f = {.list = out};
+  atr_nest_visit_affine((atr_nest *)nest, list_form, &f);
+  return f.count;
+}
+
 static bool same_forms(const atr_nest *a, const atr_nest *b) {
-  forms x = {.count = 0}, y = {.count = 0};
-  atr_nest_visit_affine((atr_nest *)a, list_form, &x);
-  atr_nest_visit_affine((atr_nest *)b, list_form, &y);
-  if (x.count != y.count || x.count > (int)(sizeof x.list / sizeof x.list[0])) return false;
-  for (int i = 0; i < x.count; i++)
-    if (memcmp(x.list[i]->coef, y.list[i]->coef, sizeof x.list[i]->coef) != 0) return false;
+  const atr_affine *x[ATR_MOST_FORMS], *y[ATR_MOST_FORMS];
+  int count = atr_nest_forms(a, x);
+  if (atr_nest_forms(b, y) != count || count > ATR_MOST_FORMS) return false;
+  for (int i = 0; i < count; i++)
+    if (memcmp(x[i]->coef, y[i]->coef, sizeof x[i]->coef) != 0) return false;
   return true;
 }
 

@@ -219,7 +219,11 @@ void atr_nest_fold_indices(atr_nest *nest);
 bool atr_nest_can_dot(const atr_nest *nest, int d);
 /* May an operand of this dtype be converted to the sum's before its elements are used? Floats, to a wider one. */
 bool atr_nest_can_widen(const atr_nest *nest, atr_dtype operand);
-/* Do the nests differ in names, offsets and where they store alone, as the residues of a transposed convolution do? */
+/* The affine forms of a nest in the order of atr_nest_visit_affine, the first ATR_MOST_FORMS of them; returns how many it has. */
+enum { ATR_MOST_FORMS = 64 };
+int atr_nest_forms(const atr_nest *nest, const atr_affine **out);
+/* Do the nests differ in names, offsets and where they store alone, as the residues of a transposed convolution do? Not where they
+ * have more than ATR_MOST_FORMS forms. */
 bool atr_nest_alike(const atr_nest *a, const atr_nest *b);
 /* Moves point[dims[..]] to the next point of the box of these dims, the last fastest; false, with all of them at 0, behind the
  * last one. No extent is 0. */

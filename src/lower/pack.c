@@ -76,12 +76,12 @@ static bool can_pack(const atr_nest *nest) {
 
 /* Do both load the same elements? Nests are alike also where they only start at different places. */
 static bool same_elements(const atr_nest *a, const atr_nest *b) {
-  for (int e = 1; e <= a->expr_count; e++) {
-    const atr_access *x = &a->exprs[e].access, *y = &b->exprs[e].access;
-    if (a->exprs[e].kind == ATR_EXPR_LOAD && x->at.offset != y->at.offset) return false;
-    for (int i = 0; a->exprs[e].kind == ATR_EXPR_LOAD && i < x->index_count; i++)
-      if (x->index[i].at.offset != y->index[i].at.offset) return false;
-  }
+  const atr_affine *x[ATR_MOST_FORMS], *y[ATR_MOST_FORMS];
+  if (!atr_nest_alike(a, b)) return false;
+  int count = atr_nest_forms(a, x);
+  atr_nest_forms(b, y);
+  for (int i = 0; i < count; i++)
+    if (x[i]->offset != y[i]->offset) return false;
   return true;
 }
 
@@ -90,7 +90,7 @@ static int filled_before(const atr_packings *all, const atr_nest *fill) {
   for (int i = 0; i < all->count; i++) {
     atr_nest same = *fill;
     same.out.buffer = all->list[i]->out.buffer;
-    if (atr_nest_alike(all->list[i], &same) && same_elements(all->list[i], &same)) return same.out.buffer;
+    if (same_elements(all->list[i], &same)) return same.out.buffer;
   }
   return -1;
 }

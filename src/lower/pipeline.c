@@ -31,17 +31,16 @@ typedef struct state {
 /* What the cost model chose for a nest serves all that are like it: residues of one convolution, mostly. */
 typedef struct choice {
   const atr_nest *nest;
-  bool split; /* into parts */
+  bool weighed, split; /* into parts */
   atr_parts parts;
   atr_choice schedule; /* why is NULL: not chosen yet */
 } choice;
 
-/* The choice made for a nest like this one, or a new one, to be filled in where *found is false. */
-static choice *choice_for(state *s, const atr_nest *nest, bool *found) {
+/* The choice made for a nest like this one, or a new one, to be filled in. */
+static choice *choice_for(state *s, const atr_nest *nest) {
   int c = 0;
   while (c < s->choice_count && !atr_nest_alike(s->choices[c].nest, nest)) c++;
-  *found = c < s->choice_count;
-  if (*found) return &s->choices[c];
+  if (c < s->choice_count) return &s->choices[c];
   ATR_RESERVE(s->work->arena, s->choices, s->choice_count, s->choice_capacity);
   s->choices[s->choice_count++] = (choice){.nest = nest};
   return &s->choices[c];
@@ -138,8 +137,7 @@ static atr_schedule_setting setting_of(const state *s, const atr_nest *nest) {
 
 static void choose_once(state *s, const atr_nest *nest, const atr_schedule_setting *setting, atr_schedule *schedule,
                         const char **why) {
-  bool found;
-  choice *c = choice_for(s, nest, &found);
+  choice *c = choice_for(s, nest);
   if (c->schedule.why == NULL) atr_schedule_choose(s->work->arena, nest, setting, &c->schedule.schedule, &c->schedule.why);
   *schedule = c->schedule.schedule;
   *why = c->schedule.why;
@@ -188,40 +186,42 @@ static atr_status choose(state *s, const atr_nest *nest, atr_schedule *schedule,
   return atr_schedule_check(s->work, nest, schedule);
 }
 
-/* As the caller says, or the cost model. */
-static atr_status split_parts(state *s, const atr_nest *nest, atr_program *out) {
+/* As the caller says, or the cost model. *split: the nest is not whole any more. */
+static atr_status split_parts(state *s, const atr_nest *nest, atr_program *out, bool *split) {
   atr_source text = schedule_text_for(s->options->schedule, nest);
   atr_parts parts;
-  bool split = false;
   if (text.text == NULL) {
     atr_schedule_setting setting = setting_of(s, nest);
-    bool found;
-    choice *c = choice_for(s, nest, &found);
-    if (!found)
-      c->split = nest->has_acc && atr_parts_choose(s->work->arena, s->program, nest, &setting, &c->parts, &c->schedule);
-    split = c->split;
+    choice *c = choice_for(s, nest);
+    if (!c->weighed && nest->has_acc)
+      c->split = atr_parts_choose(s->work->arena, s->program, nest, &setting, &c->parts, &c->schedule);
+    c->weighed = true;
+    *split = c->split;
     parts = c->parts;
   } else {
     const atr_source *module_text = s->work->source;
     s->work->source = &text;
-    atr_status status = atr_parts_read(s->work, nest, &parts, &split);
+    atr_status status = atr_parts_read(s->work, nest, &parts, split);
     s->work->source = module_text;
     ATR_TRY(status);
   }
-  if (split) atr_nest_split_parts(s->work->arena, out, nest, &parts);
+  if (*split) atr_nest_split_parts(s->work->arena, out, nest, &parts);
   else atr_program_add_nest(s->work->arena, out, atr_nest_copy(s->work->arena, nest));
   return ATR_OK;
 }
 
+/* Where no nest is split, the schedules that were chosen on the way hold in the next pass. */
 static atr_status run_parts(state *s) {
+  bool any = false;
   s->choice_count = 0;
   s->buffer_count = s->program->buffer_count;
   atr_program *p = atr_program_without_nests(s->work->arena, s->program);
-  for (int n = 0; n < s->program->nest_count; n++) ATR_TRY(split_parts(s, s->program->nests[n], p));
-  bool whole = p->nest_count == s->program->nest_count;
-  for (int n = 0; n < p->nest_count; n++)
-    whole = whole && !(p->nests[n]->dim_count > 0 && p->nests[n]->dims[0].kind == ATR_DIM_PART);
-  if (!whole) s->choice_count = 0; /* else what was chosen on the way holds in the next pass */
+  for (int n = 0; n < s->program->nest_count; n++) {
+    bool split;
+    ATR_TRY(split_parts(s, s->program->nests[n], p, &split));
+    any |= split;
+  }
+  if (any) s->choice_count = 0;
   s->program = p;
   return ATR_OK;
 }

@@ -13,34 +13,16 @@
 
 #include "lower/simplify.h"
 
-enum { MOST_FORMS = 64 };
-
-/* Of every affine form, in the order of atr_nest_visit_affine. */
-typedef struct offsets {
-  int64_t at[MOST_FORMS];
-  int count;
-} offsets;
-
-static void list_offset(void *user, atr_affine *affine) {
-  offsets *o = user;
-  if (o->count < MOST_FORMS) o->at[o->count] = affine->offset;
-  o->count++;
-}
-
-/* False when there are too many. */
-static bool list_offsets(const atr_nest *nest, offsets *out) {
-  out->count = 0;
-  atr_nest_visit_affine((atr_nest *)nest, list_offset, out);
-  return out->count <= MOST_FORMS;
-}
-
 /* Is b the residue whose forms stand `times` steps behind a's? times 0: the step is whatever lies between them. */
 static bool follows(const atr_nest *a, const atr_nest *b, int64_t times, int64_t *step) {
-  offsets x, y;
-  if (!atr_nest_alike(a, b) || !list_offsets(a, &x) || !list_offsets(b, &y)) return false;
-  for (int i = 0; i < x.count; i++) {
-    if (times == 0) step[i] = y.at[i] - x.at[i];
-    if (y.at[i] - x.at[i] != (times == 0 ? step[i] : times * step[i])) return false;
+  const atr_affine *x[ATR_MOST_FORMS], *y[ATR_MOST_FORMS];
+  if (!atr_nest_alike(a, b)) return false;
+  int count = atr_nest_forms(a, x);
+  atr_nest_forms(b, y);
+  for (int i = 0; i < count; i++) {
+    int64_t between = y[i]->offset - x[i]->offset;
+    if (times == 0) step[i] = between;
+    else if (between != times * step[i]) return false;
   }
   return true;
 }
@@ -81,13 +63,13 @@ static void add_residues(atr_arena *arena, atr_nest *nest, int64_t count, const 
 
 /* Merges what follows nests[first] with it; false when nothing does. */
 static bool merge_into(atr_arena *arena, atr_nest **nests, int *count, int first) {
-  int64_t step[MOST_FORMS];
-  int run[MOST_FORMS], length = 1;
+  int64_t step[ATR_MOST_FORMS];
+  int run[ATR_MOST_FORMS], length = 1;
   run[0] = first;
   for (int n = first + 1; n < *count && length == 1; n++)
     if (follows(nests[first], nests[n], 0, step)) run[length++] = n;
   if (length == 1 || nests[first]->dim_count == ATR_MAX_DIMS / 2) return false;
-  for (bool more = true; more && length < MOST_FORMS;) {
+  for (bool more = true; more && length < ATR_MOST_FORMS;) {
     more = false;
     for (int n = first + 1; n < *count && !more; n++) {
       more = follows(nests[first], nests[n], length, step);

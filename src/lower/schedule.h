@@ -39,7 +39,7 @@ void atr_schedule_print(atr_text *text, const atr_nest *nest, const atr_schedule
 /* Reads the text above against the nest's dims; errors point into work->source, which must be the schedule's text. */
 ATR_CHECK_RESULT atr_status atr_schedule_read(atr_work *work, const atr_nest *nest, atr_schedule *out);
 
-/* Legality: kinds in order, reduced and independent dims in their places, unrolled reduced pieces divide their dim, limits.
+/* Legality: kinds in order, reduced and independent dims in their places, pairs whose last one is whole or packed, limits.
  * Illegal is ATR_VERIFY_ERROR with the reason; slow is never illegal. */
 ATR_CHECK_RESULT atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_schedule *schedule);
 

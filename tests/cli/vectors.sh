@@ -80,14 +80,11 @@ for type in s8 u8 s16 u16; do
 HloModule narrow
 
 ENTRY main {
-  x = f32[64] parameter(0)
-  c = f32[] constant(300)
-  s = f32[64] broadcast(c), dimensions={}
-  m = f32[64] multiply(x, s)
-  n = f32[64] divide(m, x)
-  p = f32[64] multiply(m, n)
-  z = $type[64] convert(p)
-  ROOT y = ($type[64], $type[64]) tuple(z, z)
+  x = f32[8,8] parameter(0)
+  k = f32[8] constant({nan, inf, -inf, 1, 100, 1e4, 1e6, 1e30})
+  b = f32[8,8] broadcast(k), dimensions={1}
+  m = f32[8,8] multiply(x, b)
+  ROOT y = $type[8,8] convert(m)
 }
 HLO
   expect 0 atrousc run narrow.hlo --random=1 --exact
