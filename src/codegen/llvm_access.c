@@ -105,6 +105,17 @@ bool atr_lanes_any(const atr_lanes *lanes) {
   return false;
 }
 
+void atr_lanes_share(atr_lanes *lanes) {
+  int first = 0;
+  while (first < lanes->count && !lanes->valid[first]) first++;
+  for (int lane = first; lane < lanes->count; lane++)
+    if (lanes->valid[lane] && lanes->offset[lane] != lanes->offset[first]) return;
+  for (int lane = 0; lane < lanes->count && first < lanes->count; lane++) {
+    lanes->valid[lane] = true;
+    lanes->offset[lane] = lanes->offset[first];
+  }
+}
+
 /* Must be asked while running whether the index has an element? */
 static bool asks_running(const atr_emitter *e, const atr_access *access, const atr_index *index) {
   if (access == &e->nest->rhs && atr_index_is_of_lhs(e->nest, access, index)) return false; /* lhs asks */
@@ -459,6 +470,7 @@ atr_pair atr_llvm_load_pair(atr_emitter *e, int access_number, const atr_access 
   for (int j = 0; j < 2; j++) {
     p[e->dot] = j;
     atr_llvm_lanes(e, access, p, &lanes[j]);
+    atr_lanes_share(&lanes[j]);
   }
   /* behind the end of a sum of an odd number of terms nothing is read */
   LLVMValueRef halves = atr_lanes_any(&lanes[1]) ? load_halves(e, access_number, access, base, lanes, as) : NULL;

@@ -158,6 +158,9 @@ atr_vec atr_llvm_complex_function(atr_emitter *e, atr_op op, atr_vec z);
 /* Lanes of an access for one unrolled point; absent elements are not valid. */
 void atr_llvm_lanes(atr_emitter *e, const atr_access *access, const int64_t *point, atr_lanes *out);
 bool atr_lanes_any(const atr_lanes *lanes);
+
+/* Where the lanes that count all read one element the others may read it too: then it is one broadcast for every vector. */
+void atr_lanes_share(atr_lanes *lanes);
 /* The dynamic half: addresses from looped dims. begin: at the start of a nest; enter: inside the loop of dim, whose index is
  * set (innermost: no looped dim follows); base: where an access stands, with what has to be resolved or divided while
  * running. */

@@ -84,18 +84,6 @@ typedef struct mac_step {
   int64_t group, shared; /* order of emission: taps, then the operand element whose uses follow each other */
 } mac_step;
 
-/* Where the lanes that count all read one element the others may read it too: then it is one broadcast for every vector. */
-static void share_element(atr_lanes *lanes) {
-  int first = 0;
-  while (first < lanes->count && !lanes->valid[first]) first++;
-  for (int lane = first; lane < lanes->count; lane++)
-    if (lanes->valid[lane] && lanes->offset[lane] != lanes->offset[first]) return;
-  for (int lane = 0; lane < lanes->count && first < lanes->count; lane++) {
-    lanes->valid[lane] = true;
-    lanes->offset[lane] = lanes->offset[first];
-  }
-}
-
 static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *step) {
   const atr_nest *nest = e->nest;
   int64_t point[ATR_MAX_DIMS] = {0};
@@ -107,7 +95,7 @@ static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *st
   bool partial = false;
   for (int lane = 0; lane < l.count; lane++) partial |= out.valid[lane] && !l.valid[lane];
   LLVMValueRef exists = partial ? atr_llvm_mask(e, l.valid) : NULL;
-  share_element(&l);
+  atr_lanes_share(&l);
   atr_vec before = load_acc(e, step->n), after;
   if (e->dot >= 0) {
     atr_pair a = atr_llvm_load_pair(e, ATR_ACCESS_LHS, &nest->lhs, bases->lhs, point, nest->lhs_dtype);
@@ -115,6 +103,7 @@ static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *st
     after = atr_llvm_dot_add(e, a, b, before);
   } else {
     atr_llvm_lanes(e, &nest->rhs, point, &r);
+    if (nest->rhs.index_count == 0) atr_lanes_share(&r); /* else a lane without an element has a factor of zero */
     atr_vec a = atr_llvm_load(e, ATR_ACCESS_LHS, &nest->lhs, bases->lhs, &l, point, nest->lhs_dtype, nest->acc_dtype);
     atr_dtype factor = is_complex(nest->rhs_dtype) ? nest->acc_dtype : atr_dtype_real(nest->acc_dtype);
     atr_vec b = atr_llvm_load(e, ATR_ACCESS_RHS, &nest->rhs, bases->rhs, &r, point, nest->rhs_dtype, factor);

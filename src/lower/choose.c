@@ -110,7 +110,7 @@ static int64_t trips_of(const atr_cost_model *m, const atr_candidate *c, int d) 
 /* Is there scratch for the weights as they are laid out, padded to whole tiles, and for a converted lhs? */
 static bool fits(const atr_cost_model *m, const atr_candidate *c) {
   bool packs = c->pack && !m->rhs_constant;
-  double bytes = c->dot >= 0 ? 2 : (double)atr_dtype_size(atr_cost_rhs_dtype(m, c));
+  double bytes = (double)atr_dtype_size(atr_cost_rhs_dtype(m, c));
   for (int d = 0; packs && d < m->nest->dim_count; d++)
     if (m->rhs[d] != 0 && !is_part(m->nest, d)) bytes *= (double)(trips_of(m, c, d) * atr_cost_inner_extent(m, c, d));
   return (!packs && !c->widen_lhs) || (packs ? bytes : 0) + (c->widen_lhs ? atr_cost_widened_bytes(m) : 0) <= m->room;

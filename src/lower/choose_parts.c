@@ -178,13 +178,27 @@ static void name_strips(const atr_nest *nest, atr_parts *parts) {
   memcpy(parts->lhs, named, sizeof named[0] * (size_t)count);
 }
 
+/* The same with the reduced dim last that is multiplied in pairs, so that a pair is one element to read; where two could be, the
+ * nearest. false: it is last already, or nothing is in pairs. */
+static bool name_pairs(const atr_nest *nest, atr_parts *parts) {
+  int last = parts->lhs_count - 1, at = last;
+  while (at >= 0 && !(atr_nest_can_dot(nest, parts->lhs[at]) && nest->dims[parts->lhs[at]].extent > 1)) at--;
+  if (at < 0 || at == last) return false;
+  int d = parts->lhs[at];
+  memmove(&parts->lhs[at], &parts->lhs[at + 1], sizeof parts->lhs[0] * (size_t)(last - at));
+  parts->lhs[last] = d;
+  return true;
+}
+
 /* A panel of at most `room` bytes, by splitting dims of pixels, the farthest first, into blocks of whole vectors, all about as large.
- * `strip` > 0: the nearest pixels, if there are more, in strips of so many, and blocks of whole strips. */
-static void weigh_panel(weighing *w, int64_t strip, double room) {
+ * `pairs`: with pairs of elements side by side, where they are not as they lie. `strip` > 0: the nearest pixels, if there are more,
+ * in strips of so many, and blocks of whole strips. */
+static void weigh_panel(weighing *w, bool pairs, int64_t strip, double room) {
   const atr_nest *nest = w->nest;
   atr_parts parts = {.lhs_dtype = panel_dtype(nest, w->setting->target)};
   atr_dtype dtype = parts.lhs_dtype != ATR_DTYPE_NONE ? parts.lhs_dtype : nest->lhs_dtype;
   name_order(nest, &parts);
+  if (pairs && !name_pairs(nest, &parts)) return;
   if (strip > 0) {
     name_strips(nest, &parts);
     parts.strip[parts.lhs[parts.lhs_count - 1]] = strip;
@@ -210,9 +224,9 @@ static void weigh_strips(weighing *w, double room) {
   if (order.lhs_count == 0 || w->nest->dims[order.lhs[order.lhs_count - 1]].reduced) return;
   int64_t pixels = w->nest->dims[order.lhs[order.lhs_count - 1]].extent, vectors = 2 * lanes_of(w->nest, target),
           sums = target->row->registers - 3;
-  if (pixels > vectors) weigh_panel(w, vectors, room);
+  if (pixels > vectors) weigh_panel(w, false, vectors, room);
   for (int features = 1; features <= 2; features++)
-    if (pixels > sums / features) weigh_panel(w, atr_ceil_div(pixels, atr_ceil_div(pixels, sums / features)), room);
+    if (pixels > sums / features) weigh_panel(w, false, atr_ceil_div(pixels, atr_ceil_div(pixels, sums / features)), room);
 }
 
 /* ---- parts of the weights */
@@ -265,8 +279,10 @@ bool atr_parts_choose(atr_arena *arena, const atr_program *program, const atr_ne
   w.floor = least;
   w.least = cycles * (GAIN - NEST_GAIN * (setting->nests - 1));
   if (room > 0) {
-    weigh_panel(&w, 0, fmin(cache, room));
-    weigh_panel(&w, 0, fmin(cache, room) / 2);
+    for (int pairs = 1; pairs >= 0; pairs--) {
+      weigh_panel(&w, pairs == 1, 0, fmin(cache, room));
+      weigh_panel(&w, pairs == 1, 0, fmin(cache, room) / 2);
+    }
     weigh_strips(&w, fmin(cache, room));
     weigh_strips(&w, fmin(cache, room) / 2);
   }

@@ -34,6 +34,7 @@ atr_dtype atr_cost_lhs_dtype(const atr_cost_model *m, const atr_candidate *c) {
 }
 
 atr_dtype atr_cost_rhs_dtype(const atr_cost_model *m, const atr_candidate *c) {
+  if (c->dot >= 0 && c->pack && m->nest->acc_dtype != ATR_F32) return ATR_S16;
   return c->widen_rhs ? m->nest->acc_dtype : m->nest->rhs_dtype;
 }
 
@@ -358,7 +359,8 @@ static double convert_uops(const atr_cost_model *m, atr_dtype from, bool splat) 
 /* Instructions of a multiply-accumulate, or of one of pairs: for each accumulator, and to make a factor of what was loaded. */
 typedef struct mac_uops {
   double each, lhs, rhs;
-  bool apart; /* a pair is two factors in registers */
+  bool apart;   /* a pair is two factors in registers */
+  bool product; /* takes a register before it is added */
 } mac_uops;
 
 static bool is_splat(const atr_vector_choice *v, const int64_t *step) {
@@ -368,12 +370,17 @@ static bool is_splat(const atr_vector_choice *v, const int64_t *step) {
 static mac_uops uops_of_mac(const atr_cost_model *m, const atr_candidate *c) {
   if (c->dot < 0)
     return (mac_uops){m->mac_uops, convert_uops(m, atr_cost_lhs_dtype(m, c), is_splat(&c->vector, m->lhs)),
-                      convert_uops(m, atr_cost_rhs_dtype(m, c), is_splat(&c->vector, m->rhs)), false};
+                      convert_uops(m, atr_cost_rhs_dtype(m, c), is_splat(&c->vector, m->rhs)), false,
+                      m->mac_uops > 1 && m->acc_registers == 1};
   bool whole = m->lhs[c->dot] == 1 && is_splat(&c->vector, m->lhs); /* else the two elements are loaded one by one */
   if (m->nest->acc_dtype != ATR_F32)                                /* an addition has more ports than a product */
-    return (mac_uops){m->target->vnni ? 1 : 1.35, !whole ? 6 : m->nest->lhs_dtype == ATR_S16 ? 0 : 2, 0, false};
-  if (m->target->bf16_dot) return (mac_uops){1, whole ? 0 : 6, 0, false};
-  return (mac_uops){2 * m->mac_uops, whole ? 1.6 : 6, 1.6, true}; /* a shift and a mask, on more ports than shuffles */
+    return (mac_uops){m->target->vnni ? 1 : 1.35,
+                      !whole                          ? 6
+                      : m->nest->lhs_dtype == ATR_S16 ? 0
+                                                      : 2,
+                      0, false, !m->target->vnni};
+  if (m->target->bf16_dot) return (mac_uops){1, whole ? 0 : 6, 0, false, false};
+  return (mac_uops){2 * m->mac_uops, whole ? 1.6 : 6, 1.6, true, false}; /* a shift and a mask, on more ports than shuffles */
 }
 
 double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors, double *body) {
@@ -408,7 +415,7 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   cycles *= conflict_factor(s.lhs, &s.whole, c->copies_dim, atr_cost_lhs_dtype(m, c));
   double live_l = distinct_in(s.lhs, &s.live), live_r = distinct_in(s.rhs, &s.window);
   double factors = (live_l < live_r ? live_l : live_r) * width + 1;
-  double registers = (accumulators + (uops.apart ? 2 * factors + 1 : factors)) * m->acc_registers;
+  double registers = (accumulators + (uops.apart ? 2 * factors + 1 : factors) + (uops.product ? 1 : 0)) * m->acc_registers;
   /* Taps after each other: LLVM loads for the next before the last is done with, above all where each has loads of its own. */
   bool several = s.whole.count > s.live.count;
   if (several) registers += moving ? 2 : 1;

@@ -82,3 +82,16 @@ atrousc compile s8.hlo --cpu=haswell --constant=1 "--schedule=parallel oy oc; re
   --emit=asm -o pixels.s || fail "pixels"
 ! grep -q "vpbroadcastw" pixels.s || fail "packed pairs are put together from their halves"
 expect 0 atrousc run s8.hlo --random=1 --exact "--schedule=parallel oy oc; reduce ky kx ic; unroll oc:8; vector ox:8; dot ic:2; pack rhs"
+
+# of channels that lie apart the cost model makes a panel with pairs side by side
+sed 's/x = s8\[1,6,6,32\]/x = s8[1,32,28,28]/; s/s32\[1,6,6,32\]/s32[1,32,28,28]/; s/b01f_01io->b01f/bf01_01io->bf01/' s8.hlo >channels.hlo
+expect 0 atrousc explain channels.hlo --cpu=haswell --constant=1
+has out "lhs oy ky ox kx ic as s16"
+expect 0 atrousc run channels.hlo --random-int=1 --exact
+
+# lanes behind the last feature read the same pair as the others: one broadcast, not three insertions
+sed 's/3,3,32,32/3,3,32,3/; s/s32\[1,6,6,32/s32[1,6,6,3/' s8.hlo >three.hlo
+shared="lhs oy ox ic as s16; loop oy ox; reduce ky kx ic; vector oc:8; dot ic:2; pack rhs"
+atrousc compile three.hlo --cpu=haswell "--schedule=$shared" --emit=asm -o three.s || fail "three"
+! sed -n "/^s8.y.task:/,\$p" three.s | grep -q vpinsrw || fail "one pair for all lanes is put together"
+expect 0 atrousc run three.hlo --random-int=1 --exact "--schedule=$shared"
