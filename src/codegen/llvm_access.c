@@ -559,9 +559,7 @@ static bool follows_lane(const atr_lanes *lanes, int l) {
 
 static void store_vector(atr_emitter *e, const atr_access *access, LLVMValueRef base, const atr_stored *v) {
   const atr_lanes *lanes = &v->lanes;
-  atr_dtype dtype = e->program->buffers[access->buffer].dtype;
-  LLVMValueRef re = atr_llvm_to_memory(e, dtype, v->value.re),
-               im = v->value.im != NULL ? atr_llvm_to_memory(e, dtype, v->value.im) : NULL;
+  LLVMValueRef re = v->value.re, im = v->value.im;
   int parts = im != NULL ? 2 : 1;
   for (int l = 0; l < lanes->count;) {
     if (!lanes->valid[l]) {
@@ -616,10 +614,12 @@ static int bytes_held(LLVMValueRef vector) {
 }
 
 /* Interleaves vectors whose lanes lie apart with those that hold the neighbours of their lanes, as in the output of a vector of features
- * in NCHW: blocks of 16 bytes by 16 bytes are transposed, and so many are stored at once. cost.c counts on it. */
+ * in NCHW: blocks of 16 bytes by 16 bytes, or of whole narrower vectors, are transposed, and so many are stored at once. cost.c counts
+ * on it. */
 static void join_runs(atr_emitter *e, atr_stored *v, int count) {
   int group = count > 0 ? 16 / bytes_held(v[0].value.re) : 0;
-  if (group == 0 || e->lanes % group != 0) return;
+  if (group > e->lanes) group = e->lanes;
+  if (group == 0 || (group & (group - 1)) != 0 || e->lanes % group != 0) return;
   for (int length = 1; length < group; length *= 2)
     for (int i = 0; i < count; i++)
       for (int j = 0; j < count && v[i].run == length; j++) {
@@ -639,7 +639,12 @@ static bool has_neighbours(const atr_lanes *lanes) {
 }
 
 void atr_llvm_store(atr_emitter *e, const atr_access *access, LLVMValueRef base, atr_stored *v, int count) {
-  for (int i = 0; i < count; i++) v[i].run = has_neighbours(&v[i].lanes) ? 0 : 1;
+  atr_dtype dtype = e->program->buffers[access->buffer].dtype;
+  for (int i = 0; i < count; i++) {
+    v[i].run = has_neighbours(&v[i].lanes) ? 0 : 1;
+    v[i].value.re = atr_llvm_to_memory(e, dtype, v[i].value.re);
+    if (v[i].value.im != NULL) v[i].value.im = atr_llvm_to_memory(e, dtype, v[i].value.im);
+  }
   join_runs(e, v, count);
   for (int i = 0; i < count; i++) store_vector(e, access, base, &v[i]);
 }

@@ -296,22 +296,24 @@ static LLVMValueRef int_to_held(atr_emitter *e, LLVMValueRef v, atr_dtype from, 
   return float_to_held(e, f, to);
 }
 
-/* Up to 16 bits, whose ends f32 and f64 hold: clamped there and converted by way of 32 bits. LLVM takes llvm.fptosi.sat of vectors to
- * such types apart into their lanes. NaN is zero. */
-static LLVMValueRef float_to_narrow_int(atr_emitter *e, LLVMValueRef f, atr_dtype to) {
-  int bits = atr_dtype_bits(to), sign = is_unsigned(to) ? 0 : 1;
-  LLVMValueRef least = float_like(e, f, sign ? -(double)(1 << (bits - 1)) : 0),
-               most = float_like(e, f, (double)((1 << (bits - sign)) - 1));
+/* The ends of an integer of up to 16 bits, which f32 and f64 hold. */
+static double least_of(atr_dtype t) { return is_unsigned(t) ? 0 : -(double)(1 << (atr_dtype_bits(t) - 1)); }
+static double most_of(atr_dtype t) { return (double)((1 << (atr_dtype_bits(t) - (is_unsigned(t) ? 0 : 1))) - 1); }
+
+/* Up to 16 bits, by way of 32 bits: LLVM takes llvm.fptosi.sat of vectors to such types apart into their lanes. NaN is zero. `within`:
+ * others lie between the ends. */
+static LLVMValueRef float_to_narrow_int(atr_emitter *e, LLVMValueRef f, atr_dtype to, bool within) {
+  LLVMValueRef least = float_like(e, f, least_of(to)), most = float_like(e, f, most_of(to));
   LLVMValueRef number = LLVMBuildFCmp(e->b, LLVMRealORD, f, f, "");
   f = LLVMBuildSelect(e->b, number, f, LLVMConstNull(LLVMTypeOf(f)), "");
-  f = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOGT, f, least, ""), f, least, "");
-  f = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOLT, f, most, ""), f, most, "");
+  if (!within) f = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOGT, f, least, ""), f, least, "");
+  if (!within) f = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOLT, f, most, ""), f, most, "");
   return LLVMBuildTrunc(e->b, LLVMBuildFPToSI(e->b, f, vector_of(e, e->i32), ""), atr_llvm_vector_type(e, to), "");
 }
 
 static LLVMValueRef float_to_int(atr_emitter *e, LLVMValueRef f, atr_dtype to) {
   LLVMTypeRef type = atr_llvm_vector_type(e, to);
-  if (atr_dtype_bits(to) <= 16) return float_to_narrow_int(e, f, to);
+  if (atr_dtype_bits(to) <= 16) return float_to_narrow_int(e, f, to, false);
   if (atr_llvm_lacks_wide(e, LLVMConstNull(type))) {
     if (LLVMGetElementType(LLVMTypeOf(f)) != e->f64) f = LLVMBuildFPExt(e->b, f, vector_of(e, e->f64), "");
     return atr_llvm_wide_from_f64(e, f, !is_unsigned(to));
@@ -560,16 +562,30 @@ static atr_vec function_of(atr_emitter *e, atr_op op, atr_dtype t, atr_vec x) {
   return (atr_vec){op == ATR_OP_TANH ? atr_llvm_tanh(e, x.re) : atr_llvm_logistic(e, x.re), NULL};
 }
 
-/* Adding and subtracting 2^23 (f64: 2^52) rounds what is below; larger numbers, infinities and NaN are themselves. llvm.roundeven
- * would be a call of the C library on CPUs without an instruction for it. */
+/* llvm.roundeven would be a call of the C library on CPUs without an instruction for it. There adding and subtracting 2^23 (f64: 2^52)
+ * rounds what is below; larger numbers, infinities and NaN are themselves. */
 static LLVMValueRef round_nearest_even(atr_emitter *e, atr_dtype dtype, LLVMValueRef v) {
   LLVMTypeRef type = LLVMTypeOf(v);
+  if (e->target->row->rounds) return atr_llvm_intrinsic(e, "llvm.roundeven", type, &v, 1);
   LLVMValueRef limit = float_like(e, v, dtype == ATR_F64 ? 0x1p52 : 0x1p23);
   LLVMValueRef size = absolute(e, dtype, v);
   LLVMValueRef rounded = LLVMBuildFSub(e->b, LLVMBuildFAdd(e->b, size, limit, ""), limit, "");
   LLVMValueRef is_small = LLVMBuildFCmp(e->b, LLVMRealOLT, size, limit, "");
   LLVMValueRef args[] = {LLVMBuildSelect(e->b, is_small, rounded, size, ""), v};
   return atr_llvm_intrinsic(e, "llvm.copysign", type, args, 2);
+}
+
+/* Is a conversion to an integer of up to 16 bits of floats that were just clamped to its range, as where results are quantized? */
+static bool is_clamped(const atr_nest *nest, const atr_expr *convert) {
+  const atr_expr *x = &nest->exprs[convert->args[0]];
+  atr_dtype to = convert->dtype;
+  bool integer = atr_dtype_class_of(to) == ATR_CLASS_SINT || atr_dtype_class_of(to) == ATR_CLASS_UINT;
+  if (atr_dtype_class_of(x->dtype) != ATR_CLASS_FLOAT || !integer || atr_dtype_bits(to) > 16) return false;
+  if (x->kind != ATR_EXPR_OP || x->op != ATR_OP_CLAMP) return false;
+  const atr_expr *low = &nest->exprs[x->args[0]], *high = &nest->exprs[x->args[2]];
+  if (low->kind != ATR_EXPR_CONST || high->kind != ATR_EXPR_CONST) return false;
+  double least = least_of(to), most = most_of(to);
+  return low->constant.re >= least && high->constant.re >= least && high->constant.re <= most;
 }
 
 static atr_vec negate(atr_emitter *e, atr_dtype t, atr_vec a) {
@@ -612,7 +628,9 @@ static atr_vec unrounded(atr_emitter *e, const atr_expr *x, atr_dtype t, const a
   case ATR_OP_ROUND_NEAREST_EVEN: return (atr_vec){round_nearest_even(e, t, a[0].re), NULL};
   case ATR_OP_COMPARE: return (atr_vec){bool_to_pred(e, compare(e, t, x->direction, a[0], a[1])), NULL};
   case ATR_OP_SELECT: return atr_llvm_select(e, not_zero(e, a[0].re), a[1], a[2]);
-  case ATR_OP_CONVERT: return atr_llvm_convert(e, t, x->dtype, a[0]);
+  case ATR_OP_CONVERT:
+    if (is_clamped(e->nest, x)) return (atr_vec){float_to_narrow_int(e, held_to_float(e, a[0].re, t), x->dtype, true), NULL};
+    return atr_llvm_convert(e, t, x->dtype, a[0]);
   case ATR_OP_NONE:
   case ATR_OP_PARAMETER:
   case ATR_OP_CONSTANT:

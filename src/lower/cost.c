@@ -434,13 +434,14 @@ static double pieces_of_vector(const atr_cost_model *m, const atr_candidate *c) 
 }
 
 /* Stores of a tile. Lanes that lie apart are stored one by one, but those of copies that are neighbours in memory are interleaved first,
- * up to 16 bytes (llvm_access.c). */
+ * up to 16 bytes or a whole vector (llvm_access.c). */
 static double store_cycles(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors) {
   lane_cost store = cost_of_lanes(m, &c->vector, m->out, true);
   double lanes = (double)(c->vector.lanes[0] * c->vector.lanes[1]), cycles = 0;
+  int64_t group = 16 / (int64_t)atr_dtype_size(atr_dtype_real(m->nest->exprs[m->nest->root].dtype));
   if (!joins_stores(m, c, store))
     return (double)(copies * vectors) * (store.loads * pieces_of_vector(m, c) + store.shuffles / 2);
-  for (int64_t left = copies, run = 16 * m->width / (m->row->vector_bits / 8); left > 0; left -= run) {
+  for (int64_t left = copies, run = atr_min(group, c->vector.lanes[0] * c->vector.lanes[1]); left > 0; left -= run) {
     double stages = 0;
     while (run > left) run /= 2;
     for (int64_t r = run; r > 1; r /= 2) stages++;

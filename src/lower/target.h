@@ -22,6 +22,7 @@ typedef struct atr_target_row {
   bool fma;         /* has a fused multiply-add; without it a multiply and an add are emitted */
   bool f16_convert; /* converts f16 in hardware */
   bool masked_loads; /* loads some lanes of 32 or 64 bits in one instruction */
+  bool rounds;       /* floats to whole numbers, halves to even, in one instruction */
   /* By cache, nearest first: bytes, and cycles to bring in one line of 64 bytes from behind it. */
   double cache_bytes[ATR_CACHE_LEVELS], line_cycles[ATR_CACHE_LEVELS];
   double tlb_pages[2], page_cycles[2]; /* the same for translations of pages of 4096 bytes */

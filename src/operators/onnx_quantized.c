@@ -7,8 +7,9 @@
  *
  * A term is there only if its zero points are not known to be 0. Places outside add nothing to any of the four, which is what
  * padding with the zero point means. conv(x, 1) is the same for all output channels of a group, and conv(1, w) for all images,
- * and needs w only as summed over its input channels; so all but the first are small. QLinearConv then makes 8-bit numbers of
- * the sum in f32, by elementwise operations that fuse with it:
+ * and without padding for all pixels, and needs w only as summed over its input channels; so all but the first are small. A zx that
+ * is a literal stands in the place of the 1, for then conv(zx, w) is worked out once, with the weights. QLinearConv then makes 8-bit
+ * numbers of the sum in f32, by elementwise operations that fuse with it:
  *
  *     y = clamp(round_nearest_even((sum + B) x_scale w_scale / y_scale) + y_zero_point) */
 #include "operators/onnx.h"
@@ -97,8 +98,7 @@ static atr_id spread_parameter(atr_call *call, atr_id value, const atr_shape *sh
 static atr_id ones(atr_call *call, int rank, const int64_t *dims) {
   static const int8_t one = 1;
   atr_shape scalar = atr_shape_make(ATR_S8, 0, NULL), wide = atr_shape_make(ATR_S8, rank, dims);
-  return atr_broadcast_build(call->work, call->module, atr_constant_build(call->work, call->module, &scalar, &one), &wide, NULL,
-                             0);
+  return spread(call, atr_constant_build(call->work, call->module, &scalar, &one), &wide, NULL, 0);
 }
 
 /* ---- the four sums ----------------------------------------------------------------------------- */
@@ -106,8 +106,9 @@ static atr_id ones(atr_call *call, int rank, const int64_t *dims) {
 typedef struct sums {
   atr_call *call;
   const atr_conv *conv;
-  atr_id x, w, x_zero, w_zero; /* zero points in s32 and 0 where they are known to be 0 */
-  atr_shape shape;             /* of the result, s32 */
+  atr_id x, w, x_zero, w_zero; /* zero points; 0 where they are known to be 0 */
+  bool x_zero_is_literal;
+  atr_shape shape; /* of the result, s32 */
 } sums;
 
 static int first_and_spatial(const sums *s, int64_t first, int64_t dims[ATR_MAX_RANK]) {
@@ -129,16 +130,51 @@ static atr_id sum_of_channels(const sums *s) {
   return atr_call_add_conv(s->call, ATR_OP_CONVOLUTION, &conv, s->w, ones(s->call, w.rank, dims), ATR_S32);
 }
 
-/* conv(1, w), of one image and one channel for each group */
+static bool pads(const atr_conv *conv) {
+  for (int d = 0; d < conv->spatial; d++)
+    if (conv->window[d].pad_lo > 0 || conv->window[d].pad_hi > 0) return true;
+  return false;
+}
+
+/* The window at one place alone, which lies inside. */
+static void take_one_place(atr_conv *conv, atr_shape *x) {
+  for (int d = 0; d < conv->spatial; d++) {
+    conv->window[d].stride = 1;
+    conv->window[d].pad_lo = conv->window[d].pad_hi = 0;
+    x->dims[d + 2] = (conv->window[d].size - 1) * conv->window[d].rhs_dilation + 1;
+  }
+}
+
+/* Channels last in the result: what reads it are vectors of output channels, but for depthwise convolutions vectors of pixels. */
+static void put_channels_last(atr_conv *conv) {
+  for (int d = 0; d < conv->spatial; d++) conv->out_spatial[d] = d + 1;
+  conv->out_feature = conv->spatial + 1;
+}
+
+/* The same value with its channels in front of the pixels again. */
+static atr_id put_channels_first(const sums *s, atr_id sum) {
+  int64_t permutation[ATR_MAX_RANK] = {0, s->conv->spatial + 1};
+  for (int d = 0; d < s->conv->spatial; d++) permutation[d + 2] = d + 1;
+  return atr_transpose_build(s->call->work, s->call->module, sum, permutation, s->conv->spatial + 2);
+}
+
+/* conv(1, w), or conv(zx, w) where zx is a literal: of one image and one channel for each group, and without padding of one place. */
 static atr_id sum_of_weights(const sums *s) {
   atr_shape x = *atr_call_shape(s->call, s->x);
+  atr_conv conv = *s->conv;
   x.dims[0] = 1;
-  x.dims[1] = s->conv->feature_group_count;
+  x.dims[1] = conv.feature_group_count;
   int64_t dims[ATR_MAX_RANK];
   int count = first_and_spatial(s, 1, dims);
+  bool everywhere = !pads(&conv), last = !everywhere && conv.feature_group_count == 1;
+  if (everywhere) take_one_place(&conv, &x);
+  if (last) put_channels_last(&conv);
+  x = atr_shape_make(x.dtype, x.rank, x.dims);
   atr_id w = sum_of_channels(s);
-  atr_id sum = atr_call_add_conv(s->call, ATR_OP_CONVOLUTION, s->conv, ones(s->call, x.rank, x.dims), w, ATR_S32);
-  return spread(s->call, sum, &s->shape, dims, count);
+  atr_id lhs = s->x_zero_is_literal ? spread(s->call, s->x_zero, &x, NULL, 0) : ones(s->call, x.rank, x.dims);
+  atr_id sum = atr_call_add_conv(s->call, ATR_OP_CONVOLUTION, &conv, lhs, w, ATR_S32);
+  if (last) sum = put_channels_first(s, sum);
+  return spread(s->call, sum, &s->shape, dims, everywhere ? 1 : count);
 }
 
 /* conv(x, 1), of one output channel for each group: (N, groups, ...), then (N, groups, M / groups, ...) as (N, M, ...) */
@@ -173,14 +209,17 @@ static atr_id count_of_products(const sums *s) {
 }
 
 static atr_id times_parameter(const sums *s, atr_id sum, atr_id parameter) {
-  return apply(s->call, "multiply", sum, spread_parameter(s->call, parameter, &s->shape));
+  return apply(s->call, "multiply", sum, spread_parameter(s->call, convert(s->call, parameter, ATR_S32), &s->shape));
 }
 
 static atr_id add_up(sums *s) {
   atr_id y = atr_call_add_conv(s->call, ATR_OP_CONVOLUTION, s->conv, s->x, s->w, ATR_S32);
   if (y == 0) return 0;
   s->shape = *atr_call_shape(s->call, y);
-  if (s->x_zero != 0) y = apply(s->call, "subtract", y, times_parameter(s, sum_of_weights(s), s->x_zero));
+  if (s->x_zero != 0) {
+    atr_id sum = sum_of_weights(s);
+    y = apply(s->call, "subtract", y, s->x_zero_is_literal ? sum : times_parameter(s, sum, s->x_zero));
+  }
   if (s->w_zero != 0) y = apply(s->call, "subtract", y, times_parameter(s, sum_of_inputs(s), s->w_zero));
   if (s->x_zero == 0 || s->w_zero == 0) return y;
   return apply(s->call, "add", y, times_parameter(s, times_parameter(s, count_of_products(s), s->x_zero), s->w_zero));
@@ -195,14 +234,13 @@ static bool is_zero(const atr_call *call, atr_id value) {
   return zero;
 }
 
-static atr_id zero_point(atr_call *call, atr_id value) { return is_zero(call, value) ? 0 : convert(call, value, ATR_S32); }
-
 static atr_id integer_sum(atr_call *call, int x, int w, int x_zero, int w_zero) {
   const atr_conv *conv = atr_onnx_conv_window(call);
   if (conv == NULL) return 0;
   sums s = {.call = call, .conv = conv, .x = call->args[x], .w = call->args[w]};
-  s.x_zero = zero_point(call, call->args[x_zero]);
-  s.w_zero = zero_point(call, call->args[w_zero]);
+  if (!is_zero(call, call->args[x_zero])) s.x_zero = call->args[x_zero];
+  if (!is_zero(call, call->args[w_zero])) s.w_zero = call->args[w_zero];
+  s.x_zero_is_literal = s.x_zero != 0 && atr_inst_at(call->module, s.x_zero)->op == ATR_OP_CONSTANT;
   return add_up(&s);
 }
 
