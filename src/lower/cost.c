@@ -18,12 +18,13 @@ static const double LATENCY_SLACK = 1.08; /* chains that depend on each other ar
 static const double WINDOW = 200;     /* instructions at work at once: tiles without a loop overlap, each with its own sums */
 static const double HINDRANCE = 0.1;  /* part of the shorter times that does not hide behind the longest */
 static const double FULL_FILE = 1.03; /* the last register taken: LLVM may have to move some about */
-static const double FULL_FILE_OF_TAPS = 1.25; /* the same where it may also load ahead */
-static const double LOOP_CYCLES = 8;          /* to set up a loop of the reduction and to leave it */
-static const double ISSUE_WIDTH = 5;          /* instructions per cycle, somewhat below what the front end can do */
-static const double SHUFFLE_SHARE = 0.5;      /* of the shuffles go to ports that multiply */
-static const double CONVERT_SHARE = 0.07;     /* cycles that an instruction of a float conversion takes from the multipliers */
-static const double EXTEND_SHARE = 0.5;       /* the same for integers */
+static const double FULL_FILE_OF_TAPS = 1.1;   /* the same where it may also load ahead */
+static const double FULL_FILE_OF_SPANS = 1.25; /* and what it loads is put together */
+static const double LOOP_CYCLES = 8;           /* to set up a loop of the reduction and to leave it */
+static const double ISSUE_WIDTH = 5;           /* instructions per cycle, somewhat below what the front end can do */
+static const double SHUFFLE_SHARE = 0.5;       /* of the shuffles go to ports that multiply */
+static const double CONVERT_SHARE = 0.07;      /* cycles that an instruction of a float conversion takes from the multipliers */
+static const double EXTEND_SHARE = 0.5;        /* the same for integers */
 
 void atr_cost_steps(const atr_nest *nest, const atr_access *access, int64_t *out) {
   for (int d = 0; d < nest->dim_count; d++) out[d] = atr_access_step(access, d);
@@ -419,7 +420,7 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   /* Taps after each other: LLVM loads for the next before the last is done with, above all where each has loads of its own. */
   bool several = s.whole.count > s.live.count;
   if (several) registers += moving ? 2 : 1;
-  if (registers == m->row->registers) cycles *= several ? FULL_FILE_OF_TAPS : FULL_FILE;
+  if (registers == m->row->registers) cycles *= !several ? FULL_FILE : moving ? FULL_FILE_OF_SPANS : FULL_FILE_OF_TAPS;
   if (registers > m->row->registers) cycles += 2 * (registers - m->row->registers) * s.reduce_copies;
   return cycles;
 }
