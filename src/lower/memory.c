@@ -25,9 +25,10 @@ static const double SHORT_RUN = 256, SCATTERED = 3, ALONE = 8, ALONE_STEP = 512;
 /* What they cost a tile that reads them again and again from the second cache. A 6x2 tile over 512 channels takes 6.2 cycles a step
  * where these follow each other, and 8.5 where they lie 196 to 12544 bytes apart: two lines. */
 static const double APART_RUN = 128, APART_CYCLES = 1.3;
-/* But rows of the result that tile after tile makes longer, by a line or more, to this length are streams: a 3x3 layer from 3 to 64
- * channels in NCHW took 6.4 ms with five rows at once, 9.1 with one. */
-static const double LONG_RUN = 2048;
+/* But rows of the result that tile after tile makes longer, by a line or more, to this length are streams, and several are fetched at
+ * once: 12 to 48 channels of 200 x 200 pixels in NCHW took 2.5 ms with one row of the output or two at a time, 1.4 with three, 1.2 with
+ * four or six. Shorter ones start like so many lines more, where what is read stays the same. */
+static const double LONG_RUN = 2048, STREAMS = 3, STREAMS_SHARE = 0.5, START_LINES = 4;
 /* What a nest in front weighs at least: its code is compiled, and its threads are woken. */
 static const double WIDENING_CYCLES = 5e3;
 static const double PACK_CYCLES = 1; /* per element that is laid out anew */
@@ -137,6 +138,13 @@ static double run_of(const atr_cost_array *a, const int64_t *inside) {
   return run * (double)a->size;
 }
 
+/* Runs that a tile has of them. */
+static double rows_of(const atr_cost_array *a, const int64_t *inside) {
+  double elements = (double)a->size;
+  for (int i = 0; i < a->moving; i++) elements *= (double)inside[a->by_step[i]];
+  return elements / run_of(a, inside);
+}
+
 /* A cache, or the translation buffers. */
 typedef struct store {
   double capacity, block; /* bytes */
@@ -178,13 +186,27 @@ static double continued(const traffic *t, const atr_cost_array *a, double run) {
   return step != 0 && (double)(step * a->size) <= run ? (double)t->c->loops[last].trips : 1;
 }
 
-/* How much longer than in a stream lines take that are read in short runs. */
-static double exposed(const traffic *t, const atr_cost_array *a, double run) {
+/* Are there results that differ in weights alone? Others are written as lhs is read. */
+static bool writes_alone(const atr_cost_model *m) {
+  for (int d = 0; d < m->nest->dim_count; d++)
+    if (m->out[d] != 0 && m->lhs[d] == 0 && m->nest->dims[d].extent > 1) return m->nest->has_acc;
+  return false;
+}
+
+/* How much longer than in a stream lines take that are written in runs. */
+static double exposed_writes(const traffic *t, const atr_cost_array *a, double run) {
+  double longer = run >= LINE ? run * continued(t, a, run) : run;
+  if (longer >= LONG_RUN) return rows_of(a, t->inside[t->c->reduced_from]) >= STREAMS ? STREAMS_SHARE : 1;
+  if (run < SHORT_RUN) return SCATTERED;
+  return writes_alone(t->m) ? 1 + START_LINES * LINE / longer : 1;
+}
+
+/* The same of reads. */
+static double exposed_reads(const traffic *t, const atr_cost_array *a, double run) {
   int inner = t->c->loop_count - 1; /* the innermost loop that moves the array */
   while (inner >= 0 && a->step[t->c->loops[inner].dim] == 0) inner--;
   double apart = inner < 0 ? 0 : (double)(a->step[t->c->loops[inner].dim] * a->size);
-  if (run <= LINE && apart > ALONE_STEP && !a->written) return ALONE;
-  if (a->written && run >= LINE && run * continued(t, a, run) >= LONG_RUN) return 1;
+  if (run <= LINE && apart > ALONE_STEP) return ALONE;
   return run < SHORT_RUN ? SCATTERED : 1;
 }
 
@@ -209,7 +231,8 @@ static double transfers(const traffic *t, const store *s, footprints lines, doub
       if (!accumulates) count *= (double)t->c->loops[l].trips;
     }
     double run = a->packed ? SHORT_RUN : run_of(a, t->inside[t->c->reduced_from]);
-    total += count * a->taps * (s->far ? a->far_weight : a->weight) * (s->behind ? exposed(t, a, run) : 1);
+    double exposed = !s->behind ? 1 : a->written ? exposed_writes(t, a, run) : exposed_reads(t, a, run);
+    total += count * a->taps * (s->far ? a->far_weight : a->weight) * exposed;
     if (run < APART_RUN && !a->written && count > lines[i][0]) *again += (count - lines[i][0]) * a->taps;
   }
   return total;
