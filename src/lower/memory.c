@@ -29,6 +29,9 @@ static const double APART_RUN = 128, APART_CYCLES = 1.3;
  * once: 12 to 48 channels of 200 x 200 pixels in NCHW took 2.5 ms with one row of the output or two at a time, 1.4 with three, 1.2 with
  * four or six. Shorter ones start like so many lines more, where what is read stays the same. */
 static const double LONG_RUN = 2048, STREAMS = 3, STREAMS_SHARE = 0.5, START_LINES = 4;
+/* Of a store's part that loops may fill, what a tile may need and still leave lines for the next one. Where rows are a multiple of a
+ * cache's way apart none are left: a depthwise layer of rate 2 and 512 channels took 405 us with two rows of the output at once. */
+static const double TILE_SHARE = 1.6;
 /* What a nest in front weighs at least: its code is compiled, and its threads are woken. */
 static const double WIDENING_CYCLES = 5e3;
 static const double PACK_CYCLES = 1; /* per element that is laid out anew */
@@ -107,6 +110,16 @@ static void find_insides(traffic *t) {
   }
 }
 
+/* Do runs begin and end where blocks do, if the array does? */
+static bool starts_blocks(const atr_cost_array *a, const int64_t *inside, double run, double block) {
+  if ((int64_t)run * a->size % (int64_t)block != 0) return false;
+  for (int i = 0; i < a->moving; i++) {
+    int64_t step = a->step[a->by_step[i]], extent = inside[a->by_step[i]];
+    if (extent > 1 && (double)step >= run && step * a->size % (int64_t)block != 0) return false;
+  }
+  return true;
+}
+
 /* Blocks of `block` bytes that an array's elements lie in when dim d covers inside[d] indices. Dims by their steps: a run grows
  * while steps do not leave a gap of a block; then come rows of runs, and rows that interleave (taps and pixels) are merged. */
 static double blocks_touched(const atr_cost_array *a, const int64_t *inside, double block) {
@@ -124,7 +137,7 @@ static double blocks_touched(const atr_cost_array *a, const int64_t *inside, dou
     }
   }
   double bytes = run * size, blocks = (double)(int64_t)((bytes + block - 1) / block);
-  return others * rows * (blocks + (bytes < block ? 0 : 0.25));
+  return others * rows * (blocks + (bytes < block || starts_blocks(a, inside, run, block) ? 0 : 0.25));
 }
 
 /* Bytes that an array's elements lie next to each other in, as a tile walks them. */
@@ -215,16 +228,17 @@ static double exposed_reads(const traffic *t, const atr_cost_array *a, double ru
 static double transfers(const traffic *t, const store *s, footprints lines, double *again) {
   double total = 0;
   *again = 0;
-  int levels = t->c->loop_count, fits = levels;
-  for (int l = levels; l >= 0 && fits <= l + 1; l--) {
+  int levels = t->c->loop_count,
+      fits = levels + 1; /* the outermost level whose lines the store holds; levels: those of a tile */
+  for (int l = levels; l >= 0 && fits == l + 1; l--) {
     double sum = 0;
     for (int i = 0; i < t->arrays->count; i++) sum += lines[i][l] * crowding(&t->arrays->list[i], t->inside[l], s);
-    if (fits == l + 1 || l == levels) fits = sum * s->block + (l == 0 ? t->m->beside : 0) <= s->capacity ? l : fits;
+    if (sum * s->block + (l == 0 ? t->m->beside : 0) <= s->capacity * (l == levels ? TILE_SHARE : 1)) fits = l;
   }
   for (int i = 0; i < t->arrays->count && fits > 0; i++) {
     const atr_cost_array *a = &t->arrays->list[i];
-    int moved = fits - 1; /* the first loop outside that moves the array */
-    while (moved >= 0 && a->step[t->c->loops[moved].dim] == 0) moved--;
+    int moved = fits - 1; /* the first loop outside that moves the array, which keeps what it moves on from */
+    while (moved >= 0 && moved < levels && a->step[t->c->loops[moved].dim] == 0) moved--;
     double count = lines[i][moved < 0 ? 0 : moved];
     for (int l = moved - 1; l >= 0; l--) {
       bool accumulates = a->written && l >= t->c->reduced_from;
