@@ -374,12 +374,9 @@ static mac_uops uops_of_mac(const atr_cost_model *m, const atr_candidate *c) {
                       convert_uops(m, atr_cost_rhs_dtype(m, c), is_splat(&c->vector, m->rhs)), false,
                       m->mac_uops > 1 && m->acc_registers == 1};
   bool whole = m->lhs[c->dot] == 1 && is_splat(&c->vector, m->lhs); /* else the two elements are loaded one by one */
-  if (m->nest->acc_dtype != ATR_F32)                                /* an addition has more ports than a product */
-    return (mac_uops){m->target->vnni ? 1 : 1.35,
-                      !whole                          ? 6
-                      : m->nest->lhs_dtype == ATR_S16 ? 0
-                                                      : 2,
-                      0, false, !m->target->vnni};
+  double extend = m->nest->lhs_dtype == ATR_S16 ? 0 : 2;
+  if (m->nest->acc_dtype != ATR_F32) /* an addition has more ports than a product */
+    return (mac_uops){m->target->vnni ? 1 : 1.35, whole ? extend : 6, 0, false, !m->target->vnni};
   if (m->target->bf16_dot) return (mac_uops){1, whole ? 0 : 6, 0, false, false};
   return (mac_uops){2 * m->mac_uops, whole ? 1.6 : 6, 1.6, true, false}; /* a shift and a mask, on more ports than shuffles */
 }
