@@ -7,7 +7,7 @@
 
 #include "base/checked.h"
 
-static bool has_zero_padding(const atr_conv *conv) {
+bool atr_conv_pads_zeros(const atr_conv *conv) {
   for (int s = 0; s < conv->spatial; s++)
     if (conv->window[s].edge == ATR_EDGE_ZERO && (conv->window[s].pad_lo > 0 || conv->window[s].pad_hi > 0)) return true;
   return false;
@@ -62,7 +62,7 @@ atr_status atr_module_explicit_padding(atr_work *work, const atr_module *module,
                                    sizeof(atr_id) * (size_t)inst.operand_count);
     for (int i = 0; i < inst.operand_count; i++) inst.operands[i] = renamed[inst.operands[i]];
     bool pads = atr_op_kind_of(inst.op) == ATR_KIND_CONV && inst.op != ATR_OP_LOCAL_DATA_GRADIENT; /* whose padding is unseen */
-    if (pads && has_zero_padding(inst.u.conv)) ATR_TRY(pad_convolution(work, copy, &inst));
+    if (pads && atr_conv_pads_zeros(inst.u.conv)) ATR_TRY(pad_convolution(work, copy, &inst));
     renamed[id] = atr_module_add(copy, &inst);
   }
   for (int p = 0; p < module->parameter_count; p++) copy->parameters[p] = renamed[module->parameters[p]];

@@ -4,6 +4,9 @@
 
 #include "ir/ir.h"
 
+/* Does any window read implicit zeros beside the input? */
+bool atr_conv_pads_zeros(const atr_conv *conv);
+
 /* The same module with the positive zero padding of every convolution as a pad operation in front of it, for those who want
  * the zeros multiplied (rule 26). ATR_UNSUPPORTED where a padded dimension also has lhs_dilation: holes stay unmultiplied,
  * and one pad cannot tell them from padding. Lives in work->arena; refers to the old module's attributes. */

@@ -110,25 +110,19 @@ static void find_insides(traffic *t) {
   }
 }
 
-/* Do runs begin and end where blocks do, if the array does? */
-static bool starts_blocks(const atr_cost_array *a, const int64_t *inside, double run, double block) {
-  if ((int64_t)run * a->size % (int64_t)block != 0) return false;
-  for (int i = 0; i < a->moving; i++) {
-    int64_t step = a->step[a->by_step[i]], extent = inside[a->by_step[i]];
-    if (extent > 1 && (double)step >= run && step * a->size % (int64_t)block != 0) return false;
-  }
-  return true;
-}
-
 /* Blocks of `block` bytes that an array's elements lie in when dim d covers inside[d] indices. Dims by their steps: a run grows
- * while steps do not leave a gap of a block; then come rows of runs, and rows that interleave (taps and pixels) are merged. */
+ * while steps do not leave a gap of a block; then come rows of runs, and rows that interleave (taps and pixels) are merged. Runs that
+ * begin and end where blocks do, if the array does, reach into no block more. */
 static double blocks_touched(const atr_cost_array *a, const int64_t *inside, double block) {
   double size = (double)a->size, run = 1, rows = 1, row_step = 0, others = 1;
+  bool aligned = true;
   for (int i = 0; i < a->moving; i++) {
     double step = (double)a->step[a->by_step[i]], extent = (double)inside[a->by_step[i]];
+    bool joins = a->packed || (rows <= 1 && step <= run + block / size);
     if (extent <= 1) continue;
+    aligned = aligned && (joins || (int64_t)(step * size) % (int64_t)block == 0);
     if (a->packed) run *= extent;
-    else if (rows <= 1 && step <= run + block / size) run += step * (extent - 1);
+    else if (joins) run += step * (extent - 1);
     else if (rows > 1 && step <= row_step * rows) rows += (double)(int64_t)(step / row_step) * (extent - 1);
     else {
       others *= rows;
@@ -137,7 +131,8 @@ static double blocks_touched(const atr_cost_array *a, const int64_t *inside, dou
     }
   }
   double bytes = run * size, blocks = (double)(int64_t)((bytes + block - 1) / block);
-  return others * rows * (blocks + (bytes < block || starts_blocks(a, inside, run, block) ? 0 : 0.25));
+  bool inside_blocks = bytes < block || (aligned && (int64_t)bytes % (int64_t)block == 0);
+  return others * rows * (blocks + (inside_blocks ? 0 : 0.25));
 }
 
 /* Bytes that an array's elements lie next to each other in, as a tile walks them. */
@@ -151,11 +146,11 @@ static double run_of(const atr_cost_array *a, const int64_t *inside) {
   return run * (double)a->size;
 }
 
-/* Runs that a tile has of them. */
-static double rows_of(const atr_cost_array *a, const int64_t *inside) {
-  double elements = (double)a->size;
-  for (int i = 0; i < a->moving; i++) elements *= (double)inside[a->by_step[i]];
-  return elements / run_of(a, inside);
+/* Runs, of so many bytes, that a tile has. */
+static double rows_of(const atr_cost_array *a, const int64_t *inside, double run) {
+  double bytes = (double)a->size;
+  for (int i = 0; i < a->moving; i++) bytes *= (double)inside[a->by_step[i]];
+  return bytes / run;
 }
 
 /* A cache, or the translation buffers. */
@@ -209,7 +204,7 @@ static bool writes_alone(const atr_cost_model *m) {
 /* How much longer than in a stream lines take that are written in runs. */
 static double exposed_writes(const traffic *t, const atr_cost_array *a, double run) {
   double longer = run >= LINE ? run * continued(t, a, run) : run;
-  if (longer >= LONG_RUN) return rows_of(a, t->inside[t->c->reduced_from]) >= STREAMS ? STREAMS_SHARE : 1;
+  if (longer >= LONG_RUN) return rows_of(a, t->inside[t->c->reduced_from], run) >= STREAMS ? STREAMS_SHARE : 1;
   if (run < SHORT_RUN) return SCATTERED;
   return writes_alone(t->m) ? 1 + START_LINES * LINE / longer : 1;
 }

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "ir/explicit_pad.h"
+
 typedef atr_onnx_conv_options conv_options;
 
 enum { INTEGER_X, INTEGER_W, INTEGER_X_ZERO, INTEGER_W_ZERO };
@@ -130,18 +132,12 @@ static atr_id sum_of_channels(const sums *s) {
   return atr_call_add_conv(s->call, ATR_OP_CONVOLUTION, &conv, s->w, ones(s->call, w.rank, dims), ATR_S32);
 }
 
-static bool pads(const atr_conv *conv) {
-  for (int d = 0; d < conv->spatial; d++)
-    if (conv->window[d].pad_lo > 0 || conv->window[d].pad_hi > 0) return true;
-  return false;
-}
-
 /* The window at one place alone, which lies inside. */
 static void take_one_place(atr_conv *conv, atr_shape *x) {
   for (int d = 0; d < conv->spatial; d++) {
     conv->window[d].stride = 1;
     conv->window[d].pad_lo = conv->window[d].pad_hi = 0;
-    x->dims[d + 2] = (conv->window[d].size - 1) * conv->window[d].rhs_dilation + 1;
+    x->dims[d + 2] = atr_window_extent(&conv->window[d]);
   }
 }
 
@@ -166,7 +162,7 @@ static atr_id sum_of_weights(const sums *s) {
   x.dims[1] = conv.feature_group_count;
   int64_t dims[ATR_MAX_RANK];
   int count = first_and_spatial(s, 1, dims);
-  bool everywhere = !pads(&conv), last = !everywhere && conv.feature_group_count == 1;
+  bool everywhere = !atr_conv_pads_zeros(&conv), last = !everywhere && conv.feature_group_count == 1;
   if (everywhere) take_one_place(&conv, &x);
   if (last) put_channels_last(&conv);
   x = atr_shape_make(x.dtype, x.rank, x.dims);
