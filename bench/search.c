@@ -46,9 +46,9 @@ static atr_status tune(atr_context *context, atr_measure *measure, atr_module *m
 }
 
 static void print_line(const char *path, const atr_tuned *tuned) {
-  const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
-  printf("%-34.*s %11.0f %11.0f  %.3f %5d  ", (int)strcspn(name, "."), name, tuned->model_ns, tuned->best_ns,
-         tuned->model_ns / tuned->best_ns, tuned->tried);
+  const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path, *suffix = strrchr(name, '.');
+  printf("%-34.*s %11.0f %11.0f  %.3f %5d  ", (int)(suffix != NULL ? suffix - name : (long)strlen(name)), name, tuned->model_ns,
+         tuned->best_ns, tuned->model_ns / tuned->best_ns, tuned->tried);
   for (const char *p = tuned->schedule; *p != '\0'; p++)
     if (*p != '\n') putchar(*p);
     else printf(" | ");

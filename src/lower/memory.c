@@ -85,6 +85,7 @@ void atr_cost_find_arrays(const atr_cost_model *m, const atr_candidate *c, atr_c
     add_array(m, out, m->lhs, atr_cost_lhs_dtype(m, c), 1)->taps = c->taps;
     atr_cost_array *rhs = add_array(m, out, m->rhs, atr_cost_rhs_dtype(m, c), 1);
     rhs->packed = c->pack;
+    rhs->weights = true;
     if (c->pack) rhs->weight = rhs->far_weight = packed_weight(m, c);
     rhs->taps = c->taps;
   }
@@ -218,11 +219,15 @@ static double exposed_reads(const traffic *t, const atr_cost_array *a, double ru
   return run < SHORT_RUN ? SCATTERED : 1;
 }
 
-/* Transfers into a store; none when it can hold everything, which is then there from before. *again: of them, reads of short runs that
- * have been there. */
-static double transfers(const traffic *t, const store *s, footprints lines, double *again) {
+/* Reads of short runs that have been in a store before. */
+typedef struct reads_again {
+  double lhs, rhs;
+} reads_again;
+
+/* Transfers into a store; none when it can hold everything, which is then there from before. */
+static double transfers(const traffic *t, const store *s, footprints lines, reads_again *again) {
   double total = 0;
-  *again = 0;
+  *again = (reads_again){0};
   int levels = t->c->loop_count,
       fits = levels + 1; /* the outermost level whose lines the store holds; levels: those of a tile */
   for (int l = levels; l >= 0 && fits == l + 1; l--) {
@@ -242,7 +247,8 @@ static double transfers(const traffic *t, const store *s, footprints lines, doub
     double run = a->packed ? SHORT_RUN : run_of(a, t->inside[t->c->reduced_from]);
     double exposed = !s->behind ? 1 : a->written ? exposed_writes(t, a, run) : exposed_reads(t, a, run);
     total += count * a->taps * (s->far ? a->far_weight : a->weight) * exposed;
-    if (run < APART_RUN && !a->written && count > lines[i][0]) *again += (count - lines[i][0]) * a->taps;
+    if (run < APART_RUN && !a->written && count > lines[i][0])
+      *(a->weights ? &again->rhs : &again->lhs) += (count - lines[i][0]) * a->taps;
   }
   return total;
 }
@@ -269,7 +275,8 @@ void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, at
   static const int64_t sets[ATR_CACHE_LEVELS] = {64, 2048, 1}; /* of every CPU of the table, or near it */
   traffic t; /* filled as far as there are loops and dims: this runs thousands of times */
   footprints blocks;
-  double again;
+  reads_again again;
+  double in_place = 0;
   t.m = m;
   t.c = c;
   t.arrays = arrays;
@@ -278,7 +285,9 @@ void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, at
   for (int i = 0; i < ATR_CACHE_LEVELS; i++) {
     store cache = {atr_target_cache(m->target, i) * 0.75, LINE, sets[i], i > 0, i == ATR_CACHE_LEVELS - 1};
     c->traffic[i] = transfers(&t, &cache, blocks, &again) * m->row->line_cycles[i];
-    if (i == 0) c->apart = APART_CYCLES * again;
+    if (i > 0) continue;
+    c->apart = APART_CYCLES * again.lhs;
+    in_place = APART_CYCLES * again.rhs;
   }
   find_footprints(&t, PAGE, blocks);
   for (int i = 0; i < 2; i++) {
@@ -289,27 +298,31 @@ void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, at
     for (int i = 1; i < ATR_CACHE_LEVELS; i++) c->traffic[i] *= OUT_OF_ORDER;
   double times[ATR_TRAFFIC_TERMS] = {c->tile_cycles}, walks = c->traffic[ATR_TRAFFIC_TERMS - 1];
   memcpy(&times[1], c->traffic, sizeof times - sizeof times[0]);
-  c->cycles = atr_cost_overlapped(times, ATR_TRAFFIC_TERMS, EXPOSED) + walks;
+  c->cycles = atr_cost_overlapped(times, ATR_TRAFFIC_TERMS, EXPOSED) + walks + in_place;
 }
 
 double atr_cost_widened_bytes(const atr_cost_model *m) { return m->lhs_elements * (double)atr_dtype_size(m->nest->acc_dtype); }
 
-/* An array that is read once where it lies, and written in pieces of `to` bytes each of which is used before the next. */
-static double copying(const atr_cost_model *m, double compute, double from, double to) {
-  double memory = 0;
-  for (int i = 0; i < ATR_CACHE_LEVELS; i++) {
-    double room = atr_target_cache(m->target, i) * 0.75, lines = from / LINE;
-    if (from + to > room) memory += lines * m->row->line_cycles[i];
-    if (to > room) memory += 2 * lines * m->row->line_cycles[i];
-  }
-  return compute > memory ? compute : memory;
+/* Bytes next to each other that one part has of the weights. */
+static double run_of_weights(const atr_cost_model *m) {
+  atr_cost_arrays arrays = {.count = 0};
+  int64_t inside[ATR_MAX_DIMS];
+  for (int d = 0; d < m->nest->dim_count; d++) inside[d] = m->nest->dims[d].kind == ATR_DIM_PART ? 1 : m->nest->dims[d].extent;
+  return run_of(add_array(m, &arrays, m->rhs, m->nest->rhs_dtype, 1), inside);
 }
 
+/* The weights are read once where they lie, and written in parts each of which is used before the next. */
 double atr_cost_packing(const atr_cost_model *m) {
-  double bytes = m->weights * (double)atr_dtype_size(m->nest->rhs_dtype), parts = 1;
+  double bytes = m->weights * (double)atr_dtype_size(m->nest->rhs_dtype), parts = 1, memory = 0;
+  double compute = m->weights * PACK_CYCLES, lines = bytes / LINE, exposed = run_of_weights(m) < SHORT_RUN ? SCATTERED : 1;
   for (int d = 0; d < m->nest->dim_count; d++)
     if (m->nest->dims[d].kind == ATR_DIM_PART && m->rhs[d] != 0) parts *= (double)m->nest->dims[d].extent;
-  return copying(m, m->weights * PACK_CYCLES, bytes, bytes / parts);
+  for (int i = 0; i < ATR_CACHE_LEVELS; i++) {
+    double room = atr_target_cache(m->target, i) * 0.75;
+    if (bytes + bytes / parts > room) memory += lines * m->row->line_cycles[i] * (i > 0 ? exposed : 1);
+    if (bytes / parts > room) memory += 2 * lines * m->row->line_cycles[i];
+  }
+  return compute > memory ? compute : memory;
 }
 
 double atr_cost_widening(const atr_cost_model *m, const atr_candidate *c) {
