@@ -95,6 +95,31 @@ static int filled_before(const atr_packings *all, const atr_nest *fill) {
   return -1;
 }
 
+/* Does one tile read each of its weights, and no other tile? */
+static bool reads_once(const atr_nest *nest) {
+  for (int d = 0; d < nest->dim_count; d++) {
+    const atr_dim *dim = &nest->dims[d];
+    bool inside = dim->kind == ATR_DIM_UNROLL || dim->kind == ATR_DIM_VECTOR;
+    if (!dim->reduced && !inside && dim->extent > 1 && nest->rhs.at.coef[d] == 0) return false;
+  }
+  return true;
+}
+
+/* Dims of the packed weights from the outside in, as they stand in the nest; *count of them. But where weights are read once they come
+ * from memory as fast as they are asked for, and faster in several streams: each vector of a tile has its own, with the reduction inside
+ * (24 MB: 15 GB/s in one, 23 in four). */
+static void order_weights(const atr_nest *nest, bool part_by_part, int *from, int *count) {
+  bool once = reads_once(nest);
+  *count = 0;
+  for (int reduced = 0; reduced < 2; reduced++)
+    for (int d = 0; d < nest->dim_count; d++) {
+      const atr_dim *dim = &nest->dims[d];
+      bool inner = dim->reduced || dim->kind == ATR_DIM_VECTOR;
+      if (once ? inner != (reduced == 1) : reduced == 1) continue;
+      if (nest->rhs.at.coef[d] != 0 || (part_by_part && dim->kind == ATR_DIM_PART)) from[(*count)++] = d;
+    }
+}
+
 /* Constant weights are packed once for all nests that want them alike. Those that are packed in every run are not held from one
  * nest to another, so that each adds no more scratch than it may, and are packed part by part: by a nest of the same group, so with
  * all its PART dims. */
@@ -104,8 +129,7 @@ atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_packings
   int64_t elements = 1;
   atr_affine packed = {0};
   bool part_by_part = !constant && moves_with_parts(nest);
-  for (int d = 0; d < nest->dim_count; d++)
-    if (nest->rhs.at.coef[d] != 0 || (part_by_part && nest->dims[d].kind == ATR_DIM_PART)) from[count++] = d;
+  order_weights(nest, part_by_part, from, &count);
   if (count == 0 || !can_pack(nest)) return NULL;
   for (int i = count - 1; i >= 0; i--) {
     if (part_by_part && nest->dims[from[i]].kind == ATR_DIM_PART) continue;
