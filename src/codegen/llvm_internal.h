@@ -104,6 +104,8 @@ typedef struct atr_emitter {
   int unrolled[2][ATR_MAX_DIMS], unrolled_count[2]; /* [reduced] */
   int vector[ATR_MAX_DIMS], vector_count;
   int dot;           /* DOT dim; -1: none */
+  int rolled;        /* reduced UNROLL dim that the tile being emitted loops over, so not in `unrolled`; -1: none */
+  int rolled_at;     /* its place there */
   LLVMValueRef *acc; /* allocas: re, im of every unrolled independent point */
   atr_loaded *loaded;
   int loaded_count, loaded_capacity;

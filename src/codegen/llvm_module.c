@@ -89,7 +89,7 @@ static void make_scopes(atr_emitter *e) {
 
 static void describe_dims(atr_emitter *e) {
   e->unrolled_count[0] = e->unrolled_count[1] = e->vector_count = 0;
-  e->dot = -1;
+  e->dot = e->rolled = -1;
   int64_t lanes = 1;
   for (int d = 0; d < e->nest->dim_count; d++) {
     const atr_dim *dim = &e->nest->dims[d];

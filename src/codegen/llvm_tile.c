@@ -8,6 +8,8 @@
 
 #include "codegen/llvm_internal.h"
 
+static const double RARE = 0.125; /* of a nest's points */
+
 int64_t atr_llvm_points(const atr_emitter *e, int reduced) {
   int64_t points = 1;
   for (int i = 0; i < e->unrolled_count[reduced]; i++) points *= e->nest->dims[e->unrolled[reduced][i]].extent;
@@ -64,8 +66,55 @@ static atr_vec load_continued(atr_emitter *e, LLVMValueRef base, int64_t n) {
   return atr_llvm_load(e, ATR_ACCESS_OUT, &e->nest->out, base, &lanes, point, dtype, dtype);
 }
 
+/* Do unrolled copies of independent dims and of reduced dim d read the same lhs elements? cost.c counts on the order that
+ * follows from it. */
+static bool shares_lhs(const atr_emitter *e, int d) {
+  const atr_nest *nest = e->nest;
+  int64_t step = atr_access_step(&nest->lhs, d);
+  for (int i = 0; i < e->unrolled_count[0]; i++) {
+    int o = e->unrolled[0][i];
+    if (atr_steps_meet(atr_access_step(&nest->lhs, o), nest->dims[o].extent, step, nest->dims[d].extent)) return true;
+  }
+  return false;
+}
+
+/* Is this code for a small part of the points, as at the edges? */
+static bool is_rare(const atr_emitter *e) {
+  double share = 1;
+  for (int d = 0; d < e->nest->dim_count; d++) {
+    const atr_dim *dim = &e->nest->dims[d];
+    if (!dim->reduced && dim->kind != ATR_DIM_UNROLL && dim->kind != ATR_DIM_VECTOR && dim->extent > 0)
+      share *= (double)(e->box.hi[d] - e->box.lo[d]) / (double)dim->extent;
+  }
+  return share <= RARE;
+}
+
+/* A rare tile loops over the outermost of its unrolled taps: there is less to compile, and terms are added in the same order. Not over
+ * taps that may be absent, each of which has code of its own. */
+static void roll(atr_emitter *e) {
+  for (int i = 0; i < e->unrolled_count[1] && e->rolled < 0 && is_rare(e); i++) {
+    int d = e->unrolled[1][i];
+    if (shares_lhs(e, d)) continue; /* inside the others */
+    if (atr_access_asks(&e->nest->lhs, d) || atr_access_asks(&e->nest->rhs, d)) return;
+    e->rolled = d;
+    e->rolled_at = i;
+    e->unrolled_count[1]--;
+    memmove(&e->unrolled[1][i], &e->unrolled[1][i + 1], sizeof e->unrolled[1][0] * (size_t)(e->unrolled_count[1] - i));
+  }
+}
+
+static void unroll(atr_emitter *e) {
+  int i = e->rolled_at;
+  if (e->rolled < 0) return;
+  memmove(&e->unrolled[1][i + 1], &e->unrolled[1][i], sizeof e->unrolled[1][0] * (size_t)(e->unrolled_count[1] - i));
+  e->unrolled[1][i] = e->rolled;
+  e->unrolled_count[1]++;
+  e->rolled = -1;
+}
+
 void atr_llvm_tile_begin(atr_emitter *e) {
   if (!e->nest->has_acc) return;
+  roll(e);
   atr_vec zero = atr_llvm_constant(e, e->nest->acc_dtype, (atr_scalar){0, 0, 0});
   LLVMValueRef base = e->nest->continues ? atr_llvm_base(e, ATR_ACCESS_OUT, &e->nest->out) : NULL;
   atr_llvm_forget_loads(e);
@@ -121,18 +170,6 @@ static int compare_steps(const void *a, const void *b) {
   if (x->shared != y->shared) return x->shared < y->shared ? -1 : 1;
   if (x->r != y->r) return x->r < y->r ? -1 : 1;
   return (x->n > y->n) - (x->n < y->n);
-}
-
-/* Do unrolled copies of independent dims and of reduced dim d read the same lhs elements? cost.c counts on the order that
- * follows from it. */
-static bool shares_lhs(const atr_emitter *e, int d) {
-  const atr_nest *nest = e->nest;
-  int64_t step = atr_access_step(&nest->lhs, d);
-  for (int i = 0; i < e->unrolled_count[0]; i++) {
-    int o = e->unrolled[0][i];
-    if (atr_steps_meet(atr_access_step(&nest->lhs, o), nest->dims[o].extent, step, nest->dims[d].extent)) return true;
-  }
-  return false;
 }
 
 /* Vectors of an operand that the unrolled copies of independent dims read at one tap. */
@@ -264,4 +301,5 @@ void atr_llvm_tile_end(atr_emitter *e) {
     stored[count++].value = values[nest->root];
   }
   atr_llvm_store(e, &nest->out, base, stored, count);
+  unroll(e);
 }

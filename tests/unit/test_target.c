@@ -385,6 +385,33 @@ START_TEST(test_widen_choice) {
 }
 END_TEST
 
+/* Weights that could be packed once: those that are near and read one by one stay where they are, others come as one stream. */
+START_TEST(test_pack_choice) {
+  static const struct {
+    const char *lhs, *rhs;
+    bool packed;
+  } convs[] = {
+      {"[1,64,56,56]", "[256,64,1,1]", true},   {"[1,512,28,28]", "[256,512,1,1]", true},
+      {"[1,16,56,56]", "[16,1,3,3]", false},
+  };
+  for (int c = 0; c < COUNT(convs); c++) {
+    bool depthwise = strstr(convs[c].rhs, "[16,1,") != NULL;
+    const atr_program *program = collapsed_of(
+        atr_arena_printf(&arena,
+                         "x = f32%s parameter(0) w = f32%s parameter(1) ROOT y = convolution(x, w), window={size=%cx%c}, "
+                         "dim_labels=bf01_oi01->bf01, feature_group_count=%d",
+                         convs[c].lhs, convs[c].rhs, convs[c].rhs[strlen(convs[c].rhs) - 2],
+                         convs[c].rhs[strlen(convs[c].rhs) - 2], depthwise ? 16 : 1));
+    atr_target target = target_of_row(ROW_AVX2, false);
+    atr_schedule schedule;
+    const char *why;
+    atr_schedule_choose(&arena, program->nests[0], &(atr_schedule_setting){.target = &target, .rhs_constant = true, .nests = 1},
+                        &schedule, &why);
+    ck_assert_msg(schedule.pack_rhs == convs[c].packed, "%s: %s", convs[c].rhs, schedule_text(program->nests[0], &schedule));
+  }
+}
+END_TEST
+
 /* ---- the cost model: random nests */
 
 typedef struct random_window {
@@ -531,6 +558,7 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_known_choices, 0, COUNT(choice_rows));
   tcase_add_test(tc, test_dot_choice);
   tcase_add_test(tc, test_widen_choice);
+  tcase_add_test(tc, test_pack_choice);
   tcase_add_test(tc, test_caches);
   tcase_add_loop_test(tc, test_random_choices, 0, RANDOM_BATCHES);
   suite_add_tcase(s, tc);
