@@ -220,15 +220,15 @@ static bool weights_are_small(const atr_cost_model *m) {
  * of 48, so this is no matter of the estimate. */
 static void take_steps(const atr_cost_model *m, atr_candidate *c) {
   int d = atr_cost_innermost_loop(m, c->unrolled);
-  if (d < 0 || c->step_dim >= 0 || c->dot >= 0 || atr_access_asks(&m->nest->lhs, d) || has_run_time_divisor(m->nest, d)) return;
+  if (d < 0 || (c->step_dim >= 0 && c->step_dim != d) || c->dot >= 0) return;
+  if (atr_access_asks(&m->nest->lhs, d) || has_run_time_divisor(m->nest, d)) return;
   double registers = (double)atr_ceil_div(c->vector.lanes[0] * c->vector.lanes[1], m->width);
-  double products = unrolled_iterations(m, c) * registers * m->mac_uops;
-  int64_t trips = atr_cost_iterations(m, c, d), steps = 1;
-  while (steps < MOST_STEPS && products * 2 * (double)steps <= LOOP_PRODUCTS && trips % (2 * steps) == 0 && trips > 2 * steps)
-    steps *= 2;
-  if (steps == 1) return;
-  c->step_dim = d;
-  c->inner_steps = steps;
+  double products = unrolled_iterations(m, c) * registers * m->mac_uops; /* of a loop that goes twice as far: twice as many */
+  for (int64_t steps = 2 * c->inner_steps; steps <= MOST_STEPS && 2 * products <= LOOP_PRODUCTS; steps *= 2, products *= 2) {
+    if (m->nest->dims[d].extent % steps != 0 || m->nest->dims[d].extent == steps) return;
+    c->step_dim = d;
+    c->inner_steps = steps;
+  }
 }
 
 /* Does packing cost nothing? Then the best tiles are those of packed weights; which of them do without is seen later. */
