@@ -6,6 +6,7 @@
  * few, the model's choice always among them, share most of the time.
  *
  * A selection tries less: the first few of the ranking whose tiles differ, as far as they form each sum in the model's order. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,8 +162,10 @@ static atr_schedule_setting setting_of(const atr_program *problem, const atr_nes
   return setting;
 }
 
+/* The last few by turns, all of them anew: cores change their speed, and what was least until now may have run in better minutes. */
 static void finish(search *s) {
   double spent = 0;
+  for (int i = 0; i < s->count; i++) s->variants[i].ns = HUGE_VAL;
   for (int round = 0; round < 3 || spent < s->options->budget_ns; round++)
     for (int i = 0; i < s->count; i++) {
       run_once(s, &s->variants[i]);
