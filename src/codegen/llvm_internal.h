@@ -105,7 +105,6 @@ typedef struct atr_emitter {
   int vector[ATR_MAX_DIMS], vector_count;
   int dot;           /* DOT dim; -1: none */
   int rolled;        /* reduced UNROLL dim that the tile being emitted loops over, so not in `unrolled`; -1: none */
-  int rolled_at;     /* its place there */
   LLVMValueRef *acc; /* allocas: re, im of every unrolled independent point */
   atr_loaded *loaded;
   int loaded_count, loaded_capacity;
@@ -189,6 +188,7 @@ void atr_llvm_prepare_tile(atr_emitter *e); /* makes the accumulators, in the en
 void atr_llvm_tile_begin(atr_emitter *e);
 void atr_llvm_mac(atr_emitter *e);
 void atr_llvm_tile_end(atr_emitter *e);
+void atr_llvm_list_unrolled(atr_emitter *e);                /* fills `unrolled`, without `rolled` */
 int64_t atr_llvm_points(const atr_emitter *e, int reduced); /* number of unrolled points */
 
 /* ---- llvm_loops.c */

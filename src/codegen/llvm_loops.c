@@ -92,27 +92,13 @@ static bool is_innermost(const atr_node *node) {
   return true;
 }
 
-static LLVMValueRef *copy_of_places(const atr_emitter *e) {
-  size_t bytes = sizeof *e->at * (size_t)atr_llvm_access_count(e);
-  return atr_arena_grow(e->work->arena, e->at, bytes, bytes);
-}
-
 static void node_body(atr_emitter *e, void *user, LLVMValueRef index) {
   const atr_node *node = user;
-  LLVMValueRef *outside = copy_of_places(e);
+  size_t bytes = sizeof *e->at * (size_t)atr_llvm_access_count(e);
+  LLVMValueRef *outside = atr_arena_grow(e->work->arena, e->at, bytes, bytes);
   e->iv[node->dim] = index;
-  atr_llvm_enter(e, node->dim, index, e->rolled < 0 && is_innermost(node));
+  atr_llvm_enter(e, node->dim, index, (e->rolled < 0 || e->rolled == node->dim) && is_innermost(node));
   atr_llvm_tree(e, node->child);
-  e->at = outside;
-}
-
-static void rolled_body(atr_emitter *e, void *user, LLVMValueRef index) {
-  LLVMValueRef *outside = copy_of_places(e);
-  (void)user;
-  e->iv[e->rolled] = index;
-  atr_llvm_enter(e, e->rolled, index, true);
-  atr_llvm_mac(e);
-  e->iv[e->rolled] = NULL;
   e->at = outside;
 }
 
@@ -144,6 +130,13 @@ static void loop_node(atr_emitter *e, atr_node *node) {
   e->iv[node->dim] = NULL;
 }
 
+/* The multiply-accumulates of a rare tile, in one loop more. */
+static void rolled_node(atr_emitter *e, const atr_node *mac) {
+  atr_node inner = *mac, loop = {.dim = e->rolled, .hi = e->nest->dims[e->rolled].extent, .child = &inner};
+  inner.next = NULL;
+  loop_node(e, &loop);
+}
+
 void atr_llvm_tree(atr_emitter *e, const atr_node *first) {
   for (const atr_node *node = first; node != NULL; node = node->next) {
     if (node->dim == ATR_NODE_TILE) {
@@ -151,8 +144,8 @@ void atr_llvm_tree(atr_emitter *e, const atr_node *first) {
       atr_llvm_tree(e, node->child);
       atr_llvm_tile_end(e);
     } else if (node->dim == ATR_NODE_MAC) {
-      if (e->rolled < 0) atr_llvm_mac(e);
-      else atr_llvm_loop(e, atr_llvm_index(e, 0), atr_llvm_index(e, e->nest->dims[e->rolled].extent), rolled_body, NULL);
+      if (e->rolled >= 0 && e->iv[e->rolled] == NULL) rolled_node(e, node);
+      else atr_llvm_mac(e);
     } else {
       atr_box saved = e->box;
       e->box.lo[node->dim] = node->lo;

@@ -88,13 +88,13 @@ static void make_scopes(atr_emitter *e) {
 /* ---- one nest */
 
 static void describe_dims(atr_emitter *e) {
-  e->unrolled_count[0] = e->unrolled_count[1] = e->vector_count = 0;
+  e->vector_count = 0;
   e->dot = e->rolled = -1;
+  atr_llvm_list_unrolled(e);
   int64_t lanes = 1;
   for (int d = 0; d < e->nest->dim_count; d++) {
     const atr_dim *dim = &e->nest->dims[d];
     e->iv[d] = NULL;
-    if (dim->kind == ATR_DIM_UNROLL) e->unrolled[dim->reduced][e->unrolled_count[dim->reduced]++] = d;
     if (dim->kind == ATR_DIM_DOT) e->dot = d;
     if (dim->kind != ATR_DIM_VECTOR) continue;
     e->vector[e->vector_count++] = d;

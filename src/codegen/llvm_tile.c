@@ -10,6 +10,14 @@
 
 static const double RARE = 0.125; /* of a nest's points */
 
+void atr_llvm_list_unrolled(atr_emitter *e) {
+  e->unrolled_count[0] = e->unrolled_count[1] = 0;
+  for (int d = 0; d < e->nest->dim_count; d++) {
+    bool reduced = e->nest->dims[d].reduced;
+    if (e->nest->dims[d].kind == ATR_DIM_UNROLL && d != e->rolled) e->unrolled[reduced][e->unrolled_count[reduced]++] = d;
+  }
+}
+
 int64_t atr_llvm_points(const atr_emitter *e, int reduced) {
   int64_t points = 1;
   for (int i = 0; i < e->unrolled_count[reduced]; i++) points *= e->nest->dims[e->unrolled[reduced][i]].extent;
@@ -91,30 +99,24 @@ static bool is_rare(const atr_emitter *e) {
 
 /* A rare tile loops over the outermost of its unrolled taps: there is less to compile, and terms are added in the same order. Not over
  * taps that may be absent, each of which has code of its own. */
-static void roll(atr_emitter *e) {
-  for (int i = 0; i < e->unrolled_count[1] && e->rolled < 0 && is_rare(e); i++) {
+static int dim_to_roll(const atr_emitter *e) {
+  if (!is_rare(e)) return -1;
+  for (int i = 0; i < e->unrolled_count[1]; i++) {
     int d = e->unrolled[1][i];
     if (shares_lhs(e, d)) continue; /* inside the others */
-    if (atr_access_asks(&e->nest->lhs, d) || atr_access_asks(&e->nest->rhs, d)) return;
-    e->rolled = d;
-    e->rolled_at = i;
-    e->unrolled_count[1]--;
-    memmove(&e->unrolled[1][i], &e->unrolled[1][i + 1], sizeof e->unrolled[1][0] * (size_t)(e->unrolled_count[1] - i));
+    return atr_access_asks(&e->nest->lhs, d) || atr_access_asks(&e->nest->rhs, d) ? -1 : d;
   }
+  return -1;
 }
 
-static void unroll(atr_emitter *e) {
-  int i = e->rolled_at;
-  if (e->rolled < 0) return;
-  memmove(&e->unrolled[1][i + 1], &e->unrolled[1][i], sizeof e->unrolled[1][0] * (size_t)(e->unrolled_count[1] - i));
-  e->unrolled[1][i] = e->rolled;
-  e->unrolled_count[1]++;
-  e->rolled = -1;
+static void roll(atr_emitter *e, int d) {
+  e->rolled = d;
+  atr_llvm_list_unrolled(e);
 }
 
 void atr_llvm_tile_begin(atr_emitter *e) {
   if (!e->nest->has_acc) return;
-  roll(e);
+  roll(e, dim_to_roll(e));
   atr_vec zero = atr_llvm_constant(e, e->nest->acc_dtype, (atr_scalar){0, 0, 0});
   LLVMValueRef base = e->nest->continues ? atr_llvm_base(e, ATR_ACCESS_OUT, &e->nest->out) : NULL;
   atr_llvm_forget_loads(e);
@@ -301,5 +303,5 @@ void atr_llvm_tile_end(atr_emitter *e) {
     stored[count++].value = values[nest->root];
   }
   atr_llvm_store(e, &nest->out, base, stored, count);
-  unroll(e);
+  roll(e, -1);
 }

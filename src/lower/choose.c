@@ -130,7 +130,7 @@ static double unrolled_iterations(const atr_cost_model *m, const atr_candidate *
 static double weighted_cycles(const atr_cost_model *m, const atr_candidate *c, double cycles) {
   double code = atr_cost_code(m, c), scale = CODE_SCALE * (m->nest->has_acc ? 1 : COPY_SHARE);
   double weighted = cycles * (1 + code * sqrt(m->nests) / scale) + atr_cost_widening(m, c) + (code > MAX_CODE ? 1e30 : 0);
-  return c->pack && !m->rhs_constant ? weighted + atr_cost_packing(m) : weighted;
+  return c->pack ? weighted + m->packing_cycles : weighted;
 }
 
 static void consider_tile(const atr_cost_model *m, atr_candidate *c, ranking *r) {
@@ -367,12 +367,10 @@ static bool is_near_and_single(const atr_cost_model *m, const atr_candidate *c) 
   return single && m->weights * (double)atr_dtype_size(m->nest->rhs_dtype) <= atr_target_cache(m->target, 0) / 2;
 }
 
-/* Weights that are read in place need no nest that packs them. Not those that are read again and again from afar: they come as one
- * stream when they are packed, and as many as the tile has rows when they are not. 512 to 256 channels of 28 x 28 pixels, a tile of
- * 6 x 2 vectors over the pixels, took 3.9 ms in place and 2.9 packed while others kept the memory busy. */
+/* Weights that are read in place need no nest that packs them. */
 static void try_in_place(const atr_cost_model *m, const atr_candidate *packed, ranking *r) {
   atr_candidate c = *packed;
-  if (!packs_freely(m) || c.dot >= 0 || c.widen_rhs || (m->reused && !is_near_and_single(m, packed))) return;
+  if (!packs_freely(m) || c.dot >= 0 || c.widen_rhs) return;
   c.pack = false;
   c.tile_cycles = weighted_cycles(m, &c, atr_cost_tiles(m, &c));
   if (!is_beyond(r, c.tile_cycles, r->best[r->most - 1].cycles)) try_orders(m, &c, r);
@@ -464,7 +462,10 @@ int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_schedule
     bool simple = is_near_and_single(&m, &tiles.best[t]);                             /* of equals the first wins */
     if (simple) try_in_place(&m, &tiles.best[t], &all);
     try_orders(&m, &tiles.best[t], &all);
-    if (!simple) try_in_place(&m, &tiles.best[t], &all);
+    /* Others that are read again and again from afar come as one stream when they are packed, and as many as the tile has rows when they
+     * are not. 512 to 256 channels of 28 x 28 pixels, a tile of 6 x 2 vectors over the pixels, took 3.9 ms in place and 2.9 packed while
+     * others kept the memory busy. */
+    if (!simple && !m.reused) try_in_place(&m, &tiles.best[t], &all);
   }
   for (int i = 0; i < all.count; i++) {
     make_schedule(&m, &all.best[i], &out[i].schedule);

@@ -133,6 +133,7 @@ atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_sett
     m.lhs_elements = lhs_elements(nest);
     m.reused = outputs >= 16;
     m.may_pack = (m.reused || m.rhs_constant) && m.weights > 1 && nest->rhs.index_count == 0;
+    if (m.may_pack && !m.rhs_constant) m.packing_cycles = atr_cost_packing(&m);
   }
   return m;
 }

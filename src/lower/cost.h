@@ -66,20 +66,21 @@ typedef struct atr_cost_model {
   const atr_target_row *row;
   int64_t lhs[ATR_MAX_DIMS], rhs[ATR_MAX_DIMS], out[ATR_MAX_DIMS]; /* elements moved per step of each dim, indices included */
   int reduce_order[ATR_MAX_DIMS], reduce_count;
-  int64_t width;        /* lanes of the accumulator's type in one vector register */
-  double mac_uops;      /* instructions per vector multiply-accumulate */
-  double acc_registers; /* registers per accumulator of `width` lanes */
-  double convert_uops;  /* extra instructions per loaded vector, but for floats of another dtype */
-  double step_uops;     /* instructions per vector of the epilogue */
-  double nests;         /* that are compiled beside it: their code adds up */
-  bool rhs_constant;    /* packing it costs nothing while running */
-  double useful;        /* part of the sum's terms that exist */
-  double weights;       /* points of the dims that move rhs */
-  double lhs_elements;  /* that lhs reads */
-  bool reused;          /* weights are used by many outputs */
-  bool may_pack;        /* weights are used often enough to be laid out anew, or it is done once and for all */
-  double room;          /* bytes of scratch for what is laid out anew and converted */
-  double beside;        /* bytes of other arrays that pass through the caches while it runs */
+  int64_t width;         /* lanes of the accumulator's type in one vector register */
+  double mac_uops;       /* instructions per vector multiply-accumulate */
+  double acc_registers;  /* registers per accumulator of `width` lanes */
+  double convert_uops;   /* extra instructions per loaded vector, but for floats of another dtype */
+  double step_uops;      /* instructions per vector of the epilogue */
+  double nests;          /* that are compiled beside it: their code adds up */
+  bool rhs_constant;     /* packing it costs nothing while running */
+  double useful;         /* part of the sum's terms that exist */
+  double weights;        /* points of the dims that move rhs */
+  double lhs_elements;   /* that lhs reads */
+  bool reused;           /* weights are used by many outputs */
+  bool may_pack;         /* weights are used often enough to be laid out anew, or it is done once and for all */
+  double packing_cycles; /* of laying rhs out anew in every run; 0: it is constant */
+  double room;           /* bytes of scratch for what is laid out anew and converted */
+  double beside;         /* bytes of other arrays that pass through the caches while it runs */
 } atr_cost_model;
 
 /* ---- cost.c */

@@ -111,12 +111,11 @@ static bool reads_once(const atr_nest *nest) {
 static void order_weights(const atr_nest *nest, bool part_by_part, int *from, int *count) {
   bool once = reads_once(nest);
   *count = 0;
-  for (int reduced = 0; reduced < 2; reduced++)
+  for (int inside = 0; inside < 2; inside++)
     for (int d = 0; d < nest->dim_count; d++) {
       const atr_dim *dim = &nest->dims[d];
-      bool inner = dim->reduced || dim->kind == ATR_DIM_VECTOR;
-      if (once ? inner != (reduced == 1) : reduced == 1) continue;
-      if (nest->rhs.at.coef[d] != 0 || (part_by_part && dim->kind == ATR_DIM_PART)) from[(*count)++] = d;
+      bool behind = once && (dim->reduced || dim->kind == ATR_DIM_VECTOR), wanted = part_by_part && dim->kind == ATR_DIM_PART;
+      if (behind == (inside == 1) && (wanted || nest->rhs.at.coef[d] != 0)) from[(*count)++] = d;
     }
 }
 

@@ -389,19 +389,19 @@ END_TEST
 START_TEST(test_pack_choice) {
   static const struct {
     const char *lhs, *rhs;
+    int size, groups;
     bool packed;
   } convs[] = {
-      {"[1,64,56,56]", "[256,64,1,1]", true},   {"[1,512,28,28]", "[256,512,1,1]", true},
-      {"[1,16,56,56]", "[16,1,3,3]", false},
+      {"[1,64,56,56]", "[256,64,1,1]", 1, 1, true},
+      {"[1,512,28,28]", "[256,512,1,1]", 1, 1, true},
+      {"[1,16,56,56]", "[16,1,3,3]", 3, 16, false},
   };
   for (int c = 0; c < COUNT(convs); c++) {
-    bool depthwise = strstr(convs[c].rhs, "[16,1,") != NULL;
     const atr_program *program = collapsed_of(
         atr_arena_printf(&arena,
-                         "x = f32%s parameter(0) w = f32%s parameter(1) ROOT y = convolution(x, w), window={size=%cx%c}, "
+                         "x = f32%s parameter(0) w = f32%s parameter(1) ROOT y = convolution(x, w), window={size=%dx%d}, "
                          "dim_labels=bf01_oi01->bf01, feature_group_count=%d",
-                         convs[c].lhs, convs[c].rhs, convs[c].rhs[strlen(convs[c].rhs) - 2],
-                         convs[c].rhs[strlen(convs[c].rhs) - 2], depthwise ? 16 : 1));
+                         convs[c].lhs, convs[c].rhs, convs[c].size, convs[c].size, convs[c].groups));
     atr_target target = target_of_row(ROW_AVX2, false);
     atr_schedule schedule;
     const char *why;
