@@ -33,70 +33,64 @@ static index_mode mode_of(const atr_emitter *e, const atr_index *index) {
   return atr_affine_has_inner(e->nest, &index->at) ? INDEX_STATIC : INDEX_RUN;
 }
 
-static int64_t inner_part(const atr_emitter *e, const atr_affine *at, const int64_t *point) {
-  int64_t value = 0;
+/* An affine form at each lane of an unrolled point, looped dims at 0. */
+static void inner_parts(const atr_emitter *e, const atr_affine *at, const int64_t *point, int64_t *out) {
+  int64_t value = at->offset;
   for (int d = 0; d < e->nest->dim_count; d++)
-    if (at->coef[d] != 0 && !looped(e, d)) value += at->coef[d] * point[d];
-  return value;
+    if (at->coef[d] != 0 && e->nest->dims[d].kind != ATR_DIM_VECTOR && !looped(e, d)) value += at->coef[d] * point[d];
+  for (int lane = 0; lane < e->lanes; lane++) out[lane] = value;
+  for (int v = 0; v < e->vector_count; v++) {
+    int64_t step = at->coef[e->vector[v]];
+    for (int lane = 0; lane < e->lanes && step != 0; lane++) out[lane] += step * e->place[v * e->lanes + lane];
+  }
 }
 
-/* Value of an affine form with looped dims where the box starts. */
-static int64_t value_at(const atr_emitter *e, const atr_affine *at, const int64_t *point) {
-  int64_t value = at->offset + inner_part(e, at, point);
+/* What looped dims add where the box starts. */
+static int64_t looped_part(const atr_emitter *e, const atr_affine *at) {
+  int64_t value = 0;
   for (int d = 0; d < e->nest->dim_count; d++)
     if (at->coef[d] != 0 && looped(e, d)) value += at->coef[d] * e->box.lo[d];
   return value;
 }
 
-/* Does lane's point pass the guards and find its element? The answer is the same for all iterations of the box (regions.c). */
-static bool lane_offset(const atr_emitter *e, const atr_access *access, const int64_t *point, int64_t *offset) {
-  *offset = access->at.offset + inner_part(e, &access->at, point);
-  for (int g = 0; g < e->nest->guard_count && !access->padded; g++) {
-    int64_t t = value_at(e, &e->nest->guards[g].at, point);
-    if (t < 0 || t >= e->nest->guards[g].bound) return false;
-  }
-  for (int i = 0; i < access->index_count; i++) {
-    const atr_index *index = &access->index[i];
-    int64_t t = value_at(e, &index->at, point);
-    switch (mode_of(e, index)) {
-    case INDEX_AFFINE: {
-      int last = atr_affine_last_loop(e->nest, &index->at);
-      bool settled = last >= 0 && (atr_index_clips(e->nest, index, last) || atr_index_is_tested(e->nest, index)) &&
-                     atr_index_is_of_lhs(e->nest, access, index);
-      bool inside = t >= 0 && t < index->bound;
-      if (!inside && !settled && atr_bounds_answer(e->nest, &index->at, index->bound, &e->box) != ATR_ALWAYS) return false;
-      *offset += index->stride * (index->at.offset + inner_part(e, &index->at, point));
-      break;
-    }
-    case INDEX_STATIC: {
-      int64_t element = atr_index_resolve(index, t);
-      if (element < 0) return false;
-      *offset += index->stride * element;
-      break;
-    }
-    case INDEX_RUN:
-    case INDEX_DIVIDED: break;
-    }
-  }
-  return true;
+/* Is what falls outside of the index absent here, and not settled while running? */
+static bool drops_outside(const atr_emitter *e, const atr_access *access, const atr_index *index) {
+  if (atr_bounds_answer(e->nest, &index->at, index->bound, &e->box) == ATR_ALWAYS) return false;
+  int last = atr_affine_last_loop(e->nest, &index->at);
+  bool settled = last >= 0 && (atr_index_clips(e->nest, index, last) || atr_index_is_tested(e->nest, index));
+  return !settled || !atr_index_is_of_lhs(e->nest, access, index);
 }
 
-void atr_llvm_lanes(atr_emitter *e, const atr_access *access, const int64_t *point, atr_lanes *out) {
-  int64_t p[ATR_MAX_DIMS];
-  memcpy(p, point, sizeof p);
-  memset(out, 0, sizeof *out);
-  out->count = e->lanes;
+static void drop_lanes(const int64_t *inner, int64_t outer, int64_t bound, atr_lanes *lanes) {
+  for (int lane = 0; lane < lanes->count; lane++)
+    if (inner[lane] + outer < 0 || inner[lane] + outer >= bound) lanes->valid[lane] = false;
+}
+
+static void add_index(const atr_emitter *e, const atr_access *access, const atr_index *index, const int64_t *point,
+                      atr_lanes *out) {
+  index_mode mode = mode_of(e, index);
+  if (mode == INDEX_RUN || mode == INDEX_DIVIDED) return;
+  int64_t inner[ATR_MAX_LANES], outer = looped_part(e, &index->at);
+  inner_parts(e, &index->at, point, inner);
+  if (mode == INDEX_AFFINE && drops_outside(e, access, index)) drop_lanes(inner, outer, index->bound, out);
   for (int lane = 0; lane < e->lanes; lane++) {
-    int64_t rest = lane;
-    bool exists = true;
-    for (int v = e->vector_count - 1; v >= 0; v--) {
-      int64_t extent = e->nest->dims[e->vector[v]].extent;
-      p[e->vector[v]] = rest % extent;
-      rest /= extent;
-    }
-    exists = rest == 0; /* lanes beyond the product of the extents fill the register up */
-    out->valid[lane] = exists && lane_offset(e, access, p, &out->offset[lane]);
+    int64_t element = mode == INDEX_AFFINE ? inner[lane] : atr_index_resolve(index, inner[lane] + outer);
+    if (mode == INDEX_STATIC && element < 0) out->valid[lane] = false;
+    else out->offset[lane] += index->stride * element;
   }
+}
+
+/* Which lanes pass the guards and find their elements, and where? The answers are the same for all iterations of the box (regions.c). */
+void atr_llvm_lanes(atr_emitter *e, const atr_access *access, const int64_t *point, atr_lanes *out) {
+  out->count = e->lanes;
+  for (int lane = 0; lane < e->lanes; lane++) out->valid[lane] = lane < e->filled;
+  inner_parts(e, &access->at, point, out->offset);
+  for (int g = 0; g < e->nest->guard_count && !access->padded; g++) {
+    int64_t inner[ATR_MAX_LANES];
+    inner_parts(e, &e->nest->guards[g].at, point, inner);
+    drop_lanes(inner, looped_part(e, &e->nest->guards[g].at), e->nest->guards[g].bound, out);
+  }
+  for (int i = 0; i < access->index_count; i++) add_index(e, access, &access->index[i], point, out);
 }
 
 bool atr_lanes_any(const atr_lanes *lanes) {
@@ -183,22 +177,35 @@ static LLVMValueRef move(atr_emitter *e, int buffer, LLVMValueRef p, LLVMValueRe
   return LLVMBuildGEP2(e->b, atr_llvm_memory_type(e, dtype), p, &elements, 1, "");
 }
 
+/* Along each vector dim, the last one fastest. */
+static void place_lanes(atr_emitter *e) {
+  int64_t inside = 1;
+  e->place = ATR_NEW_ARRAY(e->work->arena, int64_t, e->vector_count * e->lanes);
+  for (int v = e->vector_count - 1; v >= 0; v--) {
+    int64_t extent = e->nest->dims[e->vector[v]].extent;
+    for (int lane = 0; lane < e->lanes; lane++) e->place[v * e->lanes + lane] = lane / inside % extent;
+    inside *= extent;
+  }
+  e->filled = (int)inside;
+}
+
 void atr_llvm_begin_accesses(atr_emitter *e) {
+  place_lanes(e);
   e->at = ATR_NEW_ARRAY(e->work->arena, LLVMValueRef, atr_llvm_access_count(e));
   for (int n = 0; n < atr_llvm_access_count(e); n++)
     if (access_numbered(e, n) != NULL) e->at[n] = e->base[access_numbered(e, n)->buffer];
 }
 
-/* Outside the innermost loop the address is frozen: LLVM's loop strength reduction, which would otherwise weigh every way to
- * write the whole expression for every load (nine tenths of the compile time of a large body), then sees a plain pointer. */
-void atr_llvm_enter(atr_emitter *e, int dim, LLVMValueRef index, bool innermost) {
+/* The address is frozen: LLVM's loop strength reduction, which would otherwise weigh every way to write the whole expression for every
+ * load (nine tenths of the compile time of a large body), then sees a plain pointer. */
+void atr_llvm_enter(atr_emitter *e, int dim, LLVMValueRef index) {
   bool constant = LLVMIsAConstantInt(index) != NULL;
   for (int n = 0; n < atr_llvm_access_count(e); n++) {
     int64_t step = e->at[n] != NULL ? steady_step(access_numbered(e, n), dim) : 0;
     if (step == 0 || (constant && LLVMConstIntGetSExtValue(index) == 0)) continue;
     LLVMValueRef elements = step == 1 ? index : LLVMBuildNSWMul(e->b, index, atr_llvm_index(e, step), "");
     e->at[n] = move(e, access_numbered(e, n)->buffer, e->at[n], elements);
-    if (!innermost && !constant) e->at[n] = LLVMBuildFreeze(e->b, e->at[n], "");
+    if (!constant) e->at[n] = LLVMBuildFreeze(e->b, e->at[n], "");
   }
 }
 
@@ -230,11 +237,18 @@ LLVMValueRef atr_llvm_safe_base(atr_emitter *e, const atr_access *access, const 
 
 /* ---- memory */
 
+/* A nest's function stores nothing that it loads, but for sums that it continues. */
 static void mark(atr_emitter *e, LLVMValueRef instruction, bool store) {
   unsigned scope = LLVMGetMDKindIDInContext(e->context, "alias.scope", 11),
            noalias = LLVMGetMDKindIDInContext(e->context, "noalias", 7);
   LLVMSetMetadata(instruction, scope, store ? e->scope_write : e->scope_read);
   LLVMSetMetadata(instruction, noalias, store ? e->scope_read : e->scope_write);
+}
+
+/* The same for a plain load: nobody needs to look for stores before it, which takes a tenth of a large body's compile time. */
+static void mark_unchanged(atr_emitter *e, LLVMValueRef load) {
+  unsigned invariant = LLVMGetMDKindIDInContext(e->context, "invariant.load", 14);
+  LLVMSetMetadata(load, invariant, LLVMMetadataAsValue(e->context, LLVMMDNodeInContext2(e->context, NULL, 0)));
 }
 
 static unsigned alignment_of(const atr_emitter *e, const atr_access *access) {
@@ -259,7 +273,7 @@ static LLVMValueRef load_run(atr_emitter *e, const atr_access *access, LLVMValue
   LLVMTypeRef type = count == 1 ? element : LLVMVectorType(element, (unsigned)count);
   LLVMValueRef load = LLVMBuildLoad2(e->b, type, address(e, access, base, first), "");
   LLVMSetAlignment(load, alignment_of(e, access));
-  if (access->buffer != e->nest->out.buffer) mark(e, load, false); /* else a sum that is continued */
+  if (access->buffer != e->nest->out.buffer) mark_unchanged(e, load); /* else a sum that is continued */
   bool whole = count == e->lanes && (count & (count - 1)) == 0;
   return must_freeze(e) && !whole ? LLVMBuildFreeze(e->b, load, "") : load;
 }
@@ -429,7 +443,7 @@ static bool is_paired_run(const atr_lanes *first, const atr_lanes *second) {
 static LLVMValueRef load_word(atr_emitter *e, const atr_access *access, LLVMValueRef base, int64_t first) {
   LLVMValueRef load = LLVMBuildLoad2(e->b, e->i32, address(e, access, base, first), "");
   LLVMSetAlignment(load, alignment_of(e, access));
-  mark(e, load, false);
+  mark_unchanged(e, load);
   return load;
 }
 

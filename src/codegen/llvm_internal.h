@@ -103,6 +103,8 @@ typedef struct atr_emitter {
   int lanes;                                        /* of every vector in this nest */
   int unrolled[2][ATR_MAX_DIMS], unrolled_count[2]; /* [reduced] */
   int vector[ATR_MAX_DIMS], vector_count;
+  int64_t *place;    /* of each lane along each vector dim: [vector_count][lanes] */
+  int filled;        /* lanes that the product of the vector dims' extents takes; the others fill the register up */
   int dot;           /* DOT dim; -1: none */
   int rolled;        /* reduced UNROLL dim that the tile being emitted loops over, so not in `unrolled`; -1: none */
   LLVMValueRef *acc; /* allocas: re, im of every unrolled independent point */
@@ -163,10 +165,9 @@ bool atr_lanes_any(const atr_lanes *lanes);
 /* Where the lanes that count all read one element the others may read it too: then it is one broadcast for every vector. */
 void atr_lanes_share(atr_lanes *lanes);
 /* The dynamic half: addresses from looped dims. begin: at the start of a nest; enter: inside the loop of dim, whose index is
- * set (innermost: no looped dim follows); base: where an access stands, with what has to be resolved or divided while
- * running. */
+ * set; base: where an access stands, with what has to be resolved or divided while running. */
 void atr_llvm_begin_accesses(atr_emitter *e);
-void atr_llvm_enter(atr_emitter *e, int dim, LLVMValueRef index, bool innermost);
+void atr_llvm_enter(atr_emitter *e, int dim, LLVMValueRef index);
 LLVMValueRef atr_llvm_base(atr_emitter *e, int access_number, const atr_access *access);
 int atr_llvm_access_count(const atr_emitter *e);
 /* A base from which lanes can be loaded whatever the looped dims are: the lowest one then reads the buffer's first element. */

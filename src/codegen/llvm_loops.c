@@ -85,19 +85,12 @@ static void clip_range(atr_emitter *e, int dim, LLVMValueRef *lo, LLVMValueRef *
   }
 }
 
-/* No loop follows below: what is left is straight code. */
-static bool is_innermost(const atr_node *node) {
-  for (const atr_node *child = node->child; child != NULL; child = child->next)
-    if (child->dim >= 0 || (child->dim == ATR_NODE_TILE && !is_innermost(child))) return false;
-  return true;
-}
-
 static void node_body(atr_emitter *e, void *user, LLVMValueRef index) {
   const atr_node *node = user;
   size_t bytes = sizeof *e->at * (size_t)atr_llvm_access_count(e);
   LLVMValueRef *outside = atr_arena_grow(e->work->arena, e->at, bytes, bytes);
   e->iv[node->dim] = index;
-  atr_llvm_enter(e, node->dim, index, (e->rolled < 0 || e->rolled == node->dim) && is_innermost(node));
+  atr_llvm_enter(e, node->dim, index);
   atr_llvm_tree(e, node->child);
   e->at = outside;
 }
