@@ -98,15 +98,27 @@ static void node_body(atr_emitter *e, void *user, LLVMValueRef index) {
 static void guarded_body(atr_emitter *e, void *user) {
   const atr_node *node = user;
   LLVMValueRef index = e->iv[node->dim];
-  node_body(e, user, node->hi - node->lo == 1 ? atr_llvm_index(e, node->lo) : index);
+  node_body(e, user, node->hi - node->lo == 1 && !node->across ? atr_llvm_index(e, node->lo) : index);
+}
+
+/* The node's range of its dim's iterations: its own part of it where lo and hi count those of the loops around it too. */
+static void node_range(atr_emitter *e, const atr_node *node, LLVMValueRef *lo, LLVMValueRef *hi) {
+  atr_affine first;
+  int64_t total;
+  *lo = atr_llvm_index(e, node->lo), *hi = atr_llvm_index(e, node->hi);
+  if (!node->across || !atr_nest_across(e->nest, node->dim, &first, &total)) return;
+  LLVMValueRef before = atr_llvm_affine(e, &first);
+  *lo = pick(e, LLVMIntSGT, LLVMBuildNSWSub(e->b, *lo, before, ""), atr_llvm_index(e, 0));
+  *hi = pick(e, LLVMIntSLT, LLVMBuildNSWSub(e->b, *hi, before, ""), atr_llvm_index(e, e->nest->dims[node->dim].extent));
 }
 
 /* The index of a part or of a parallel dim is given; the node is the part of its range that this code is for. */
 static void given_node(atr_emitter *e, atr_node *node) {
-  LLVMValueRef index = e->iv[node->dim], yes = NULL;
-  if (node->lo > 0) yes = LLVMBuildICmp(e->b, LLVMIntSGE, index, atr_llvm_index(e, node->lo), "");
-  if (node->hi < e->nest->dims[node->dim].extent) {
-    LLVMValueRef below = LLVMBuildICmp(e->b, LLVMIntSLT, index, atr_llvm_index(e, node->hi), "");
+  LLVMValueRef index = e->iv[node->dim], yes = NULL, lo, hi;
+  node_range(e, node, &lo, &hi);
+  if (node->lo > 0) yes = LLVMBuildICmp(e->b, LLVMIntSGE, index, lo, "");
+  if (node->across || node->hi < e->nest->dims[node->dim].extent) {
+    LLVMValueRef below = LLVMBuildICmp(e->b, LLVMIntSLT, index, hi, "");
     yes = yes == NULL ? below : LLVMBuildAnd(e->b, yes, below, "");
   }
   if (yes == NULL) guarded_body(e, node);
@@ -115,10 +127,11 @@ static void given_node(atr_emitter *e, atr_node *node) {
 }
 
 static void loop_node(atr_emitter *e, atr_node *node) {
-  LLVMValueRef lo = atr_llvm_index(e, node->lo), hi = atr_llvm_index(e, node->hi);
+  LLVMValueRef lo, hi;
   e->iv[node->dim] = NULL;
+  node_range(e, node, &lo, &hi);
   if (node->clip) clip_range(e, node->dim, &lo, &hi);
-  if (!node->clip && node->hi - node->lo == 1) node_body(e, node, lo);
+  if (!node->across && !node->clip && node->hi - node->lo == 1) node_body(e, node, lo);
   else atr_llvm_loop(e, lo, hi, node_body, node);
   e->iv[node->dim] = NULL;
 }
@@ -128,6 +141,13 @@ static void rolled_node(atr_emitter *e, const atr_node *mac) {
   atr_node inner = *mac, loop = {.dim = e->rolled, .hi = e->nest->dims[e->rolled].extent, .child = &inner};
   inner.next = NULL;
   loop_node(e, &loop);
+}
+
+static void enter_box(atr_emitter *e, const atr_node *node) {
+  atr_affine first = {.offset = 0};
+  int64_t total;
+  if (node->across) atr_nest_across(e->nest, node->dim, &first, &total);
+  e->box = atr_box_across(&e->box, &first, node->dim, node->lo, node->hi);
 }
 
 void atr_llvm_tree(atr_emitter *e, const atr_node *first) {
@@ -141,8 +161,7 @@ void atr_llvm_tree(atr_emitter *e, const atr_node *first) {
       else atr_llvm_mac(e);
     } else {
       atr_box saved = e->box;
-      e->box.lo[node->dim] = node->lo;
-      e->box.hi[node->dim] = node->hi;
+      enter_box(e, node);
       if (e->nest->dims[node->dim].kind != ATR_DIM_LOOP) given_node(e, (atr_node *)node);
       else loop_node(e, (atr_node *)node);
       e->box = saved;

@@ -230,6 +230,45 @@ void atr_nest_visit_affine(atr_nest *nest, atr_affine_visitor visit, void *user)
   for (int i = 0; i < nest->guard_count; i++) visit(user, &nest->guards[i].at);
 }
 
+typedef struct going_on {
+  int dim, outer;
+  int64_t inside;
+  bool holds;
+} going_on;
+
+static void look_at_question(going_on *g, const atr_affine *at) {
+  int64_t step;
+  g->holds = g->holds && atr_checked_mul(at->coef[g->dim], g->inside, &step) && at->coef[g->outer] == step;
+}
+
+static void look_at_questions(void *user, atr_access *access) {
+  for (int i = 0; i < access->index_count; i++) look_at_question(user, &access->index[i].at);
+}
+
+/* The nearest independent loop whose iterations are `inside` of dim's each; -1: none. */
+static int loop_around(const atr_nest *nest, int dim, int64_t inside) {
+  for (int o = dim - 1; o >= 0; o--) {
+    const atr_dim *outer = &nest->dims[o];
+    going_on g = {dim, o, inside, !outer->reduced && outer->extent > 1 && atr_dim_is_looped(outer)};
+    if (g.holds) atr_nest_visit_access((atr_nest *)nest, look_at_questions, &g);
+    for (int i = 0; i < nest->guard_count; i++) look_at_question(&g, &nest->guards[i].at);
+    if (g.holds) return o;
+  }
+  return -1;
+}
+
+bool atr_nest_across(const atr_nest *nest, int dim, atr_affine *first, int64_t *total) {
+  int outer;
+  *first = (atr_affine){.offset = 0};
+  *total = nest->dims[dim].extent;
+  if (!atr_dim_is_looped(&nest->dims[dim]) || nest->dims[dim].reduced) return false;
+  while ((outer = loop_around(nest, dim, *total)) >= 0 && first->coef[outer] == 0) {
+    first->coef[outer] = *total;
+    if (!atr_checked_mul(*total, nest->dims[outer].extent, total)) return false;
+  }
+  return *total > nest->dims[dim].extent;
+}
+
 typedef struct dim_box {
   int64_t lo[ATR_MAX_DIMS], hi[ATR_MAX_DIMS];
   int dim_count;

@@ -105,7 +105,8 @@ enum { ATR_NODE_TILE = -1, ATR_NODE_MAC = -2 };
 typedef struct atr_node {
   int dim; /* or TILE, MAC */
   int64_t lo, hi;
-  bool clip; /* the range is further clipped to where lhs indices that depend on looped dims alone are inside their bounds */
+  bool across; /* lo and hi count the iterations of the loops that dim's go on in (atr_nest_across) and its own together */
+  bool clip;   /* the range is further clipped to where lhs indices that depend on looped dims alone are inside their bounds */
   struct atr_node *child, *next;
 } atr_node;
 
@@ -231,6 +232,11 @@ bool atr_nest_next_point(const atr_nest *nest, const int *dims, int count, int64
 /* Multiply-accumulates over the whole box, and those whose lhs term exists (counted exactly, per dimension). */
 double atr_nest_macs(const atr_nest *nest);
 double atr_nest_useful_macs(const atr_nest *nest);
+
+/* Loops around the looped dim `dim` that it goes on in, as pieces of one dim do: an iteration of such a loop is one of dim's ranges, in every
+ * bounds question (of an index or a guard). Then *first is where dim's iterations begin when all are counted together, a form of those loops, and *total how
+ * many there are. False: there are none. */
+bool atr_nest_across(const atr_nest *nest, int dim, atr_affine *first, int64_t *total);
 
 /* Is the dim a loop of the tree: PART, PARALLEL or LOOP? */
 static inline bool atr_dim_is_looped(const atr_dim *dim) {

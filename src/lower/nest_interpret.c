@@ -410,6 +410,17 @@ static atr_status run_points(machine *m, bool has_tree, const atr_node *nodes) {
   return ATR_OK;
 }
 
+/* The node's iterations at the current point of the loops around it. */
+static void node_range(const machine *m, const atr_node *node, int64_t *lo, int64_t *hi) {
+  const atr_dim *dim = &m->nest->dims[node->dim];
+  int64_t given = m->point[node->dim], total, before = 0;
+  atr_affine first;
+  if (node->across && atr_nest_across(m->nest, node->dim, &first, &total))
+    before = atr_affine_at(&first, m->point, m->nest->dim_count);
+  *lo = atr_max(node->lo - before, 0), *hi = atr_min(node->hi - before, dim->extent);
+  if (dim->kind == ATR_DIM_PART) *lo = atr_max(given, *lo), *hi = atr_min(given + 1, *hi);
+}
+
 static atr_status run_nodes(machine *m, const atr_node *node) {
   for (; node != NULL; node = node->next) {
     if (node->dim == ATR_NODE_TILE) {
@@ -417,9 +428,8 @@ static atr_status run_nodes(machine *m, const atr_node *node) {
       continue;
     }
     if (node->dim < 0) return ATR_BUG(m->work, "nest %s: the tree has a mac outside a tile", m->nest->name);
-    bool part = m->nest->dims[node->dim].kind == ATR_DIM_PART;
-    int64_t given = m->point[node->dim], lo = part ? atr_max(given, node->lo) : node->lo,
-            hi = part ? atr_min(given + 1, node->hi) : node->hi;
+    int64_t lo, hi;
+    node_range(m, node, &lo, &hi);
     for (int64_t v = lo; v < hi; v++) {
       m->point[node->dim] = v;
       ATR_TRY(run_nodes(m, node->child));

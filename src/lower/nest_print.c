@@ -162,7 +162,8 @@ static void print_nodes(atr_text *text, const atr_nest *nest, const atr_node *no
     } else {
       atr_text_printf(text, "%s ", dim_words(&nest->dims[node->dim]));
       print_dim(text, &nest->dims[node->dim]);
-      atr_text_printf(text, " %lld..%lld%s {", (long long)node->lo, (long long)node->hi, node->clip ? " clip" : "");
+      atr_text_printf(text, " %lld..%lld%s%s {", (long long)node->lo, (long long)node->hi, node->across ? " across" : "",
+                      node->clip ? " clip" : "");
     }
     if (node->child != NULL) {
       atr_text_puts(text, "\n");

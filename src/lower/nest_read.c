@@ -444,6 +444,7 @@ static atr_status read_loop_head(reader *r, atr_node *node) {
   ATR_TRY(take(r, '.'));
   ATR_TRY(take(r, '.'));
   ATR_TRY(read_int64(r, &node->hi));
+  node->across = accept_word(r, "across");
   node->clip = accept_word(r, "clip");
   return ATR_OK;
 }

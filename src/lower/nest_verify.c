@@ -346,6 +346,21 @@ static atr_status check_tile(const tree *t, const atr_node *node, const place *a
   return check_loops(t, t->independent, node->child, true, at);
 }
 
+/* Iterations of dim counted across the loops that it goes on in, which stand at 0 then: there are such loops, and none of them is cut. */
+static atr_status check_across(checker *c, int dim, place *at, int64_t *total) {
+  atr_affine first;
+  const char *name = c->nest->dims[dim].name;
+  RULE(c, atr_nest_across(c->nest, dim, &first, total), "the tree counts dim %s across other loops, but it goes on in none",
+       name);
+  for (int d = 0; d < dim; d++) {
+    if (first.coef[d] == 0) continue;
+    RULE(c, at->lo[d] == 0 && at->hi[d] == c->nest->dims[d].extent, "the tree counts dim %s across loop %s, which is cut", name,
+         c->nest->dims[d].name);
+    at->hi[d] = 1;
+  }
+  return ATR_OK;
+}
+
 static atr_status check_loops(const tree *t, int level, const atr_node *node, bool in_tile, const place *at) {
   checker *c = t->c;
   if (level == t->independent && !in_tile) return check_tile(t, node, at);
@@ -353,19 +368,23 @@ static atr_status check_loops(const tree *t, int level, const atr_node *node, bo
   int dim = t->order[level];
   const char *name = c->nest->dims[dim].name;
   int64_t done = 0, extent = c->nest->dims[dim].extent;
+  bool across = node != NULL && node->across;
+  place all = *at;
+  if (across) ATR_TRY(check_across(c, dim, &all, &extent));
   for (; node != NULL; node = node->next) {
-    place inside = *at;
+    place inside = all;
     RULE(c, node->dim == dim, "the tree has something else where a loop over %s must stand", name);
     RULE(c, node->lo < node->hi && node->lo >= done && node->hi <= extent,
          "the tree runs dim %s over %lld..%lld, behind %lld and of %lld", name, (long long)node->lo, (long long)node->hi,
          (long long)done, (long long)extent);
+    RULE(c, node->across == across, "the tree counts some iterations of dim %s across other loops, and some not", name);
     RULE(c, !node->clip || c->nest->dims[dim].reduced, "the tree clips the independent dim %s", name);
-    ATR_TRY(check_gap(t, dim, done, node->lo, at));
+    ATR_TRY(check_gap(t, dim, done, node->lo, &all));
     inside.lo[dim] = node->lo;
     inside.hi[dim] = done = node->hi;
     ATR_TRY(check_loops(t, level + 1, node->child, in_tile, &inside));
   }
-  return check_gap(t, dim, done, extent, at);
+  return check_gap(t, dim, done, extent, &all);
 }
 
 static atr_status check_tree(checker *c) {

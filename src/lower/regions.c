@@ -6,6 +6,8 @@
  *   cut    t depends on unrolled or vector dims, or belongs to a load or a guard: the looped dims that t depends on are cut into
  *          ranges in which the answer is the same for every iteration (interior), and single iterations elsewhere (edges), in
  *          which each unrolled copy has its own constant answer. Neighbouring iterations with equal answers are one range again.
+ *          Of loops that are pieces of one dim the innermost is cut, across the iterations of them all: the code of the interior
+ *          is there once, and not again for what is left of it next to each edge.
  *   clip   t depends on looped dims only and the last of them is reduced: the range of that loop is computed while running
  *   run    an edge mode on looped dims only: the index is resolved while running; t on several independent loops only (weight
  *          gradients, whose taps are loops around the sum): tested in front of the sum; and divisors that phases left
@@ -38,6 +40,7 @@ typedef struct builder {
   int question_count, node_count;
   int order[ATR_MAX_DIMS]; /* looped dims from the outside in, independent before reduced */
   int order_count, independent_count;
+  bool whole[ATR_MAX_DIMS];        /* by dim: is not cut, because a loop that goes on in it is */
   struct cuts *cuts[ATR_MAX_DIMS]; /* by level: memory for its cut points */
 } builder;
 
@@ -46,6 +49,15 @@ atr_box atr_nest_box(const atr_nest *nest) {
   memset(&box, 0, sizeof box);
   for (int d = 0; d < nest->dim_count; d++) box.hi[d] = nest->dims[d].extent;
   return box;
+}
+
+atr_box atr_box_across(const atr_box *box, const atr_affine *first, int dim, int64_t lo, int64_t hi) {
+  atr_box all = *box;
+  for (int o = 0; o < dim; o++)
+    if (first->coef[o] != 0) all.lo[o] = 0, all.hi[o] = 1;
+  all.lo[dim] = lo;
+  all.hi[dim] = hi;
+  return all;
 }
 
 atr_answer atr_bounds_answer(const atr_nest *nest, const atr_affine *at, int64_t bound, const atr_box *box) {
@@ -324,6 +336,31 @@ static atr_status build_range(builder *b, int level, const atr_box *box, int64_t
   return build_level(b, level + 1, &inside, &(*out)->child);
 }
 
+/* One node for each range of the loop's iterations that has code of its own. */
+static atr_status build_loops(builder *b, int level, const atr_box *box, atr_node **out) {
+  int dim = b->order[level];
+  int64_t extent = b->nest->dims[dim].extent, total;
+  atr_affine first;
+  if (b->whole[dim]) return build_range(b, level, box, 0, extent, out);
+  atr_box all = *box;
+  bool across = atr_nest_across(b->nest, dim, &first, &total);
+  if (across) all = atr_box_across(box, &first, dim, 0, total);
+  if (b->cuts[level] == NULL) b->cuts[level] = ATR_NEW(b->work->arena, cuts);
+  cuts *c = b->cuts[level];
+  ATR_TRY(find_cuts(b, dim, &all, c));
+  for (int i = 0; i < c->count;) {
+    int64_t lo = c->at[i++];
+    while (i < c->count && same_code(b, dim, &all, lo, c->at[i])) i++;
+    int64_t hi = i < c->count ? c->at[i] : all.hi[dim];
+    if (across && hi - lo == total) return build_range(b, level, box, 0, extent, out);
+    ATR_TRY(build_range(b, level, &all, lo, hi, out));
+    if (*out == NULL) continue;
+    (*out)->across = across;
+    out = &(*out)->next;
+  }
+  return ATR_OK;
+}
+
 static atr_status build_level(builder *b, int level, const atr_box *box, atr_node **out) {
   *out = NULL;
   if (level == b->independent_count && level >= 0) {
@@ -334,18 +371,8 @@ static atr_status build_level(builder *b, int level, const atr_box *box, atr_nod
     out = &tile->child;
   }
   if (level == b->order_count) return b->nest->has_acc ? new_node(b, ATR_NODE_MAC, 0, 0, out) : ATR_OK;
-  int dim = b->order[level];
-  if (b->nest->dims[dim].extent == 0) return ATR_OK;
-  if (b->cuts[level] == NULL) b->cuts[level] = ATR_NEW(b->work->arena, cuts);
-  cuts *c = b->cuts[level];
-  ATR_TRY(find_cuts(b, dim, box, c));
-  for (int i = 0; i < c->count;) {
-    int64_t lo = c->at[i++];
-    while (i < c->count && same_code(b, dim, box, lo, c->at[i])) i++;
-    ATR_TRY(build_range(b, level, box, lo, i < c->count ? c->at[i] : box->hi[dim], out));
-    if (*out != NULL) out = &(*out)->next;
-  }
-  return ATR_OK;
+  if (b->nest->dims[b->order[level]].extent == 0) return ATR_OK;
+  return build_loops(b, level, box, out);
 }
 
 atr_status atr_nest_build_tree(atr_work *work, atr_nest *nest) {
@@ -357,6 +384,11 @@ atr_status atr_nest_build_tree(atr_work *work, atr_nest *nest) {
   }
   for (int d = 0; d < nest->dim_count; d++)
     if (!nest->dims[d].reduced && nest->dims[d].extent == 0) return ATR_OK; /* nothing to compute: no tree needed */
+  for (int d = 0; d < nest->dim_count; d++) {
+    atr_affine first;
+    int64_t total;
+    for (int o = 0; atr_nest_across(nest, d, &first, &total) && o < d; o++) b.whole[o] |= first.coef[o] != 0;
+  }
   ATR_TRY(find_questions(&b));
   atr_box box = atr_nest_box(nest);
   return build_level(&b, 0, &box, &nest->tree);

@@ -127,6 +127,35 @@ static char *replaced(const char *text, const char *from, const char *to) {
   "  }\n"                                                                                                                      \
   "}\n"
 
+/* Pieces of one dim, counted together in three of four: parts, parallel and two loops, with a loop of another dim between. */
+#define PIECES                                                                                                                 \
+  "program m {\n"                                                                                                              \
+  "  buffer x arg 0 s32 20\n"                                                                                                  \
+  "  buffer y result 0 s32 56\n"                                                                                               \
+  "  nest y {\n"                                                                                                               \
+  "    dims part p0:2 parallel ox.2:3 loop oc:2 loop ox.1:2 unroll ox.0:3\n"                                                   \
+  "    guard 18*p0 + 6*ox.2 + 3*ox.1 + ox.0 < 28\n"                                                                            \
+  "    %1 = const s32 7\n"                                                                                                     \
+  "    %2 = load x[0] s32 index (18*p0 + 6*ox.2 + 3*ox.1 + ox.0 - 4) of 20 by 1 else skip else %1\n"                           \
+  "    store y[36*p0 + 12*ox.2 + oc + 6*ox.1 + 2*ox.0] %2\n"                                                                   \
+  "    part p0 0..2 {\n"                                                                                                       \
+  "      parallel ox.2 0..3 {\n"                                                                                               \
+  "        loop oc 0..2 {\n"                                                                                                   \
+  "          loop ox.1 0..1 across {\n"                                                                                        \
+  "            tile {}\n"                                                                                                      \
+  "          }\n"                                                                                                              \
+  "          loop ox.1 1..9 across {\n"                                                                                        \
+  "            tile {}\n"                                                                                                      \
+  "          }\n"                                                                                                              \
+  "          loop ox.1 9..12 across {\n"                                                                                       \
+  "            tile {}\n"                                                                                                      \
+  "          }\n"                                                                                                              \
+  "        }\n"                                                                                                                \
+  "      }\n"                                                                                                                  \
+  "    }\n"                                                                                                                    \
+  "  }\n"                                                                                                                      \
+  "}\n"
+
 /* Edges, divisors, fallbacks, all forms of steps, all dtypes of constants. */
 #define STEPS                                                                                                                  \
   "program s {\n"                                                                                                              \
@@ -229,6 +258,7 @@ static const char *const good_texts[] = {
     "  }\n"
     "}\n",
     BF16_PAIRS,
+    PIECES,
 };
 
 START_TEST(test_round_trip) {
@@ -259,7 +289,7 @@ START_TEST(test_round_trip_nonsense) {
                              "        mac\n"
                              "        mac\n"
                              "      }\n"
-                             "      reduce parallel \"0\" 0..1 clip {}\n"
+                             "      reduce parallel \"0\" 0..1 across clip {}\n"
                              "    }\n"
                              "  }\n"
                              "}\n";
@@ -526,6 +556,14 @@ static const struct bad_program {
     {SCHEDULED, "loop ox.1 1..3", "loop ox.1 0..3", "the tree runs dim ox.1 over 0..3, behind 1 and of 3"},
     {SCHEDULED, "loop ox.1 1..3", "loop ox.1 1..1", "the tree runs dim ox.1 over 1..1, behind 1 and of 3"},
     {SCHEDULED, "loop ox.1 1..3", "loop ox.1 1..3 clip", "the tree clips the independent dim ox.1"},
+    {SCHEDULED, "loop ox.1 0..1", "loop ox.1 0..1 across",
+     "the tree counts dim ox.1 across other loops, but it goes on in none"},
+    {PIECES, "loop ox.1 1..9 across", "loop ox.1 1..9",
+     "the tree counts some iterations of dim ox.1 across other loops, and some not"},
+    {PIECES, "parallel ox.2 0..3", "parallel ox.2 0..2", "the tree counts dim ox.1 across loop ox.2, which is cut"},
+    {PIECES, "loop ox.1 9..12", "loop ox.1 9..13", "the tree runs dim ox.1 over 9..13, behind 9 and of 12"},
+    {PIECES, "loop ox.1 9..12", "loop ox.1 9..11", "the tree leaves out iterations 11..12 of dim ox.1"},
+    {PIECES, "index (18*p0 + 6", "index (18*p0 + 7", "the tree counts dim ox.1 across other loops, but it goes on in none"},
     {SCHEDULED, "reduce ky 1..3", "reduce ky 0..3", "the tree runs dim ky over 0..3, behind 1 and of 3"},
     {SCHEDULED, "reduce ky 1..3", "reduce ky 2..3", "the tree leaves out iterations 1..2 of dim ky, where lhs has elements"},
     {SCHEDULED, "reduce ky 0..3 clip {\n            mac\n          }\n", "",

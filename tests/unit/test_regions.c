@@ -86,11 +86,28 @@ static const tree_row tree_rows[] = {
      "loop ox; reduce kx ic; unroll ox:4; vector oc:8",
      "loop ox.1 0..1 { tile { reduce kx 1..3 " IC "} } loop ox.1 1..3 { tile { reduce kx 1..2 " IC "} } "
      "loop ox.1 3..4 { tile { reduce kx 0..2 " IC "} }"},
-    /* a causal layer of rate 8 in blocks of two tiles: the first block has one tap, and its tiles are one range */
+    /* a causal layer of rate 8 in blocks of two tiles, which are counted together: the first two have one tap */
     {CONV1("f32[1,32,4]", "f32[2,4,8]", "window={size=2 pad=8_0 rhs_dilate=8}"),
      "loop ox ox:2; reduce kx ic; unroll ox:4; vector oc:8",
-     "loop ox.2 0..1 { loop ox.1 0..2 { tile { reduce kx 1..2 " IC "} } } "
-     "loop ox.2 1..4 { loop ox.1 0..2 { tile { reduce kx 0..2 " IC "} } }"},
+     "loop ox.2 0..4 { loop ox.1 0..2 across { tile { reduce kx 1..2 " IC "} } "
+     "loop ox.1 2..8 across { tile { reduce kx 0..2 " IC "} } }"},
+    /* so are the pieces of a dim around other loops, and parallel ones; the last of 4 blocks of 4 tiles has two */
+    {COLUMNS("window={size=3 pad=1_1}"), "parallel ox; loop oc ox:4; reduce kx ic; unroll ox:2; vector oc:4",
+     "parallel ox.2 0..4 { loop oc.1 0..2 { loop ox.1 0..1 across { tile { reduce kx 0..1 " IC "reduce kx 1..3 " IC "} } "
+     "loop ox.1 1..13 across { tile { reduce kx 0..3 " IC "} } "
+     "loop ox.1 13..14 across { tile { reduce kx 0..2 " IC "reduce kx 2..3 " IC
+     "} } loop ox.1 14..15 across { tile { reduce kx 0..1 " IC "} } loop ox.1 15..16 across { tile {} } } }"},
+    {COLUMNS("window={size=3 pad=1_1}"), "parallel ox ox:4; reduce kx ic; unroll ox:2; vector oc:8",
+     "parallel ox.2 0..4 { parallel ox.1 0..1 across { tile { reduce kx 0..1 " IC "reduce kx 1..3 " IC "} } "
+     "parallel ox.1 1..13 across { tile { reduce kx 0..3 " IC "} } "
+     "parallel ox.1 13..14 across { tile { reduce kx 0..2 " IC "reduce kx 2..3 " IC "} } "
+     "parallel ox.1 14..15 across { tile { reduce kx 0..1 " IC "} } parallel ox.1 15..16 across { tile {} } }"},
+    /* the innermost of three is cut; where nothing is, each counts its own */
+    {COLUMNS("window={size=3 pad=1_0}"), "loop ox ox:3 ox:3; reduce kx ic; unroll ox:3; vector oc:8",
+     "loop ox.3 0..1 { loop ox.2 0..3 { loop ox.1 0..1 across { tile { reduce kx 0..1 " IC "reduce kx 1..3 " IC "} } "
+     "loop ox.1 1..9 across { tile { reduce kx 0..3 " IC "} } } }"},
+    {COLUMNS("window={size=3}"), "loop ox ox:2; reduce kx_ic; unroll ox:13; vector oc:8",
+     "loop ox.2 0..1 { loop ox.1 0..2 { tile { reduce kx_ic 0..12 { mac } } } }"},
     /* outputs that no tap reaches are stored without a sum */
     {CONV1("f32[1,4,4]", "f32[1,4,8]", "window={size=1 pad=4_4}"), "loop ox; reduce ic; unroll ox:4; vector oc:8",
      "loop ox.1 0..1 { tile {} } loop ox.1 1..2 { tile { reduce ic 0..4 { mac } } } loop ox.1 2..3 { tile {} }"},
@@ -217,12 +234,13 @@ static void check_nodes(walk *w, const atr_node *node) {
       check_nodes(w, node->child);
       continue;
     }
-    int64_t lo = w->box.lo[node->dim], hi = w->box.hi[node->dim];
-    w->box.lo[node->dim] = node->lo;
-    w->box.hi[node->dim] = node->hi;
+    atr_box around = w->box;
+    atr_affine first = {.offset = 0};
+    int64_t total;
+    if (node->across) ck_assert(atr_nest_across(w->nest, node->dim, &first, &total) && node->hi <= total);
+    w->box = atr_box_across(&around, &first, node->dim, node->lo, node->hi);
     check_nodes(w, node->child);
-    w->box.lo[node->dim] = lo;
-    w->box.hi[node->dim] = hi;
+    w->box = around;
   }
 }
 
