@@ -47,10 +47,10 @@ typedef struct atr_cost_array {
   int by_step[ATR_MAX_DIMS], moving; /* the dims that move it, by their steps */
   int64_t size;                      /* bytes of an element */
   double taps;                       /* part of it that is read, of all that the loops pass */
-  bool written, weights;
-  bool packed;       /* laid out in the order of the loops: every footprint is one run */
-  double weight;     /* transfers per line: 2 where lines are also written back */
-  double far_weight; /* the same for lines that come from memory and go there */
+  bool written, weights, after_sum;  /* after_sum: touched where the sum is done, not within its loops */
+  bool packed;                       /* laid out in the order of the loops: every footprint is one run */
+  double weight;                     /* transfers per line: 2 where lines are also written back */
+  double far_weight;                 /* the same for lines that come from memory and go there */
 } atr_cost_array;
 
 enum { ATR_COST_ARRAYS = 8 };

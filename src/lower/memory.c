@@ -29,9 +29,11 @@ static const double APART_RUN = 128, APART_CYCLES = 1.3;
  * once: 12 to 48 channels of 200 x 200 pixels in NCHW took 2.5 ms with one row of the output or two at a time, 1.4 with three, 1.2 with
  * four or six. Shorter ones start like so many lines more, where what is read stays the same. */
 static const double LONG_RUN = 2048, STREAMS = 3, STREAMS_SHARE = 0.5, START_LINES = 4;
-/* Of a store's part that loops may fill, what a tile may need and still leave lines for the next one. Where rows are a multiple of a
- * cache's way apart none are left: a depthwise layer of rate 2 and 512 channels took 405 us with two rows of the output at once. */
-static const double TILE_SHARE = 1.6;
+/* Of a store's part that loops may fill, what a tile may need and still leave lines for the next one: all of the store, about. Where rows
+ * are a multiple of a cache's way apart it is soon full: a depthwise layer of rate 2 and 512 channels took 405 us with two rows of the
+ * output at once; 3x3 on one channel of 1024 columns 370, 406 and 487 us where the rows of input and output are 6, 8 and 10, and 360 us
+ * with 1040 columns. */
+static const double TILE_SHARE = 1.35;
 /* What a nest in front weighs at least: its code is compiled, and its threads are woken. */
 static const double WIDENING_CYCLES = 5e3;
 static const double PACK_CYCLES = 1; /* per element that is laid out anew */
@@ -90,13 +92,13 @@ void atr_cost_find_arrays(const atr_cost_model *m, const atr_candidate *c, atr_c
     rhs->taps = c->taps;
   }
   atr_cost_array *result = add_array(m, out, m->out, stored, 2);
-  result->written = true;
+  result->written = result->after_sum = true;
   result->far_weight *= scattered_writes(m, c, stored);
   for (int e = 1; e <= nest->expr_count; e++) {
     if (nest->exprs[e].kind != ATR_EXPR_LOAD || out->count == ATR_COST_ARRAYS) continue;
     int64_t step[ATR_MAX_DIMS];
     atr_cost_steps(nest, &nest->exprs[e].access, step);
-    add_array(m, out, step, nest->exprs[e].dtype, 1);
+    add_array(m, out, step, nest->exprs[e].dtype, 1)->after_sum = true;
   }
 }
 
@@ -224,6 +226,15 @@ typedef struct reads_again {
   double lhs, rhs;
 } reads_again;
 
+/* Blocks that the loops from level l inwards touch, and those that rows leave unused. A tile within a sum touches the operands alone. */
+static double blocks_needed(const traffic *t, const store *s, footprints lines, int l) {
+  double sum = 0;
+  bool within_sum = l == t->c->loop_count && l > t->c->reduced_from;
+  for (int i = 0; i < t->arrays->count; i++)
+    if (!within_sum || !t->arrays->list[i].after_sum) sum += lines[i][l] * crowding(&t->arrays->list[i], t->inside[l], s);
+  return sum;
+}
+
 /* Transfers into a store; none when it can hold everything, which is then there from before. */
 static double transfers(const traffic *t, const store *s, footprints lines, reads_again *again) {
   double total = 0;
@@ -231,9 +242,8 @@ static double transfers(const traffic *t, const store *s, footprints lines, read
   int levels = t->c->loop_count,
       fits = levels + 1; /* the outermost level whose lines the store holds; levels: those of a tile */
   for (int l = levels; l >= 0 && fits == l + 1; l--) {
-    double sum = 0;
-    for (int i = 0; i < t->arrays->count; i++) sum += lines[i][l] * crowding(&t->arrays->list[i], t->inside[l], s);
-    if (sum * s->block + (l == 0 ? t->m->beside : 0) <= s->capacity * (l == levels ? TILE_SHARE : 1)) fits = l;
+    double bytes = blocks_needed(t, s, lines, l) * s->block + (l == 0 ? t->m->beside : 0);
+    if (bytes <= s->capacity * (l == levels ? TILE_SHARE : 1)) fits = l;
   }
   for (int i = 0; i < t->arrays->count && fits > 0; i++) {
     const atr_cost_array *a = &t->arrays->list[i];

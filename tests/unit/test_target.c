@@ -412,6 +412,29 @@ START_TEST(test_pack_choice) {
 }
 END_TEST
 
+/* Rows of input and output that are a way of the first cache apart stand in the same sets of it: no more of them than it has ways. */
+START_TEST(test_rows_in_one_set) {
+  static const struct {
+    int columns;
+    bool ten_rows; /* four of the output and six of the input */
+  } images[] = {{1024, false}, {1040, true}, {2048, false}};
+  for (int i = 0; i < COUNT(images); i++) {
+    const atr_program *program = collapsed_of(
+        atr_arena_printf(&arena,
+                         "x = f32[1,1024,%d,1] parameter(0) w = f32[3,3,1,1] parameter(1) ROOT y = convolution(x, w), "
+                         "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f",
+                         images[i].columns));
+    atr_target target = target_of_row(ROW_AVX2, false);
+    atr_schedule schedule;
+    const char *why;
+    atr_schedule_choose(&arena, program->nests[0], &(atr_schedule_setting){.target = &target, .rhs_constant = true, .nests = 1},
+                        &schedule, &why);
+    const char *text = schedule_text(program->nests[0], &schedule);
+    ck_assert_msg((strstr(text, " oy:4") != NULL) == images[i].ten_rows, "%d columns: %s", images[i].columns, text);
+  }
+}
+END_TEST
+
 /* ---- the cost model: random nests */
 
 typedef struct random_window {
@@ -559,6 +582,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_dot_choice);
   tcase_add_test(tc, test_widen_choice);
   tcase_add_test(tc, test_pack_choice);
+  tcase_add_test(tc, test_rows_in_one_set);
   tcase_add_test(tc, test_caches);
   tcase_add_loop_test(tc, test_random_choices, 0, RANDOM_BATCHES);
   suite_add_tcase(s, tc);
