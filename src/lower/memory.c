@@ -113,6 +113,13 @@ static void find_insides(traffic *t) {
   }
 }
 
+/* Blocks that a run of so many bytes lies in, which begins where blocks do if it is aligned. */
+static double blocks_of_run(double bytes, double block, bool aligned) {
+  double blocks = (double)(int64_t)((bytes + block - 1) / block);
+  bool inside = bytes < block || (aligned && (int64_t)bytes % (int64_t)block == 0);
+  return blocks + (inside ? 0 : 0.25);
+}
+
 /* Blocks of `block` bytes that an array's elements lie in when dim d covers inside[d] indices. Dims by their steps: a run grows
  * while steps do not leave a gap of a block; then come rows of runs, and rows that interleave (taps and pixels) are merged. Runs that
  * begin and end where blocks do, if the array does, reach into no block more. */
@@ -133,9 +140,7 @@ static double blocks_touched(const atr_cost_array *a, const int64_t *inside, dou
       row_step = step;
     }
   }
-  double bytes = run * size, blocks = (double)(int64_t)((bytes + block - 1) / block);
-  bool inside_blocks = bytes < block || (aligned && (int64_t)bytes % (int64_t)block == 0);
-  return others * rows * (blocks + (inside_blocks ? 0 : 0.25));
+  return others * rows * blocks_of_run(run * size, block, aligned);
 }
 
 /* Bytes that an array's elements lie next to each other in, as a tile walks them. */
@@ -164,8 +169,8 @@ typedef struct store {
 } store;
 
 /* Rows a multiple of a cache's way apart fall into few of its sets: the part of the cache that they cannot use, as a factor
- * on their footprint. */
-static double crowding(const atr_cost_array *a, const int64_t *inside, const store *s) {
+ * on their footprint. Of a tile it is exact: as many rows fit as there are ways. */
+static double crowding(const atr_cost_array *a, const int64_t *inside, const store *s, bool tile) {
   double run = 1;
   for (int i = 0; i < a->moving && !a->packed && s->sets > 1; i++) {
     int64_t step = a->step[a->by_step[i]], extent = inside[a->by_step[i]], lines = step * a->size / (int64_t)s->block;
@@ -175,8 +180,9 @@ static double crowding(const atr_cost_array *a, const int64_t *inside, const sto
       continue;
     }
     if (step * a->size % (int64_t)s->block != 0) return 1;
-    int64_t apart = atr_gcd(lines, s->sets), covered = (int64_t)(run * (double)a->size / s->block) + 1;
-    return (double)apart / (double)atr_min(apart, covered);
+    double apart = (double)atr_gcd(lines, s->sets), bytes = run * (double)a->size,
+           covered = tile ? blocks_of_run(bytes, s->block, true) : (double)(int64_t)(bytes / s->block) + 1;
+    return apart > covered ? apart / covered : 1;
   }
   return 1;
 }
@@ -229,9 +235,11 @@ typedef struct reads_again {
 /* Blocks that the loops from level l inwards touch, and those that rows leave unused. A tile within a sum touches the operands alone. */
 static double blocks_needed(const traffic *t, const store *s, footprints lines, int l) {
   double sum = 0;
-  bool within_sum = l == t->c->loop_count && l > t->c->reduced_from;
-  for (int i = 0; i < t->arrays->count; i++)
-    if (!within_sum || !t->arrays->list[i].after_sum) sum += lines[i][l] * crowding(&t->arrays->list[i], t->inside[l], s);
+  bool tile = l == t->c->loop_count, within_sum = tile && l > t->c->reduced_from;
+  for (int i = 0; i < t->arrays->count; i++) {
+    const atr_cost_array *a = &t->arrays->list[i];
+    if (!within_sum || !a->after_sum) sum += lines[i][l] * crowding(a, t->inside[l], s, tile && !a->weights);
+  }
   return sum;
 }
 

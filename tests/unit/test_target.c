@@ -415,22 +415,30 @@ END_TEST
 /* Rows of input and output that are a way of the first cache apart stand in the same sets of it: no more of them than it has ways. */
 START_TEST(test_rows_in_one_set) {
   static const struct {
-    int columns;
-    bool ten_rows; /* four of the output and six of the input */
-  } images[] = {{1024, false}, {1040, true}, {2048, false}};
+    const char *lhs, *rhs, *window, *many_rows;
+    int groups;
+    bool fit;
+  } images[] = {
+      {"1024,1024,1", "3,3,1,1", "size=3x3 pad=1_1x1_1", " oy:4", 1, false}, /* 4 rows of the output and 6 of the input */
+      {"1024,1040,1", "3,3,1,1", "size=3x3 pad=1_1x1_1", " oy:4", 1, true},
+      {"1024,2048,1", "3,3,1,1", "size=3x3 pad=1_1x1_1", " oy:4", 1, false},
+      /* a pixel's neighbours of rate 2 are 4096 bytes apart, as the rows are: 9 with the output's, unless channels pass first */
+      {"28,28,512", "3,3,1,512", "size=3x3 pad=2_2x2_2 rhs_dilate=2x2", "loop ox; ", 512, false},
+      {"28,28,528", "3,3,1,528", "size=3x3 pad=2_2x2_2 rhs_dilate=2x2", "ox; ", 528, true},
+  };
   for (int i = 0; i < COUNT(images); i++) {
     const atr_program *program = collapsed_of(
         atr_arena_printf(&arena,
-                         "x = f32[1,1024,%d,1] parameter(0) w = f32[3,3,1,1] parameter(1) ROOT y = convolution(x, w), "
-                         "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f",
-                         images[i].columns));
+                         "x = f32[1,%s] parameter(0) w = f32[%s] parameter(1) ROOT y = convolution(x, w), "
+                         "window={%s}, dim_labels=b01f_01io->b01f, feature_group_count=%d",
+                         images[i].lhs, images[i].rhs, images[i].window, images[i].groups));
     atr_target target = target_of_row(ROW_AVX2, false);
     atr_schedule schedule;
     const char *why;
     atr_schedule_choose(&arena, program->nests[0], &(atr_schedule_setting){.target = &target, .rhs_constant = true, .nests = 1},
                         &schedule, &why);
     const char *text = schedule_text(program->nests[0], &schedule);
-    ck_assert_msg((strstr(text, " oy:4") != NULL) == images[i].ten_rows, "%d columns: %s", images[i].columns, text);
+    ck_assert_msg((strstr(text, images[i].many_rows) != NULL) == images[i].fit, "%s: %s", images[i].lhs, text);
   }
 }
 END_TEST
