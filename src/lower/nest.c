@@ -245,11 +245,11 @@ static void look_at_questions(void *user, atr_access *access) {
   for (int i = 0; i < access->index_count; i++) look_at_question(user, &access->index[i].at);
 }
 
-/* The nearest independent loop whose iterations are `inside` of dim's each; -1: none. */
-static int loop_around(const atr_nest *nest, int dim, int64_t inside) {
+/* The nearest independent loop whose iterations are `inside` of dim's each, and that no other dim goes on in; -1: none. */
+static int loop_around(const atr_nest *nest, int dim, int64_t inside, const bool *taken) {
   for (int o = dim - 1; o >= 0; o--) {
     const atr_dim *outer = &nest->dims[o];
-    going_on g = {dim, o, inside, !outer->reduced && outer->extent > 1 && atr_dim_is_looped(outer)};
+    going_on g = {dim, o, inside, !outer->reduced && outer->extent > 1 && atr_dim_is_looped(outer) && !taken[o]};
     if (g.holds) atr_nest_visit_access((atr_nest *)nest, look_at_questions, &g);
     for (int i = 0; i < nest->guard_count; i++) look_at_question(&g, &nest->guards[i].at);
     if (g.holds) return o;
@@ -258,13 +258,15 @@ static int loop_around(const atr_nest *nest, int dim, int64_t inside) {
 }
 
 bool atr_nest_across(const atr_nest *nest, int dim, atr_affine *first, int64_t *total) {
-  int outer;
-  *first = (atr_affine){.offset = 0};
-  *total = nest->dims[dim].extent;
-  if (!atr_dim_is_looped(&nest->dims[dim]) || nest->dims[dim].reduced) return false;
-  while ((outer = loop_around(nest, dim, *total)) >= 0 && first->coef[outer] == 0) {
-    first->coef[outer] = *total;
-    if (!atr_checked_mul(*total, nest->dims[outer].extent, total)) return false;
+  bool taken[ATR_MAX_DIMS] = {false}; /* each loop by one dim, the innermost that goes on in it: steps may be alike by chance */
+  for (int d = nest->dim_count - 1; d >= dim; d--) {
+    *first = (atr_affine){.offset = 0};
+    *total = nest->dims[d].extent;
+    if (taken[d] || !atr_dim_is_looped(&nest->dims[d]) || nest->dims[d].reduced) continue;
+    for (int outer; (outer = loop_around(nest, d, *total, taken)) >= 0; taken[outer] = true) {
+      first->coef[outer] = *total;
+      if (!atr_checked_mul(*total, nest->dims[outer].extent, total)) return false;
+    }
   }
   return *total > nest->dims[dim].extent;
 }

@@ -235,7 +235,7 @@ double atr_nest_useful_macs(const atr_nest *nest);
 
 /* Loops around the looped dim `dim` that it goes on in, as pieces of one dim do: an iteration of such a loop is one of dim's ranges, in every
  * bounds question (of an index or a guard). Then *first is where dim's iterations begin when all are counted together, a form of those loops, and *total how
- * many there are. False: there are none. */
+ * many there are. False: there are none. A loop belongs to one dim. */
 bool atr_nest_across(const atr_nest *nest, int dim, atr_affine *first, int64_t *total);
 
 /* Is the dim a loop of the tree: PART, PARALLEL or LOOP? */

@@ -256,10 +256,10 @@ static bool same_signatures(const builder *b, const question *q, int dim, atr_bo
   int dims[ATR_MAX_DIMS], count = 0, i = 0;
   int64_t points = 1;
   const atr_box box = *u;
-  for (int level = b->order_count - 1; b->order[level] != dim; level--) {
+  for (int level = b->order_count - 1; level >= 0; level--) {
     int d = b->order[level];
     int64_t extent = box.hi[d] - box.lo[d];
-    if (q->at->coef[d] == 0 || extent <= 1) continue;
+    if (q->at->coef[d] == 0 || extent <= 1 || d == dim || (d < dim && !b->whole[d])) continue; /* what is whole was not cut */
     if (extent > MAX_SIGNATURES / points) return false;
     points *= extent;
     dims[count++] = d;

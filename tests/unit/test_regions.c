@@ -168,6 +168,21 @@ START_TEST(test_questions_of_lhs) {
 }
 END_TEST
 
+/* By their steps two dims could go on in the same loop, as taps and columns of a panel: the innermost does, and it alone. */
+START_TEST(test_one_dim_goes_on) {
+  atr_index index = {.at = {.coef = {3, 1, 1}, .offset = -2}, .bound = 4, .divisor = 1};
+  atr_nest nest = {.dim_count = 3, .out = {.index = &index, .index_count = 1}};
+  static const int64_t extents[] = {2, 3, 3};
+  for (int d = 0; d < 3; d++) nest.dims[d] = (atr_dim){.name = "d", .extent = extents[d], .kind = ATR_DIM_LOOP};
+  atr_affine first;
+  int64_t total;
+  ck_assert(atr_nest_across(&nest, 2, &first, &total));
+  ck_assert(total == 6 && first.coef[0] == 3 && first.coef[1] == 0);
+  ck_assert(!atr_nest_across(&nest, 1, &first, &total));
+  ck_assert(!atr_nest_across(&nest, 0, &first, &total));
+}
+END_TEST
+
 START_TEST(test_trees) {
   const tree_row *r = &tree_rows[_i];
   const atr_program *program = collapsed_of(r->instructions);
@@ -389,6 +404,7 @@ static Suite *suite(void) {
   TCase *tc = tcase_create("regions");
   tcase_add_checked_fixture(tc, setup, teardown);
   tcase_add_test(tc, test_questions_of_lhs);
+  tcase_add_test(tc, test_one_dim_goes_on);
   tcase_add_loop_test(tc, test_trees, 0, COUNT(tree_rows));
   tcase_add_loop_test(tc, test_no_question_left, 0, COUNT(windows) * COUNT(edges));
   tcase_add_loop_test(tc, test_limits, 0, COUNT(limit_rows));
