@@ -103,11 +103,9 @@ static void guarded_body(atr_emitter *e, void *user) {
 
 /* The node's range of its dim's iterations: its own part of it where lo and hi count those of the loops around it too. */
 static void node_range(atr_emitter *e, const atr_node *node, LLVMValueRef *lo, LLVMValueRef *hi) {
-  atr_affine first;
-  int64_t total;
   *lo = atr_llvm_index(e, node->lo), *hi = atr_llvm_index(e, node->hi);
-  if (!node->across || !atr_nest_across(e->nest, node->dim, &first, &total)) return;
-  LLVMValueRef before = atr_llvm_affine(e, &first);
+  if (!node->across) return;
+  LLVMValueRef before = atr_llvm_affine(e, &e->nest->across[node->dim].first);
   *lo = pick(e, LLVMIntSGT, LLVMBuildNSWSub(e->b, *lo, before, ""), atr_llvm_index(e, 0));
   *hi = pick(e, LLVMIntSLT, LLVMBuildNSWSub(e->b, *hi, before, ""), atr_llvm_index(e, e->nest->dims[node->dim].extent));
 }
@@ -143,13 +141,6 @@ static void rolled_node(atr_emitter *e, const atr_node *mac) {
   loop_node(e, &loop);
 }
 
-static void enter_box(atr_emitter *e, const atr_node *node) {
-  atr_affine first = {.offset = 0};
-  int64_t total;
-  if (node->across) atr_nest_across(e->nest, node->dim, &first, &total);
-  e->box = atr_box_across(&e->box, &first, node->dim, node->lo, node->hi);
-}
-
 void atr_llvm_tree(atr_emitter *e, const atr_node *first) {
   for (const atr_node *node = first; node != NULL; node = node->next) {
     if (node->dim == ATR_NODE_TILE) {
@@ -161,7 +152,7 @@ void atr_llvm_tree(atr_emitter *e, const atr_node *first) {
       else atr_llvm_mac(e);
     } else {
       atr_box saved = e->box;
-      enter_box(e, node);
+      e->box = atr_box_inside(&saved, node->across ? &e->nest->across[node->dim] : NULL, node->dim, node->lo, node->hi);
       if (e->nest->dims[node->dim].kind != ATR_DIM_LOOP) given_node(e, (atr_node *)node);
       else loop_node(e, (atr_node *)node);
       e->box = saved;

@@ -169,8 +169,9 @@ typedef struct store {
 } store;
 
 /* Rows a multiple of a cache's way apart fall into few of its sets: the part of the cache that they cannot use, as a factor
- * on their footprint. Of a tile it is exact: as many rows fit as there are ways. */
-static double crowding(const atr_cost_array *a, const int64_t *inside, const store *s, bool tile) {
+ * on their footprint. Each row reaches into one set more than it needs, where it lies by chance; exact: it does not, and as many fit as
+ * there are ways. */
+static double crowding(const atr_cost_array *a, const int64_t *inside, const store *s, bool exact) {
   double run = 1;
   for (int i = 0; i < a->moving && !a->packed && s->sets > 1; i++) {
     int64_t step = a->step[a->by_step[i]], extent = inside[a->by_step[i]], lines = step * a->size / (int64_t)s->block;
@@ -181,7 +182,7 @@ static double crowding(const atr_cost_array *a, const int64_t *inside, const sto
     }
     if (step * a->size % (int64_t)s->block != 0) return 1;
     double apart = (double)atr_gcd(lines, s->sets), bytes = run * (double)a->size,
-           covered = tile ? blocks_of_run(bytes, s->block, true) : (double)(int64_t)(bytes / s->block) + 1;
+           covered = exact ? blocks_of_run(bytes, s->block, true) : (double)(int64_t)(bytes / s->block) + 1;
     return apart > covered ? apart / covered : 1;
   }
   return 1;
@@ -232,7 +233,8 @@ typedef struct reads_again {
   double lhs, rhs;
 } reads_again;
 
-/* Blocks that the loops from level l inwards touch, and those that rows leave unused. A tile within a sum touches the operands alone. */
+/* Blocks that the loops from level l inwards touch, and those that rows leave unused. A tile within a sum touches the operands alone; it
+ * comes back to its rows of pixels, but goes on in the weights. */
 static double blocks_needed(const traffic *t, const store *s, footprints lines, int l) {
   double sum = 0;
   bool tile = l == t->c->loop_count, within_sum = tile && l > t->c->reduced_from;

@@ -257,18 +257,20 @@ static int loop_around(const atr_nest *nest, int dim, int64_t inside, const bool
   return -1;
 }
 
-bool atr_nest_across(const atr_nest *nest, int dim, atr_affine *first, int64_t *total) {
-  bool taken[ATR_MAX_DIMS] = {false}; /* each loop by one dim, the innermost that goes on in it: steps may be alike by chance */
-  for (int d = nest->dim_count - 1; d >= dim; d--) {
-    *first = (atr_affine){.offset = 0};
-    *total = nest->dims[d].extent;
-    if (taken[d] || !atr_dim_is_looped(&nest->dims[d]) || nest->dims[d].reduced) continue;
-    for (int outer; (outer = loop_around(nest, d, *total, taken)) >= 0; taken[outer] = true) {
-      first->coef[outer] = *total;
-      if (!atr_checked_mul(*total, nest->dims[outer].extent, total)) return false;
+const atr_across *atr_nest_across(atr_arena *arena, const atr_nest *nest) {
+  atr_across *across = ATR_NEW_ARRAY(arena, atr_across, nest->dim_count);
+  bool taken[ATR_MAX_DIMS] = {false};
+  for (int d = nest->dim_count - 1; d >= 0; d--) {
+    int64_t total = nest->dims[d].extent;
+    bool fits = !taken[d] && !nest->dims[d].reduced && atr_dim_is_looped(&nest->dims[d]);
+    across[d] = (atr_across){.total = 0};
+    for (int outer; fits && (outer = loop_around(nest, d, total, taken)) >= 0; taken[outer] = true) {
+      across[d].first.coef[outer] = total;
+      fits = atr_checked_mul(total, nest->dims[outer].extent, &total);
+      across[d].total = fits ? total : 0;
     }
   }
-  return *total > nest->dims[dim].extent;
+  return across;
 }
 
 typedef struct dim_box {

@@ -97,6 +97,13 @@ typedef struct atr_expr {
   atr_scalar constant;     /* CONST */
 } atr_expr;
 
+/* A looped dim may go on in loops around it, as the pieces of one dim do: an iteration of such a loop is a whole range of the dim, in
+ * every bounds question (of an index or a guard). Then their iterations can be counted together. */
+typedef struct atr_across {
+  atr_affine first; /* where the dim's own iterations begin: a form of the loops that it goes on in */
+  int64_t total;    /* how many there are of all together; 0: it goes on in none */
+} atr_across;
+
 /* The loop tree that the regions pass makes of a scheduled nest: siblings run one after the other and cover the dim's range
  * without overlap; a missing part contributes nothing. Below the PARALLEL and LOOP dims of independent kind comes one TILE
  * node: the accumulators of the unrolled and vector dims start at zero there and are stored when its children (reduced LOOP
@@ -105,7 +112,7 @@ enum { ATR_NODE_TILE = -1, ATR_NODE_MAC = -2 };
 typedef struct atr_node {
   int dim; /* or TILE, MAC */
   int64_t lo, hi;
-  bool across; /* lo and hi count the iterations of the loops that dim's go on in (atr_nest_across) and its own together */
+  bool across; /* lo and hi count the iterations of the loops that dim goes on in and its own together */
   bool clip;   /* the range is further clipped to where lhs indices that depend on looped dims alone are inside their bounds */
   struct atr_node *child, *next;
 } atr_node;
@@ -128,10 +135,11 @@ typedef struct atr_nest {
   int expr_count, expr_capacity;
   int root; /* step that is stored */
   atr_access out;
-  atr_node *tree;       /* NULL before regions */
-  bool prepack;         /* depends on constants and constant parameters only: runs in NAME_prepack */
-  const char *why;      /* choices made for it, lines of text for explain; NULL: none */
-  const char *schedule; /* text of the schedule applied; NULL: none yet */
+  atr_node *tree;           /* NULL before regions */
+  const atr_across *across; /* by dim, with the tree */
+  bool prepack;             /* depends on constants and constant parameters only: runs in NAME_prepack */
+  const char *why;          /* choices made for it, lines of text for explain; NULL: none */
+  const char *schedule;     /* text of the schedule applied; NULL: none yet */
 } atr_nest;
 
 typedef enum atr_buffer_kind {
@@ -233,10 +241,8 @@ bool atr_nest_next_point(const atr_nest *nest, const int *dims, int count, int64
 double atr_nest_macs(const atr_nest *nest);
 double atr_nest_useful_macs(const atr_nest *nest);
 
-/* Loops around the looped dim `dim` that it goes on in, as pieces of one dim do: an iteration of such a loop is one of dim's ranges, in every
- * bounds question (of an index or a guard). Then *first is where dim's iterations begin when all are counted together, a form of those loops, and *total how
- * many there are. False: there are none. A loop belongs to one dim. */
-bool atr_nest_across(const atr_nest *nest, int dim, atr_affine *first, int64_t *total);
+/* By dim; in the arena. A loop belongs to one dim, the innermost that goes on in it: steps may be alike by chance. */
+const atr_across *atr_nest_across(atr_arena *arena, const atr_nest *nest);
 
 /* Is the dim a loop of the tree: PART, PARALLEL or LOOP? */
 static inline bool atr_dim_is_looped(const atr_dim *dim) {

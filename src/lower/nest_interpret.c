@@ -413,10 +413,8 @@ static atr_status run_points(machine *m, bool has_tree, const atr_node *nodes) {
 /* The node's iterations at the current point of the loops around it. */
 static void node_range(const machine *m, const atr_node *node, int64_t *lo, int64_t *hi) {
   const atr_dim *dim = &m->nest->dims[node->dim];
-  int64_t given = m->point[node->dim], total, before = 0;
-  atr_affine first;
-  if (node->across && atr_nest_across(m->nest, node->dim, &first, &total))
-    before = atr_affine_at(&first, m->point, m->nest->dim_count);
+  int64_t given = m->point[node->dim],
+          before = node->across ? atr_affine_at(&m->nest->across[node->dim].first, m->point, m->nest->dim_count) : 0;
   *lo = atr_max(node->lo - before, 0), *hi = atr_min(node->hi - before, dim->extent);
   if (dim->kind == ATR_DIM_PART) *lo = atr_max(given, *lo), *hi = atr_min(given + 1, *hi);
 }

@@ -496,6 +496,7 @@ static atr_status read_nest(reader *r) {
   ATR_TRY(read_indices(r, &nest->out));
   ATR_TRY(read_step(r, &nest->root));
   ATR_TRY(read_nodes(r, 0, &nest->tree));
+  nest->across = atr_nest_across(r->work->arena, nest);
   atr_program_add_nest(r->work->arena, r->program, nest);
   return ATR_OK;
 }

@@ -267,6 +267,7 @@ typedef struct tree {
   checker *c;
   int order[ATR_MAX_DIMS]; /* looped dims from the outside in, independent before reduced */
   int count, independent;
+  const atr_across *across; /* by dim */
 } tree;
 
 enum { MAX_POINTS = 10000 };
@@ -347,13 +348,12 @@ static atr_status check_tile(const tree *t, const atr_node *node, const place *a
 }
 
 /* Iterations of dim counted across the loops that it goes on in, which stand at 0 then: there are such loops, and none of them is cut. */
-static atr_status check_across(checker *c, int dim, place *at, int64_t *total) {
-  atr_affine first;
+static atr_status check_across(const tree *t, int dim, place *at) {
+  checker *c = t->c;
   const char *name = c->nest->dims[dim].name;
-  RULE(c, atr_nest_across(c->nest, dim, &first, total), "the tree counts dim %s across other loops, but it goes on in none",
-       name);
+  RULE(c, t->across[dim].total > 0, "the tree counts dim %s across other loops, but it goes on in none", name);
   for (int d = 0; d < dim; d++) {
-    if (first.coef[d] == 0) continue;
+    if (t->across[dim].first.coef[d] == 0) continue;
     RULE(c, at->lo[d] == 0 && at->hi[d] == c->nest->dims[d].extent, "the tree counts dim %s across loop %s, which is cut", name,
          c->nest->dims[d].name);
     at->hi[d] = 1;
@@ -370,7 +370,8 @@ static atr_status check_loops(const tree *t, int level, const atr_node *node, bo
   int64_t done = 0, extent = c->nest->dims[dim].extent;
   bool across = node != NULL && node->across;
   place all = *at;
-  if (across) ATR_TRY(check_across(c, dim, &all, &extent));
+  if (across) ATR_TRY(check_across(t, dim, &all));
+  if (across) extent = t->across[dim].total;
   for (; node != NULL; node = node->next) {
     place inside = all;
     RULE(c, node->dim == dim, "the tree has something else where a loop over %s must stand", name);
@@ -392,6 +393,7 @@ static atr_status check_tree(checker *c) {
   tree t = {.c = c};
   place whole = {{0}, {0}};
   if (nest->tree == NULL) return ATR_OK;
+  t.across = atr_nest_across(c->work->arena, nest);
   for (int reduced = 0; reduced < 2; reduced++) {
     for (int d = 0; d < nest->dim_count; d++)
       if (atr_dim_is_looped(&nest->dims[d]) && nest->dims[d].reduced == (reduced == 1)) t.order[t.count++] = d;

@@ -51,13 +51,13 @@ atr_box atr_nest_box(const atr_nest *nest) {
   return box;
 }
 
-atr_box atr_box_across(const atr_box *box, const atr_affine *first, int dim, int64_t lo, int64_t hi) {
-  atr_box all = *box;
-  for (int o = 0; o < dim; o++)
-    if (first->coef[o] != 0) all.lo[o] = 0, all.hi[o] = 1;
-  all.lo[dim] = lo;
-  all.hi[dim] = hi;
-  return all;
+atr_box atr_box_inside(const atr_box *box, const atr_across *across, int dim, int64_t lo, int64_t hi) {
+  atr_box inside = *box;
+  for (int o = 0; across != NULL && o < dim; o++)
+    if (across->first.coef[o] != 0) inside.lo[o] = 0, inside.hi[o] = 1;
+  inside.lo[dim] = lo;
+  inside.hi[dim] = hi;
+  return inside;
 }
 
 atr_answer atr_bounds_answer(const atr_nest *nest, const atr_affine *at, int64_t bound, const atr_box *box) {
@@ -324,14 +324,14 @@ static bool needs_clip(const builder *b, int dim, const atr_box *box) {
 
 static atr_status build_level(builder *b, int level, const atr_box *box, atr_node **out);
 
-static atr_status build_range(builder *b, int level, const atr_box *box, int64_t lo, int64_t hi, atr_node **out) {
+static atr_status build_range(builder *b, int level, const atr_box *box, const atr_across *across, int64_t lo, int64_t hi,
+                              atr_node **out) {
   int dim = b->order[level];
-  atr_box inside = *box;
-  inside.lo[dim] = lo;
-  inside.hi[dim] = hi;
+  atr_box inside = atr_box_inside(box, across, dim, lo, hi);
   *out = NULL;
   if (b->nest->dims[dim].reduced && contributes_nothing(b, &inside)) return ATR_OK;
   ATR_TRY(new_node(b, dim, lo, hi, out));
+  (*out)->across = across != NULL;
   (*out)->clip = needs_clip(b, dim, &inside);
   return build_level(b, level + 1, &inside, &(*out)->child);
 }
@@ -339,24 +339,21 @@ static atr_status build_range(builder *b, int level, const atr_box *box, int64_t
 /* One node for each range of the loop's iterations that has code of its own. */
 static atr_status build_loops(builder *b, int level, const atr_box *box, atr_node **out) {
   int dim = b->order[level];
-  int64_t extent = b->nest->dims[dim].extent, total;
-  atr_affine first;
-  if (b->whole[dim]) return build_range(b, level, box, 0, extent, out);
-  atr_box all = *box;
-  bool across = atr_nest_across(b->nest, dim, &first, &total);
-  if (across) all = atr_box_across(box, &first, dim, 0, total);
+  int64_t extent = b->nest->dims[dim].extent;
+  if (b->whole[dim]) return build_range(b, level, box, NULL, 0, extent, out);
+  const atr_across *across = b->nest->across[dim].total > 0 ? &b->nest->across[dim] : NULL;
+  int64_t total = across != NULL ? across->total : extent;
+  atr_box all = atr_box_inside(box, across, dim, 0, total);
   if (b->cuts[level] == NULL) b->cuts[level] = ATR_NEW(b->work->arena, cuts);
   cuts *c = b->cuts[level];
   ATR_TRY(find_cuts(b, dim, &all, c));
   for (int i = 0; i < c->count;) {
     int64_t lo = c->at[i++];
     while (i < c->count && same_code(b, dim, &all, lo, c->at[i])) i++;
-    int64_t hi = i < c->count ? c->at[i] : all.hi[dim];
-    if (across && hi - lo == total) return build_range(b, level, box, 0, extent, out);
-    ATR_TRY(build_range(b, level, &all, lo, hi, out));
-    if (*out == NULL) continue;
-    (*out)->across = across;
-    out = &(*out)->next;
+    int64_t hi = i < c->count ? c->at[i] : total;
+    if (hi - lo == total) return build_range(b, level, box, NULL, 0, extent, out);
+    ATR_TRY(build_range(b, level, box, across, lo, hi, out));
+    if (*out != NULL) out = &(*out)->next;
   }
   return ATR_OK;
 }
@@ -384,11 +381,9 @@ atr_status atr_nest_build_tree(atr_work *work, atr_nest *nest) {
   }
   for (int d = 0; d < nest->dim_count; d++)
     if (!nest->dims[d].reduced && nest->dims[d].extent == 0) return ATR_OK; /* nothing to compute: no tree needed */
-  for (int d = 0; d < nest->dim_count; d++) {
-    atr_affine first;
-    int64_t total;
-    for (int o = 0; atr_nest_across(nest, d, &first, &total) && o < d; o++) b.whole[o] |= first.coef[o] != 0;
-  }
+  nest->across = atr_nest_across(work->arena, nest);
+  for (int d = 0; d < nest->dim_count; d++)
+    for (int o = 0; nest->across[d].total > 0 && o < d; o++) b.whole[o] |= nest->across[d].first.coef[o] != 0;
   ATR_TRY(find_questions(&b));
   atr_box box = atr_nest_box(nest);
   return build_level(&b, 0, &box, &nest->tree);

@@ -15,9 +15,9 @@ typedef enum atr_answer { ATR_ALWAYS, ATR_NEVER, ATR_SOMETIMES } atr_answer;
 
 atr_box atr_nest_box(const atr_nest *nest);
 
-/* The box of iterations [lo, hi) of dim that are counted across the loops of `first` (atr_nest_across): those stand at 0, as every
- * question moves by them as by dim. */
-atr_box atr_box_across(const atr_box *box, const atr_affine *first, int dim, int64_t lo, int64_t hi);
+/* The box with iterations [lo, hi) of dim. across: they are counted together with those of the loops that dim goes on in, which stand at
+ * 0, as every question moves by them as by dim; NULL: they are dim's own. */
+atr_box atr_box_inside(const atr_box *box, const atr_across *across, int dim, int64_t lo, int64_t hi);
 
 /* Is 0 <= at < bound for the points of the box? */
 atr_answer atr_bounds_answer(const atr_nest *nest, const atr_affine *at, int64_t bound, const atr_box *box);

@@ -174,12 +174,10 @@ START_TEST(test_one_dim_goes_on) {
   atr_nest nest = {.dim_count = 3, .out = {.index = &index, .index_count = 1}};
   static const int64_t extents[] = {2, 3, 3};
   for (int d = 0; d < 3; d++) nest.dims[d] = (atr_dim){.name = "d", .extent = extents[d], .kind = ATR_DIM_LOOP};
-  atr_affine first;
-  int64_t total;
-  ck_assert(atr_nest_across(&nest, 2, &first, &total));
-  ck_assert(total == 6 && first.coef[0] == 3 && first.coef[1] == 0);
-  ck_assert(!atr_nest_across(&nest, 1, &first, &total));
-  ck_assert(!atr_nest_across(&nest, 0, &first, &total));
+  const atr_across *across = atr_nest_across(&arena, &nest);
+  ck_assert(across[2].total == 6 && across[2].first.coef[0] == 3 && across[2].first.coef[1] == 0);
+  ck_assert(across[1].total == 0);
+  ck_assert(across[0].total == 0);
 }
 END_TEST
 
@@ -250,10 +248,9 @@ static void check_nodes(walk *w, const atr_node *node) {
       continue;
     }
     atr_box around = w->box;
-    atr_affine first = {.offset = 0};
-    int64_t total;
-    if (node->across) ck_assert(atr_nest_across(w->nest, node->dim, &first, &total) && node->hi <= total);
-    w->box = atr_box_across(&around, &first, node->dim, node->lo, node->hi);
+    const atr_across *across = node->across ? &w->nest->across[node->dim] : NULL;
+    if (across != NULL) ck_assert(across->total > 0 && node->hi <= across->total);
+    w->box = atr_box_inside(&around, across, node->dim, node->lo, node->hi);
     check_nodes(w, node->child);
     w->box = around;
   }
