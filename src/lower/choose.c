@@ -129,7 +129,7 @@ static double unrolled_iterations(const atr_cost_model *m, const atr_candidate *
 /* Cycles of all tiles. Code costs time to compile and cache to run: where cycles are about equal the smaller body wins. */
 static double weighted_cycles(const atr_cost_model *m, const atr_candidate *c, double cycles) {
   double code = atr_cost_code(m, c), scale = CODE_SCALE * (m->nest->has_acc ? 1 : COPY_SHARE);
-  double weighted = cycles * (1 + code * sqrt(m->nests) / scale) + atr_cost_widening(m, c) + (code > MAX_CODE ? 1e30 : 0);
+  double weighted = cycles * (1 + code * m->nests / scale) + atr_cost_widening(m, c) + (code > MAX_CODE ? 1e30 : 0);
   return c->pack ? weighted + m->packing_cycles : weighted;
 }
 

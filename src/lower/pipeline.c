@@ -123,8 +123,9 @@ static bool rhs_is_constant(const atr_program *program, const atr_nest *nest, ui
 atr_schedule_setting atr_schedule_setting_of(const atr_program *program, const atr_nest *nest, const atr_target *target,
                                              uint64_t constant_parameters) {
   atr_schedule_setting setting = {.target = target, .rhs_constant = rhs_is_constant(program, nest, constant_parameters)};
-  for (int n = 0; n < program->nest_count; n++) setting.nests += program->nests[n]->has_acc;
-  if (setting.nests == 0) setting.nests = 1;
+  double macs = atr_nest_macs(nest), all = 0;
+  for (int n = 0; n < program->nest_count; n++) all += atr_nest_macs(program->nests[n]);
+  setting.nests = macs > 0 ? all / macs : 1;
   setting.beside = atr_nest_beside(program, nest);
   return setting;
 }
