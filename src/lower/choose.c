@@ -31,10 +31,12 @@ typedef struct ranking {
   double limit; /* cycles from which on a candidate is not looked at; 0: every one is */
 } ranking;
 
-/* Is a candidate of so many cycles of no interest? `last`: those of the last place, where all are taken. */
-static bool is_beyond(const ranking *r, double cycles, double last) {
-  return r->count == r->most ? cycles >= last : r->limit > 0 && cycles >= r->limit;
+/* Cycles from which on a candidate is of no interest. `last`: those of the last place, where all are taken. */
+static double limit_of(const ranking *r, double last) {
+  return r->count == r->most ? last : r->limit > 0 ? r->limit : HUGE_VAL;
 }
+
+static bool is_beyond(const ranking *r, double cycles, double last) { return cycles >= limit_of(r, last); }
 
 /* ---- tiles */
 
@@ -137,8 +139,7 @@ static void consider_tile(const atr_cost_model *m, atr_candidate *c, ranking *r)
   double last = r->best[r->most - 1].tile_cycles;
   if (is_beyond(r, atr_cost_tiles_floor(m, c), last) || unrolled_iterations(m, c) > (double)ATR_MAX_UNROLL || !fits(m, c))
     return;
-  c->taps = atr_cost_taps(m, c);
-  double cycles = atr_cost_tiles(m, c);
+  double cycles = atr_cost_tiles(m, c, limit_of(r, last));
   if (is_beyond(r, cycles, last)) return;
   c->tile_cycles = weighted_cycles(m, c, cycles);
   if (is_beyond(r, c->tile_cycles, last)) return;
@@ -372,7 +373,7 @@ static void try_in_place(const atr_cost_model *m, const atr_candidate *packed, r
   atr_candidate c = *packed;
   if (!packs_freely(m) || c.dot >= 0 || c.widen_rhs) return;
   c.pack = false;
-  c.tile_cycles = weighted_cycles(m, &c, atr_cost_tiles(m, &c));
+  c.tile_cycles = weighted_cycles(m, &c, atr_cost_tiles(m, &c, HUGE_VAL));
   if (!is_beyond(r, c.tile_cycles, r->best[r->most - 1].cycles)) try_orders(m, &c, r);
 }
 

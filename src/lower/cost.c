@@ -101,6 +101,13 @@ static double lhs_elements(const atr_nest *nest) {
   return points < span ? points : span;
 }
 
+/* Part of a guard's points that run: the last of parts or strips may have few, but whole vectors of so many lanes. */
+static double present(const atr_nest *nest, const atr_guard *guard, int64_t lanes) {
+  int64_t covered = guard->at.offset + 1;
+  for (int d = 0; d < nest->dim_count; d++) covered += atr_max(guard->at.coef[d], 0) * (nest->dims[d].extent - 1);
+  return fmin(1, (double)(atr_ceil_div(guard->bound, lanes) * lanes) / (double)covered);
+}
+
 atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_setting *setting) {
   const atr_target *target = setting->target;
   atr_cost_model m = {.nest = nest,
@@ -119,6 +126,7 @@ atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_sett
   bool converts = nest->has_acc && nest->lhs_dtype != nest->acc_dtype && atr_dtype_class_of(type) != ATR_CLASS_FLOAT;
   m.convert_uops = converts || (nest->has_acc && complex_type) ? 1 : 0;
   m.step_uops = expression_cost(nest);
+  m.useful = 1;
   atr_cost_steps(nest, &nest->out, m.out);
   if (nest->has_acc) {
     atr_cost_steps(nest, &nest->lhs, m.lhs);
@@ -130,6 +138,7 @@ atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_sett
     m.weights = atr_nest_rhs_points(nest);
     double all = atr_nest_macs(nest);
     m.useful = all > 0 ? atr_nest_useful_macs(nest) / all : 0;
+    for (int g = 0; g < nest->guard_count; g++) m.useful *= present(nest, &nest->guards[g], 1);
     m.lhs_elements = lhs_elements(nest);
     m.reused = outputs >= 16;
     m.may_pack = (m.reused || m.rhs_constant) && m.weights > 1 && nest->rhs.index_count == 0;
@@ -393,7 +402,7 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   copies_of(m, c, copies, vectors, l.shuffles > 0, &s);
   if (l.shuffles > 0) l.loads = span_loads(m, c, &s);
   double lhs_vectors = distinct_in(s.lhs, &s.whole), rhs_vectors = distinct_in(s.rhs, &s.whole),
-         lhs_loads = distinct_in(s.lhs, &s.loaded);
+         lhs_loads = l.shuffles > 0 ? distinct_in(s.lhs, &s.loaded) : lhs_vectors;
   mac_uops uops = uops_of_mac(m, c);
   double arithmetic = accumulators * s.reduce_copies * uops.each, loads = lhs_loads * l.loads + rhs_vectors * r.loads;
   double shuffles = lhs_vectors * l.shuffles + rhs_vectors * r.shuffles;
@@ -497,16 +506,13 @@ static double executed(const atr_nest *nest, const atr_index *index, int d, int6
   return run > 0 && all > 0 ? (double)run / all : 1;
 }
 
-/* Part of a guard's points that run: the last of parts or strips may have few, but whole vectors of them. */
-static double present(const atr_nest *nest, const atr_candidate *c, const atr_guard *guard) {
-  int64_t covered = guard->at.offset + 1, lanes = guard->at.coef[c->vector.dims[1]] != 0 ? c->vector.lanes[1] : 1;
-  for (int d = 0; d < nest->dim_count; d++) covered += atr_max(guard->at.coef[d], 0) * (nest->dims[d].extent - 1);
-  return fmin(1, (double)(atr_ceil_div(guard->bound, lanes) * lanes) / (double)covered);
-}
-
-double atr_cost_taps(const atr_cost_model *m, const atr_candidate *c) {
+/* Part of the terms that run in tiles of the candidate's size. */
+static double taps_that_run(const atr_cost_model *m, const atr_candidate *c) {
   double part = 1;
-  for (int g = 0; g < m->nest->guard_count; g++) part *= present(m->nest, c, &m->nest->guards[g]);
+  for (int g = 0; g < m->nest->guard_count; g++) {
+    bool moves = m->nest->guards[g].at.coef[c->vector.dims[1]] != 0;
+    part *= present(m->nest, &m->nest->guards[g], moves ? c->vector.lanes[1] : 1);
+  }
   for (int i = 0; m->nest->has_acc && i < m->nest->lhs.index_count; i++) {
     int d = atr_affine_only_dim(m->nest, &m->nest->lhs.index[i].at, false);
     if (d >= 0) part *= executed(m->nest, &m->nest->lhs.index[i], d, atr_cost_inner_extent(m, c, d));
@@ -514,7 +520,8 @@ double atr_cost_taps(const atr_cost_model *m, const atr_candidate *c) {
   return part;
 }
 
-double atr_cost_tiles(const atr_cost_model *m, const atr_candidate *c) {
+/* Cycles of all tiles if every tap ran everywhere. */
+static double cycles_of_tiles(const atr_cost_model *m, const atr_candidate *c, double limit) {
   const atr_nest *nest = m->nest;
   double others = 1;
   for (int d = 0; d < nest->dim_count; d++) {
@@ -528,9 +535,17 @@ double atr_cost_tiles(const atr_cost_model *m, const atr_candidate *c) {
     for (int tail_c = 0; tail_c < 2; tail_c++) {
       int64_t v = tail_v ? vectors % c->vectors : c->vectors, u = tail_c ? copies % c->copies : c->copies;
       double count = (double)(tail_v ? 1 : vectors / c->vectors) * (double)(tail_c ? 1 : copies / c->copies);
-      if (v > 0 && u > 0 && count > 0) cycles += count * tile_cycles(m, c, u, v);
+      if (v > 0 && u > 0 && count > 0 && cycles < limit) cycles += count * others * tile_cycles(m, c, u, v);
     }
-  return cycles * others * c->taps;
+  return cycles;
+}
+
+/* To ask how many taps run takes as long as the rest, and no fewer do than those that exist. */
+double atr_cost_tiles(const atr_cost_model *m, atr_candidate *c, double limit) {
+  double cycles = cycles_of_tiles(m, c, m->useful > 0 ? limit / m->useful : HUGE_VAL);
+  if (cycles * m->useful >= limit) return cycles * m->useful;
+  c->taps = taps_that_run(m, c);
+  return cycles * c->taps;
 }
 
 double atr_cost_tiles_floor(const atr_cost_model *m, const atr_candidate *c) {

@@ -100,12 +100,10 @@ int64_t atr_cost_iterations(const atr_cost_model *m, const atr_candidate *c, int
 int64_t atr_cost_inner_extent(const atr_cost_model *m, const atr_candidate *c, int d);
 /* Cycles of one pass of the innermost step with `copies` x `vectors` accumulators; *body: its instructions. */
 double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors, double *body);
-/* Part of the terms that run in tiles of the candidate's size. */
-double atr_cost_taps(const atr_cost_model *m, const atr_candidate *c);
 /* Do the lanes of vectors lie apart in the output, and those of the tile's copies beside each other? Then they are interleaved. */
 bool atr_cost_joins_stores(const atr_cost_model *m, const atr_candidate *c);
-/* Cycles of all tiles, whole and partial; c->taps is known. */
-double atr_cost_tiles(const atr_cost_model *m, const atr_candidate *c);
+/* Cycles of all tiles, whole and partial; fills in c->taps. From `limit` on it does not matter how many. */
+double atr_cost_tiles(const atr_cost_model *m, atr_candidate *c, double limit);
 /* Less than that, by the chain of additions of one accumulator alone, but quick to find. */
 double atr_cost_tiles_floor(const atr_cost_model *m, const atr_candidate *c);
 /* Instructions of all the variants of the body that edges need. */
