@@ -3,7 +3,8 @@
  * In: a canonical nest. Out: the split that the cost model thinks cheapest, with what it costs to copy and to continue sums, or
  * none. Three kinds are weighed, all only where the best schedule of the whole nest leaves the multipliers idle:
  *
- *     a panel of lhs        strided pixels, channels a page apart, elements that would be converted at every use
+ *     a panel of lhs        strided pixels, channels a page apart, elements that would be converted at every use, and those that can
+ *                           be vectors where the weights would have to be packed
  *     parts of the sum      operands that no cache holds, both read again and again: gradients of weights
  *     parts of the weights  those that are packed in every run and take more scratch than there is
  *
@@ -117,11 +118,9 @@ static int64_t next_divisor(int64_t extent, int64_t below) {
   return 1;
 }
 
-/* What a part reads of lhs, or of both operands, within `room` bytes, by splitting reduced dims that move both, those with the
- * largest steps through lhs first. */
-static void weigh_sums(weighing *w, bool both, double room) {
-  const atr_nest *nest = w->nest;
-  atr_parts parts = {.lhs_count = 0};
+/* What a part reads of lhs, elements of `dtype`, or of both operands, within `room` bytes, by splitting reduced dims that move both,
+ * those with the largest steps through lhs first. false: there is nothing to split. */
+static bool split_sums(const atr_nest *nest, atr_dtype dtype, bool both, double room, atr_parts *parts) {
   int64_t step[ATR_MAX_DIMS];
   int dims[ATR_MAX_DIMS], count = 0;
   bool split = false;
@@ -131,13 +130,17 @@ static void weigh_sums(weighing *w, bool both, double room) {
       count = atr_dims_insert_by_step(step, dims, count, d);
   for (int i = 0; i < count; i++)
     for (int64_t block = nest->dims[dims[i]].extent; block > 1;) {
-      double bytes = bytes_of(nest, &nest->lhs, nest->lhs_dtype, &parts) +
-                     (both ? bytes_of(nest, &nest->rhs, nest->rhs_dtype, &parts) : 0);
+      double bytes = bytes_of(nest, &nest->lhs, dtype, parts) + (both ? bytes_of(nest, &nest->rhs, nest->rhs_dtype, parts) : 0);
       if (bytes <= room) break;
-      parts.block[dims[i]] = block = next_divisor(nest->dims[dims[i]].extent, block);
+      parts->block[dims[i]] = block = next_divisor(nest->dims[dims[i]].extent, block);
       split = true;
     }
-  if (split) weigh(w, &parts);
+  return split;
+}
+
+static void weigh_sums(weighing *w, bool both, double room) {
+  atr_parts parts = {.lhs_count = 0};
+  if (split_sums(w->nest, w->nest->lhs_dtype, both, room, &parts)) weigh(w, &parts);
 }
 
 /* ---- a panel of lhs */
@@ -229,6 +232,25 @@ static void weigh_strips(weighing *w, double room) {
     if (pixels > sums / features) weigh_panel(w, false, atr_ceil_div(pixels, atr_ceil_div(pixels, sums / features)), room);
 }
 
+/* A panel of lhs that vectors over its independent dim d are loaded from, one or two, as tiles have them, where lhs has d's elements apart:
+ * then it is lhs that is laid out anew in every run and not rhs, in parts of the sum that fit. In the gradient of weights both are
+ * images, and the one with fewer features is copied sooner. A dim that walks its elements together with taps has no strips, and is
+ * refused. */
+static void weigh_turned(weighing *w, int d, double room) {
+  const atr_nest *nest = w->nest;
+  int64_t lanes = lanes_of(nest, w->setting->target), extent = nest->dims[d].extent;
+  atr_parts parts = {.lhs_dtype = panel_dtype(nest, w->setting->target)};
+  name_order(nest, &parts);
+  int last = parts.lhs_count - 1, at = 0;
+  while (at < last && parts.lhs[at] != d) at++;
+  if (at == last || extent % lanes != 0) return; /* they are neighbours already, or do not fill vectors */
+  memmove(&parts.lhs[at], &parts.lhs[at + 1], sizeof parts.lhs[0] * (size_t)(last - at));
+  parts.lhs[last] = d;
+  parts.strip[d] = extent % (2 * lanes) == 0 ? 2 * lanes : lanes;
+  split_sums(nest, parts.lhs_dtype != ATR_DTYPE_NONE ? parts.lhs_dtype : nest->lhs_dtype, false, room, &parts);
+  weigh(w, &parts);
+}
+
 /* ---- parts of the weights */
 
 /* Weights of at most `room` bytes in a part: blocks of whole vectors of their independent dims, and where these do not suffice of
@@ -290,6 +312,8 @@ bool atr_parts_choose(atr_arena *arena, const atr_program *program, const atr_ne
     weigh_weights(&w, room * 0.9);
     weigh_weights(&w, room / 3);
   }
+  for (int d = 0; d < nest->dim_count && room > 0 && !setting->rhs_constant; d++)
+    if (!nest->dims[d].reduced && nest->lhs.at.coef[d] != 0) weigh_turned(&w, d, fmin(cache, room));
   weigh_sums(&w, false, cache / 2);
   weigh_sums(&w, true, cache / 2);
   weigh_sums(&w, true, cache / 4);

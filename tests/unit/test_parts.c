@@ -317,6 +317,20 @@ START_TEST(test_strips) {
 }
 END_TEST
 
+/* The gradient of a 1x1 layer's weights in NCHW: where weights are not constant, the image of 128 features is laid out anew rather than
+ * that of 512. */
+START_TEST(test_turned) {
+  static const char gradient[] = CONV("f32[8,128,28,28]", "f32[8,512,28,28]",
+                                      "window={size=28x28}, dim_labels=fb01_io01->fb01");
+  ck_assert_msg(strstr(chosen(gradient, false), " n:16") != NULL, "%s", chosen(gradient, false));
+  ck_assert_msg(strstr(chosen(gradient, true), " n:16") == NULL, "%s", chosen(gradient, true));
+  /* as they lie, n fills vectors already */
+  const char *turned = chosen(CONV("f32[8,28,28,128]", "f32[8,28,28,512]", "window={size=28x28}, dim_labels=f01b_i01o->01bf"),
+                              false);
+  ck_assert_msg(strstr(turned, "lhs") == NULL, "%s", turned);
+}
+END_TEST
+
 /* What passes through the caches beside a nest: what the others of its group touch. */
 START_TEST(test_beside) {
   atr_program *p = split_of(CONV("f32[1,8,8,4]", "f32[1,1,4,8]", "window={size=1x1}, dim_labels=b01f_01io->b01f"),
@@ -364,6 +378,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_in_place);
   tcase_add_test(tc, test_choice);
   tcase_add_test(tc, test_strips);
+  tcase_add_test(tc, test_turned);
   tcase_add_test(tc, test_beside);
   tcase_add_test(tc, test_weighing_leaves_no_trace);
   suite_add_tcase(s, tc);
