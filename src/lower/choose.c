@@ -16,8 +16,8 @@
 enum { MAX_VECTOR_CHOICES = 24, MAX_TILES = 24, ROUGH_TILES = 10 };
 
 static const double MAX_CODE = 4000;    /* instructions of a nest's body with all its variants */
-static const double CODE_SCALE = 20000; /* instructions of a program that weigh as much as doubling the time */
-static const double COPY_SHARE = 0.1;   /* part of a program's time that moving elements takes, whose code counts as much */
+static const double CODE_SCALE = 20000; /* instructions that weigh as much as doubling the time of the nests of one result */
+static const double COPY_SHARE = 0.1;   /* part of that time that moving elements takes, whose code counts as much */
 static const double PIECE_CYCLES =
     40; /* a loop over a piece of the reduction: clipped anew, and left when it is not foreseen */
 static const double LOOP_PRODUCTS = 48; /* multiplications of a loop that takes several steps */

@@ -124,7 +124,8 @@ atr_schedule_setting atr_schedule_setting_of(const atr_program *program, const a
                                              uint64_t constant_parameters) {
   atr_schedule_setting setting = {.target = target, .rhs_constant = rhs_is_constant(program, nest, constant_parameters)};
   double macs = atr_nest_macs(nest), all = 0;
-  for (int n = 0; n < program->nest_count; n++) all += atr_nest_macs(program->nests[n]);
+  for (int n = 0; n < program->nest_count; n++)
+    if (program->nests[n]->out.buffer == nest->out.buffer) all += atr_nest_macs(program->nests[n]);
   setting.nests = macs > 0 ? all / macs : 1;
   setting.beside = atr_nest_beside(program, nest);
   return setting;

@@ -50,7 +50,7 @@ atr_nest *atr_nest_tile(atr_arena *arena, const atr_nest *nest, const atr_schedu
 typedef struct atr_schedule_setting {
   const atr_target *target;
   bool rhs_constant; /* rhs keeps its value between runs, so that packing it is free */
-  double nests;      /* the program's products, of those of this nest, or 1: of so many nests like it the code would add up */
+  double nests;      /* products of all nests of its result, of those of this one, or 1: of so many nests like it the code adds up */
   bool rough;        /* an estimate is wanted more than the best schedule: fewer tiles are looked at */
   double limit;      /* cycles from which on a schedule is of no interest; 0: all are */
   int64_t occupied;  /* bytes of ATR_NEST_SCRATCH that are taken already */

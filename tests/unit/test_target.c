@@ -314,7 +314,8 @@ START_TEST(test_known_choices) {
 }
 END_TEST
 
-/* Code counts by the work of the program: the strips around a large window are a small part of it, so theirs is shorter. */
+/* Code counts by the work of a convolution's nests: the strips around a large window are a small part of it, so theirs is shorter.
+ * Convolutions beside each other have their own. */
 START_TEST(test_code_counts_by_work) {
   const atr_program *program = collapsed_of(
       CONV("f32[1,256,256,1]", "f32[31,31,1,1]", "window={size=31x31 pad=15_15x15_15}, dim_labels=b01f_01io->b01f"));
@@ -326,6 +327,12 @@ START_TEST(test_code_counts_by_work) {
     ck_assert_msg(strip ? setting.nests > 15 && setting.nests < 20 : setting.nests > 1.2 && setting.nests < 1.3, "%g",
                   setting.nests);
   }
+  program = collapsed_of("x = f32[1,64,64,8] parameter(0) v = f32[3,3,8,8] parameter(1) w = f32[1,1,8,8] parameter(2) "
+                         "z = f32[1,64,64,8] convolution(x, v), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f "
+                         "ROOT y = f32[1,64,64,8] convolution(z, w), window={size=1x1}, dim_labels=b01f_01io->b01f");
+  ck_assert_int_eq(program->nest_count, 2);
+  for (int n = 0; n < program->nest_count; n++)
+    ck_assert_double_eq(atr_schedule_setting_of(program, program->nests[n], &target, 0).nests, 1);
 }
 END_TEST
 
