@@ -135,7 +135,8 @@ typedef struct mac_step {
   int64_t group, shared; /* order of emission: taps, then the operand element whose uses follow each other */
 } mac_step;
 
-static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *step) {
+/* sum: of the step's accumulator. */
+static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *step, atr_vec *sum) {
   const atr_nest *nest = e->nest;
   int64_t point[ATR_MAX_DIMS] = {0};
   atr_lanes out, l, r;
@@ -147,23 +148,22 @@ static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *st
   for (int lane = 0; lane < l.count; lane++) partial |= out.valid[lane] && !l.valid[lane];
   LLVMValueRef exists = partial ? atr_llvm_mask(e, l.valid) : NULL;
   atr_lanes_share(&l);
-  atr_vec before = load_acc(e, step->n), after;
+  atr_vec after;
   if (e->dot >= 0) {
     atr_pair a = atr_llvm_load_pair(e, ATR_ACCESS_LHS, &nest->lhs, bases->lhs, point, nest->lhs_dtype);
     atr_pair b = atr_llvm_load_pair(e, ATR_ACCESS_RHS, &nest->rhs, bases->rhs, point, nest->rhs_dtype);
-    after = atr_llvm_dot_add(e, a, b, before);
+    after = atr_llvm_dot_add(e, a, b, *sum);
   } else {
     atr_llvm_lanes(e, &nest->rhs, point, &r);
     if (nest->rhs.index_count == 0) atr_lanes_share(&r); /* else a lane without an element has a factor of zero */
     atr_vec a = atr_llvm_load(e, ATR_ACCESS_LHS, &nest->lhs, bases->lhs, &l, point, nest->lhs_dtype, nest->acc_dtype);
     atr_dtype factor = is_complex(nest->rhs_dtype) ? nest->acc_dtype : atr_dtype_real(nest->acc_dtype);
     atr_vec b = atr_llvm_load(e, ATR_ACCESS_RHS, &nest->rhs, bases->rhs, &r, point, nest->rhs_dtype, factor);
-    after = atr_llvm_multiply_add(e, nest->acc_dtype, a, b, before);
+    after = atr_llvm_multiply_add(e, nest->acc_dtype, a, b, *sum);
   }
   /* An absent term contributes nothing, also where the other factor is not finite. Lanes that are never stored may hold
    * anything. */
-  if (partial) after = atr_llvm_select(e, exists, after, before);
-  store_acc(e, step->n, after);
+  *sum = partial ? atr_llvm_select(e, exists, after, *sum) : after;
 }
 
 static int compare_steps(const void *a, const void *b) {
@@ -218,12 +218,21 @@ static int64_t list_steps(atr_emitter *e, mac_step *steps) {
   return count;
 }
 
+/* An accumulator comes out of its slot once and goes back once, so that there are few loads and stores for sroa to resolve. */
 static void mac_all(atr_emitter *e, void *user) {
-  mac_step *steps = ATR_NEW_ARRAY(e->work->arena, mac_step, atr_llvm_points(e, 0) * atr_llvm_points(e, 1));
+  int64_t accumulators = atr_llvm_points(e, 0);
+  mac_step *steps = ATR_NEW_ARRAY(e->work->arena, mac_step, accumulators * atr_llvm_points(e, 1));
+  atr_vec *sums = ATR_NEW_ARRAY(e->work->arena, atr_vec, accumulators); /* NULL: not yet loaded */
   int64_t count = list_steps(e, steps);
   qsort(steps, (size_t)count, sizeof *steps, compare_steps);
   atr_llvm_forget_loads(e);
-  for (int64_t i = 0; i < count; i++) mac_point(e, user, &steps[i]);
+  for (int64_t i = 0; i < count; i++) {
+    atr_vec *sum = &sums[steps[i].n];
+    if (sum->re == NULL) *sum = load_acc(e, steps[i].n);
+    mac_point(e, user, &steps[i], sum);
+  }
+  for (int64_t n = 0; n < accumulators; n++)
+    if (sums[n].re != NULL) store_acc(e, n, sums[n]);
 }
 
 /* Taps that are all unrolled read lhs elements which do not depend on the innermost loop when that is over weights. LLVM would
