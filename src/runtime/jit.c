@@ -13,6 +13,7 @@
 #include <llvm-c/Core.h>
 #include <llvm-c/LLJIT.h>
 #include <llvm-c/OrcEE.h>
+#include <llvm-c/TargetMachine.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@ struct atr_jit {
   pthread_mutex_t mutex;   /* of the rest, while loading: LLVM may report from threads of its own */
   pthread_cond_t finished; /* the lookup has an answer */
   bool has_answer, found;
-  char reason[REASON_SIZE]; /* of the first error, "" if none */
+  char reason[REASON_SIZE];                     /* of the first error, "" if none */
   const LLVMOrcSymbolStringPoolEntryRef *names; /* being looked up, with the places of their addresses */
   void **addresses;
   int count;
@@ -99,8 +100,23 @@ static LLVMOrcObjectLayerRef make_watched_layer(void *context, LLVMOrcExecutionS
   return layer;
 }
 
+/* LLJIT makes two target machines of its own, to compile IR, which it is not given here. So it need not look for the features of this
+ * CPU and work out what they imply, which takes longer than the rest of making it. NULL: it does. */
+static LLVMOrcJITTargetMachineBuilderRef any_cpu(void) {
+  LLVMTargetRef target;
+  char *triple = LLVMGetDefaultTargetTriple(), *message = NULL;
+  LLVMTargetMachineRef machine = NULL;
+  if (LLVMGetTargetFromTriple(triple, &target, &message) == 0)
+    machine = LLVMCreateTargetMachine(target, triple, "", "", LLVMCodeGenLevelNone, LLVMRelocDefault, LLVMCodeModelJITDefault);
+  else LLVMDisposeMessage(message);
+  LLVMDisposeMessage(triple);
+  return machine != NULL ? LLVMOrcJITTargetMachineBuilderCreateFromTargetMachine(machine) : NULL; /* takes the machine */
+}
+
 static bool make_instance(atr_jit *jit) {
   LLVMOrcLLJITBuilderRef builder = LLVMOrcCreateLLJITBuilder();
+  LLVMOrcJITTargetMachineBuilderRef machine = any_cpu();
+  if (machine != NULL) LLVMOrcLLJITBuilderSetJITTargetMachineBuilder(builder, machine); /* takes it */
   if (jit->listeners != 0) LLVMOrcLLJITBuilderSetObjectLinkingLayerCreator(builder, make_watched_layer, jit);
   LLVMErrorRef error = LLVMOrcCreateLLJIT(&jit->lljit, builder); /* takes the builder in any case */
   if (error != LLVMErrorSuccess) jit->lljit = NULL;
@@ -108,8 +124,10 @@ static bool make_instance(atr_jit *jit) {
 }
 
 static bool define_functions(atr_jit *jit, LLVMOrcJITDylibRef dylib) {
-  const struct { const char *name; uintptr_t address; } functions[] = {
-    {"memcpy", (uintptr_t)memcpy}, {"memmove", (uintptr_t)memmove}, {"memset", (uintptr_t)memset}};
+  const struct {
+    const char *name;
+    uintptr_t address;
+  } functions[] = {{"memcpy", (uintptr_t)memcpy}, {"memmove", (uintptr_t)memmove}, {"memset", (uintptr_t)memset}};
   enum { COUNT = sizeof functions / sizeof *functions };
   LLVMOrcCSymbolMapPair pairs[COUNT];
   for (int i = 0; i < COUNT; i++) {
