@@ -163,6 +163,10 @@ static atr_dtype panel_dtype(const atr_nest *nest, const atr_target *target) {
   return narrow ? ATR_S16 : ATR_DTYPE_NONE;
 }
 
+static atr_dtype dtype_in_panel(const atr_nest *nest, const atr_parts *parts) {
+  return parts->lhs_dtype != ATR_DTYPE_NONE ? parts->lhs_dtype : nest->lhs_dtype;
+}
+
 /* Dims of lhs, from the largest step to the smallest: the panel has its elements in the order of their array, which copies best. */
 static void name_order(const atr_nest *nest, atr_parts *parts) {
   int64_t step[ATR_MAX_DIMS];
@@ -181,15 +185,19 @@ static void name_strips(const atr_nest *nest, atr_parts *parts) {
   memcpy(parts->lhs, named, sizeof named[0] * (size_t)count);
 }
 
+static void name_last(atr_parts *parts, int at) {
+  int d = parts->lhs[at], last = parts->lhs_count - 1;
+  memmove(&parts->lhs[at], &parts->lhs[at + 1], sizeof parts->lhs[0] * (size_t)(last - at));
+  parts->lhs[last] = d;
+}
+
 /* The same with the reduced dim last that is multiplied in pairs, so that a pair is one element to read; where two could be, the
  * nearest. false: it is last already, or nothing is in pairs. */
 static bool name_pairs(const atr_nest *nest, atr_parts *parts) {
   int last = parts->lhs_count - 1, at = last;
   while (at >= 0 && !(atr_nest_can_dot(nest, parts->lhs[at]) && nest->dims[parts->lhs[at]].extent > 1)) at--;
   if (at < 0 || at == last) return false;
-  int d = parts->lhs[at];
-  memmove(&parts->lhs[at], &parts->lhs[at + 1], sizeof parts->lhs[0] * (size_t)(last - at));
-  parts->lhs[last] = d;
+  name_last(parts, at);
   return true;
 }
 
@@ -199,7 +207,7 @@ static bool name_pairs(const atr_nest *nest, atr_parts *parts) {
 static void weigh_panel(weighing *w, bool pairs, int64_t strip, double room) {
   const atr_nest *nest = w->nest;
   atr_parts parts = {.lhs_dtype = panel_dtype(nest, w->setting->target)};
-  atr_dtype dtype = parts.lhs_dtype != ATR_DTYPE_NONE ? parts.lhs_dtype : nest->lhs_dtype;
+  atr_dtype dtype = dtype_in_panel(nest, &parts);
   name_order(nest, &parts);
   if (pairs && !name_pairs(nest, &parts)) return;
   if (strip > 0) {
@@ -244,10 +252,9 @@ static void weigh_turned(weighing *w, int d, double room) {
   int last = parts.lhs_count - 1, at = 0;
   while (at < last && parts.lhs[at] != d) at++;
   if (at == last || extent % lanes != 0) return; /* they are neighbours already, or do not fill vectors */
-  memmove(&parts.lhs[at], &parts.lhs[at + 1], sizeof parts.lhs[0] * (size_t)(last - at));
-  parts.lhs[last] = d;
+  name_last(&parts, at);
   parts.strip[d] = extent % (2 * lanes) == 0 ? 2 * lanes : lanes;
-  split_sums(nest, parts.lhs_dtype != ATR_DTYPE_NONE ? parts.lhs_dtype : nest->lhs_dtype, false, room, &parts);
+  split_sums(nest, dtype_in_panel(nest, &parts), false, room, &parts);
   weigh(w, &parts);
 }
 

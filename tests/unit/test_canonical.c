@@ -377,6 +377,7 @@ static const frame_row frame_rows[] = {
     {"size=15x11 pad=7_0x0_5", 1, "y.oy_low:7x43 y.ox_high:50x5 y:50x38"},
     {"size=5x3 pad=2_2x1_1", 1, "y.oy_low:2x48 y.oy_high:2x48 y:60x48"}, /* three taps are left out where they lie */
     {"size=5x3 pad=2_2x1_1", 2, "y:64x48"},                              /* and so are five where channels are summed */
+    {"size=9x3 pad=4_4x1_1", 1, "y.oy_low:4x48 y.oy_high:4x48 y:56x48"},
     {"size=9x3 pad=4_4x1_1", 2, "y.oy_low:4x48 y.oy_high:4x48 y:56x48"},
     {"size=15x11 pad=7_7x5_5 rhs_reversal=1x1", 1, "y.oy_low:7x48 y.oy_high:7x48 y.ox_low:50x5 y.ox_high:50x5 y:50x38"},
     {"size=15x11 stride=2x2 pad=7_7x5_5", 1, "y.oy_low:4x24 y.oy_high:3x24 y.ox_low:25x3 y.ox_high:25x2 y:25x19"},

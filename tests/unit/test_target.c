@@ -275,6 +275,8 @@ static const choice_row choice_rows[] = {
           "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f, feature_group_count=192"),
      ALL, "; vector g:%L"},
     {CONV("f32[1,512,512,1]", "f32[5,5,1,1]", "window={size=5x5}, dim_labels=b01f_01io->b01f"), ALL, "; vector ox:%L"},
+    {CONV("f32[1,512,512,1]", "f32[3,3,1,1]", "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f"), ALL,
+     "; vector ox:%L"},
     {CONV("f32[1,64,64,64]", "f32[64,64,3,3]", "window={size=3x3 pad=1_1x1_1}, dim_labels=bf01_oi01->bf01"), ALL, "vector o"},
     {CONV("f32[1,3,64,512]", "f32[2,3,3,3]", "window={size=3x3 pad=1_1x1_1}, dim_labels=bf01_oi01->bf01"), VECTORS,
      "; vector ox:%L"},
