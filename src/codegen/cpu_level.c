@@ -87,6 +87,7 @@ atr_status atr_cpu_level_of(atr_work *work, const atr_target *target, atr_cpu_le
   atr_text_puts(&extra, target->features);
   need_level(out, level);
   if (target->vnni && level == 4) atr_text_printf(&extra, "%s+avx512vnni", extra.len > 0 ? "," : "");
+  if (target->s8_dot && level == 3) atr_text_printf(&extra, "%s+avxvnni", extra.len > 0 ? "," : "");
   if (target->bf16_dot) atr_text_printf(&extra, "%s+avx512bf16", extra.len > 0 ? "," : "");
   out->cpu = LEVELS[level - 1];
   out->features = extra.data;

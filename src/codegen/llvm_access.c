@@ -431,15 +431,25 @@ static void load_parts(atr_emitter *e, int access_number, const atr_access *acce
   }
 }
 
-/* Element 2l (and 2l + 1) for lane l, all lanes there: the layout of packed weights. */
-static bool is_paired_run(const atr_lanes *first, const atr_lanes *second) {
+enum { MOST_AT_ONCE = 4 }; /* extent of a DOT dim */
+
+/* Do the `count` elements of a lane stand side by side, where it has any? */
+static bool is_side_by_side(const atr_lanes *elements, int64_t count, int lane) {
+  for (int64_t j = 1; j < count; j++)
+    if (elements[j].offset[lane] != elements[0].offset[lane] + j) return false;
+  return true;
+}
+
+/* Elements count * l and behind for lane l, all lanes there: the layout of packed weights. */
+static bool is_dotted_run(const atr_lanes *elements, int64_t count) {
+  const atr_lanes *first = &elements[0];
   for (int l = 0; l < first->count; l++)
-    if (!first->valid[l] || first->offset[l] != first->offset[0] + 2 * l || second->offset[l] != first->offset[l] + 1)
+    if (!first->valid[l] || first->offset[l] != first->offset[0] + count * l || !is_side_by_side(elements, count, l))
       return false;
   return true;
 }
 
-/* Two 16-bit elements as one number: not by way of a vector of two, which LLVM would put together from its elements. */
+/* Neighbours as one number: not by way of a short vector, which LLVM would put together from its elements. */
 static LLVMValueRef load_word(atr_emitter *e, const atr_access *access, LLVMValueRef base, int64_t first) {
   LLVMValueRef load = LLVMBuildLoad2(e->b, e->i32, address(e, access, base, first), "");
   LLVMSetAlignment(load, alignment_of(e, access));
@@ -447,20 +457,22 @@ static LLVMValueRef load_word(atr_emitter *e, const atr_access *access, LLVMValu
   return load;
 }
 
-/* Pairs that stand side by side in memory, as i32: the same one for all lanes, or one after the other; NULL: neither. */
-static LLVMValueRef load_halves(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base,
-                                const atr_lanes lanes[2], atr_dtype as) {
+/* Elements that stand side by side in memory, as i32: the same ones for all lanes, or lane after lane; NULL: neither. */
+static LLVMValueRef load_side_by_side(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base,
+                                      const atr_lanes *lanes, int64_t count, atr_dtype as) {
   atr_dtype dtype = e->program->buffers[access->buffer].dtype;
-  bool as_it_is = dtype == as || (access->padded && dtype == ATR_S16); /* packed for this, of whatever was narrower */
+  bool as_it_is = dtype == as || (access->padded && dtype == ATR_S16), /* packed for this, of whatever was narrower */
+      fills = 8 * (int64_t)atr_dtype_size(dtype) * count == 32;
   lane_span s = span_of(&lanes[0]);
   if (!as_it_is) return NULL;
   if (LLVMByteOrder(LLVMGetModuleDataLayout(e->module)) != LLVMLittleEndian) return NULL; /* the first one must be low */
   LLVMTypeRef i32s = LLVMVectorType(e->i32, (unsigned)e->lanes), i16s = LLVMVectorType(e->i16, 2);
-  if ((dtype == ATR_S16 || dtype == ATR_BF16) && is_paired_run(&lanes[0], &lanes[1]))
-    return LLVMBuildBitCast(
-        e->b, load_span(e, access_number, access, base, s.min, 2 * lanes[0].count, 2 * lanes[0].count)->piece[0], i32s, "");
-  if (s.valid != lanes[0].count || s.min != s.max || lanes[1].offset[0] != s.min + 1) return NULL;
-  if (dtype == ATR_S16 || dtype == ATR_BF16) return atr_llvm_splat(e, load_word(e, access, base, s.min));
+  int64_t all = count * lanes[0].count;
+  if (fills && is_dotted_run(lanes, count))
+    return LLVMBuildBitCast(e->b, load_span(e, access_number, access, base, s.min, all, all)->piece[0], i32s, "");
+  if (s.valid != lanes[0].count || s.min != s.max || !is_side_by_side(lanes, count, 0)) return NULL;
+  if (fills) return atr_llvm_splat(e, load_word(e, access, base, s.min));
+  if (count != 2) return NULL;
   LLVMValueRef pair = load_span(e, access_number, access, base, s.min, 2, 2)->piece[0];
   pair = dtype == ATR_S8 ? LLVMBuildSExt(e->b, pair, i16s, "") : LLVMBuildZExt(e->b, pair, i16s, "");
   return atr_llvm_splat(e, LLVMBuildBitCast(e->b, pair, e->i32, ""));
@@ -472,36 +484,69 @@ static LLVMValueRef i32s_of(atr_emitter *e, uint32_t value) {
   return LLVMConstVector(lanes, (unsigned)e->lanes);
 }
 
+/* Integers of which the last of a word are behind the end of the sum. Packed weights are zero there, so anything may stand in their
+ * place that can be read: between the first and the last element of lhs that the block reads all can. NULL: there is no room. */
+static LLVMValueRef load_with_neighbours(atr_emitter *e, const atr_access *access, LLVMValueRef base, const atr_lanes *elements,
+                                         int64_t count, atr_dtype as) {
+  atr_dtype dtype = e->program->buffers[access->buffer].dtype;
+  int64_t bits = 8 * (int64_t)atr_dtype_size(dtype), there = 1;
+  lane_span s = span_of(&elements[0]);
+  if (dtype != as || bits * count != 32 || s.valid != elements[0].count || s.min != s.max) return NULL;
+  if (LLVMByteOrder(LLVMGetModuleDataLayout(e->module)) != LLVMLittleEndian) return NULL;
+  while (there < count && atr_lanes_any(&elements[there])) there++;
+  if (!is_side_by_side(elements, there, 0)) return NULL;
+  int64_t last = atr_max(e->lhs_last, s.min + there - 1), at = atr_min(s.min, last - (count - 1));
+  if (at < e->lhs_first) return NULL;
+  LLVMValueRef word = atr_llvm_splat(e, load_word(e, access, base, at));
+  return at == s.min ? word : LLVMBuildLShr(e->b, word, i32s_of(e, (uint32_t)(bits * (s.min - at))), "");
+}
+
+/* Elements loaded one by one, as shares of i32: the first one lowest. */
+static LLVMValueRef join_integers(atr_emitter *e, LLVMValueRef *elements, int64_t count) {
+  uint32_t bits = (uint32_t)(32 / count);
+  LLVMValueRef word = NULL;
+  for (int64_t j = 0; j < count; j++) {
+    LLVMValueRef share = LLVMBuildAnd(e->b, elements[j], i32s_of(e, (1u << bits) - 1), "");
+    share = LLVMBuildShl(e->b, share, i32s_of(e, bits * (uint32_t)j), "");
+    word = word == NULL ? share : LLVMBuildOr(e->b, word, share, "");
+  }
+  return word;
+}
+
 /* A bf16 is the upper half of the f32 of the same value. */
-atr_pair atr_llvm_load_pair(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base,
-                            const int64_t *point, atr_dtype as) {
+static LLVMValueRef join_floats(atr_emitter *e, LLVMValueRef low, LLVMValueRef high) {
+  LLVMTypeRef i32s = LLVMVectorType(e->i32, (unsigned)e->lanes);
+  low = LLVMBuildLShr(e->b, LLVMBuildBitCast(e->b, low, i32s, ""), i32s_of(e, 16), "");
+  return LLVMBuildOr(e->b, low, LLVMBuildBitCast(e->b, high, i32s, ""), "");
+}
+
+static atr_dot_factor halves_apart(atr_emitter *e, LLVMValueRef word) {
+  LLVMTypeRef f32s = LLVMVectorType(e->f32, (unsigned)e->lanes);
+  return (atr_dot_factor){.low = LLVMBuildBitCast(e->b, LLVMBuildShl(e->b, word, i32s_of(e, 16), ""), f32s, ""),
+                          .high = LLVMBuildBitCast(e->b, LLVMBuildAnd(e->b, word, i32s_of(e, 0xffff0000u), ""), f32s, "")};
+}
+
+atr_dot_factor atr_llvm_load_factor(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base,
+                                    const int64_t *point, atr_dtype as) {
   bool floats = as == ATR_BF16, apart = floats && !atr_llvm_has_bf16_dot(e);
-  LLVMTypeRef f32s = LLVMVectorType(e->f32, (unsigned)e->lanes), i32s = LLVMVectorType(e->i32, (unsigned)e->lanes);
-  LLVMValueRef sixteen = i32s_of(e, 16);
-  int64_t p[ATR_MAX_DIMS];
-  atr_lanes lanes[2];
+  int64_t p[ATR_MAX_DIMS], count = e->nest->dims[e->dot].extent;
+  atr_lanes lanes[MOST_AT_ONCE];
+  LLVMValueRef elements[MOST_AT_ONCE];
   memcpy(p, point, sizeof p);
-  for (int j = 0; j < 2; j++) {
+  for (int64_t j = 0; j < count; j++) {
     p[e->dot] = j;
     atr_llvm_lanes(e, access, p, &lanes[j]);
     atr_lanes_share(&lanes[j]);
   }
-  /* behind the end of a sum of an odd number of terms nothing is read */
-  LLVMValueRef halves = atr_lanes_any(&lanes[1]) ? load_halves(e, access_number, access, base, lanes, as) : NULL;
-  if (halves != NULL && !apart) return (atr_pair){.halves = halves};
-  if (halves != NULL)
-    return (atr_pair){.low = LLVMBuildBitCast(e->b, LLVMBuildShl(e->b, halves, sixteen, ""), f32s, ""),
-                      .high = LLVMBuildBitCast(e->b, LLVMBuildAnd(e->b, halves, i32s_of(e, 0xffff0000u), ""), f32s, "")};
-  atr_dtype to = floats ? ATR_F32 : ATR_S32;
-  LLVMValueRef low = atr_llvm_load(e, access_number, access, base, &lanes[0], point, as, to).re;
-  LLVMValueRef high = atr_llvm_load(e, access_number, access, base, &lanes[1], point, as, to).re;
-  if (apart) return (atr_pair){.low = low, .high = high};
-  if (floats) {
-    low = LLVMBuildLShr(e->b, LLVMBuildBitCast(e->b, low, i32s, ""), sixteen, "");
-    return (atr_pair){.halves = LLVMBuildOr(e->b, low, LLVMBuildBitCast(e->b, high, i32s, ""), "")};
-  }
-  low = LLVMBuildAnd(e->b, low, i32s_of(e, 0xffff), "");
-  return (atr_pair){.halves = LLVMBuildOr(e->b, low, LLVMBuildShl(e->b, high, sixteen, ""), "")};
+  bool whole = atr_lanes_any(&lanes[count - 1]); /* not at the end of a sum whose terms they do not divide */
+  LLVMValueRef word = NULL;
+  if (whole) word = load_side_by_side(e, access_number, access, base, lanes, count, as);
+  else if (access_number == ATR_ACCESS_LHS && !floats) word = load_with_neighbours(e, access, base, lanes, count, as);
+  if (word != NULL) return apart ? halves_apart(e, word) : (atr_dot_factor){.word = word};
+  for (int64_t j = 0; j < count; j++)
+    elements[j] = atr_llvm_load(e, access_number, access, base, &lanes[j], point, as, floats ? ATR_F32 : ATR_S32).re;
+  if (apart) return (atr_dot_factor){.low = elements[0], .high = elements[1]};
+  return (atr_dot_factor){.word = floats ? join_floats(e, elements[0], elements[1]) : join_integers(e, elements, count)};
 }
 
 /* What was loaded before belongs to other values of the looped dims. */

@@ -22,11 +22,11 @@ typedef struct atr_vec {
   LLVMValueRef re, im; /* im NULL unless complex */
 } atr_vec;
 
-/* Both elements of a DOT dim for every lane: as 16-bit halves of i32, the first one low; or, for bf16 on targets without an
- * instruction for pairs, each in a vector of f32, with `halves` NULL. */
-typedef struct atr_pair {
-  LLVMValueRef halves, low, high;
-} atr_pair;
+/* The elements of a DOT dim for every lane: as halves or quarters of i32, the first one lowest; or, for bf16 on targets without an
+ * instruction for pairs, each in a vector of f32, with `word` NULL. */
+typedef struct atr_dot_factor {
+  LLVMValueRef word, low, high;
+} atr_dot_factor;
 
 /* Which element each lane of a vector wants, relative to a base address: the static half of an access. */
 typedef struct atr_lanes {
@@ -108,6 +108,10 @@ typedef struct atr_emitter {
   int dot;           /* DOT dim; -1: none */
   int rolled;        /* reduced UNROLL dim that the tile being emitted loops over, so not in `unrolled`; -1: none */
   LLVMValueRef *acc; /* allocas: re, im of every unrolled independent point */
+  LLVMValueRef
+      *excess; /* allocas of what sums of a biased lhs have too much, one for all points that read the same of rhs, at the
+                           first of them; NULL: lhs is not biased */
+  int64_t lhs_first, lhs_last; /* elements of lhs that the block being emitted reads at least, from its base */
   atr_loaded *loaded;
   int loaded_count, loaded_capacity;
   atr_run *runs; /* spans loaded in this block */
@@ -123,10 +127,14 @@ LLVMTypeRef atr_llvm_vector_type(atr_emitter *e, atr_dtype dtype);
 atr_vec atr_llvm_constant(atr_emitter *e, atr_dtype dtype, atr_scalar value);
 LLVMValueRef atr_llvm_splat(atr_emitter *e, LLVMValueRef scalar);
 atr_vec atr_llvm_convert(atr_emitter *e, atr_dtype from, atr_dtype to, atr_vec value);
-/* acc + both products of the pairs: of signed 16-bit integers, or of bf16. */
-atr_vec atr_llvm_dot_add(atr_emitter *e, atr_pair a, atr_pair b, atr_vec acc);
+/* acc + the products of the DOT dim's elements: of signed 16-bit or any 8-bit integers, or of bf16. */
+atr_vec atr_llvm_dot_add(atr_emitter *e, atr_dot_factor lhs, atr_dot_factor rhs, atr_vec acc);
 /* Has the target an instruction for pairs of bf16 in vectors of this nest's lanes? */
 bool atr_llvm_has_bf16_dot(const atr_emitter *e);
+/* The instruction for fours multiplies unsigned by signed integers. Where both operands are of one kind lhs is made the other, by
+ * moving it half its range: is it? Then a sum has too much of what lhs elements of 0, so moved, add to it. */
+bool atr_llvm_is_biased(const atr_emitter *e);
+LLVMValueRef atr_llvm_biased(atr_emitter *e, LLVMValueRef lhs_word);
 /* acc + a * b in dtype: fused where the target has it, OR of AND for pred, complex without conjugation (b may be real). */
 atr_vec atr_llvm_multiply_add(atr_emitter *e, atr_dtype dtype, atr_vec a, atr_vec b, atr_vec acc);
 /* An elementwise op of ops.def on operands of `operand_type`, rounded to `dtype` (compare: pred). */
@@ -177,9 +185,9 @@ LLVMValueRef atr_llvm_exists(atr_emitter *e, const atr_access *access);
 /* Absent lanes are zero. Converted from the buffer's dtype to `as` and then `to`. Equal loads of a block are done once. */
 atr_vec atr_llvm_load(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base, const atr_lanes *lanes,
                       const int64_t *point, atr_dtype as, atr_dtype to);
-/* Both elements of the dot dim for every lane; `as` is their type in the product. */
-atr_pair atr_llvm_load_pair(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base,
-                            const int64_t *point, atr_dtype as);
+/* The elements of the dot dim for every lane; `as` is their type in the product. */
+atr_dot_factor atr_llvm_load_factor(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base,
+                                    const int64_t *point, atr_dtype as);
 void atr_llvm_forget_loads(atr_emitter *e);
 /* The vectors of a tile, in any order; what `v` holds is used up. */
 void atr_llvm_store(atr_emitter *e, const atr_access *access, LLVMValueRef base, atr_stored *v, int count);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "codegen/llvm_internal.h"
 
 static const double RARE = 0.125; /* of a nest's points */
@@ -41,7 +42,20 @@ static bool all_valid(const atr_lanes *lanes) {
 
 static bool is_complex(atr_dtype dtype) { return atr_dtype_class_of(dtype) == ATR_CLASS_COMPLEX; }
 
+/* The first unrolled independent point that reads the same of rhs as the n-th. */
+static int64_t first_of_rhs(const atr_emitter *e, int64_t n) {
+  int64_t first = 0, stride = 1;
+  for (int i = e->unrolled_count[0] - 1; i >= 0; i--) {
+    int64_t extent = e->nest->dims[e->unrolled[0][i]].extent;
+    if (atr_access_step(&e->nest->rhs, e->unrolled[0][i]) != 0) first += n % extent * stride;
+    n /= extent;
+    stride *= extent;
+  }
+  return first;
+}
+
 void atr_llvm_prepare_tile(atr_emitter *e) {
+  e->acc = e->excess = NULL;
   if (!e->nest->has_acc) return;
   int64_t points = atr_llvm_points(e, 0);
   LLVMTypeRef type = atr_llvm_vector_type(e, e->nest->acc_dtype);
@@ -50,6 +64,10 @@ void atr_llvm_prepare_tile(atr_emitter *e) {
     e->acc[2 * i] = LLVMBuildAlloca(e->b, type, "acc");
     if (is_complex(e->nest->acc_dtype)) e->acc[2 * i + 1] = LLVMBuildAlloca(e->b, type, "acc.im");
   }
+  if (!atr_llvm_is_biased(e)) return;
+  e->excess = ATR_NEW_ARRAY(e->work->arena, LLVMValueRef, points);
+  for (int64_t i = 0; i < points; i++)
+    if (first_of_rhs(e, i) == i) e->excess[i] = LLVMBuildAlloca(e->b, type, "excess");
 }
 
 static atr_vec load_acc(atr_emitter *e, int64_t n) {
@@ -62,6 +80,17 @@ static atr_vec load_acc(atr_emitter *e, int64_t n) {
 static void store_acc(atr_emitter *e, int64_t n, atr_vec v) {
   LLVMBuildStore(e->b, v.re, e->acc[2 * n]);
   if (e->acc[2 * n + 1] != NULL) LLVMBuildStore(e->b, v.im, e->acc[2 * n + 1]);
+}
+
+static LLVMValueRef load_excess(atr_emitter *e, int64_t first) {
+  return LLVMBuildLoad2(e->b, atr_llvm_vector_type(e, e->nest->acc_dtype), e->excess[first], "");
+}
+
+/* The n-th sum, when all terms are in it. */
+static atr_vec whole_sum(atr_emitter *e, int64_t n) {
+  atr_vec sum = load_acc(e, n);
+  if (e->excess != NULL) sum.re = LLVMBuildSub(e->b, sum.re, load_excess(e, first_of_rhs(e, n)), "");
+  return sum;
 }
 
 /* What earlier parts have left of accumulator n's sums. */
@@ -120,7 +149,10 @@ void atr_llvm_tile_begin(atr_emitter *e) {
   atr_vec zero = atr_llvm_constant(e, e->nest->acc_dtype, (atr_scalar){0, 0, 0});
   LLVMValueRef base = e->nest->continues ? atr_llvm_base(e, ATR_ACCESS_OUT, &e->nest->out) : NULL;
   atr_llvm_forget_loads(e);
-  for (int64_t n = 0; n < atr_llvm_points(e, 0); n++) store_acc(e, n, base != NULL ? load_continued(e, base, n) : zero);
+  for (int64_t n = 0; n < atr_llvm_points(e, 0); n++) {
+    store_acc(e, n, base != NULL ? load_continued(e, base, n) : zero);
+    if (e->excess != NULL && e->excess[n] != NULL) LLVMBuildStore(e->b, zero.re, e->excess[n]);
+  }
 }
 
 /* ---- multiply-accumulate */
@@ -135,8 +167,26 @@ typedef struct mac_step {
   int64_t group, shared; /* order of emission: taps, then the operand element whose uses follow each other */
 } mac_step;
 
+/* Products of fours. Where lhs is biased an absent term is one of lhs 0, like all others: then every sum of a step has the same too
+ * much, which `excess` adds up; NULL: another has. */
+static atr_vec dot_point(atr_emitter *e, const mac_bases *bases, const int64_t *point, LLVMValueRef exists, atr_vec sum,
+                         LLVMValueRef *excess) {
+  const atr_nest *nest = e->nest;
+  atr_dot_factor a = atr_llvm_load_factor(e, ATR_ACCESS_LHS, &nest->lhs, bases->lhs, point, nest->lhs_dtype);
+  atr_dot_factor b = atr_llvm_load_factor(e, ATR_ACCESS_RHS, &nest->rhs, bases->rhs, point, nest->rhs_dtype);
+  if (e->excess != NULL) {
+    atr_dot_factor none = {.word = atr_llvm_biased(e, LLVMConstNull(LLVMTypeOf(a.word)))};
+    a.word = atr_llvm_biased(e, a.word);
+    if (exists != NULL) a.word = LLVMBuildSelect(e->b, exists, a.word, none.word, "");
+    if (excess != NULL) *excess = atr_llvm_dot_add(e, none, b, (atr_vec){*excess, NULL}).re;
+    return atr_llvm_dot_add(e, a, b, sum);
+  }
+  atr_vec after = atr_llvm_dot_add(e, a, b, sum);
+  return exists != NULL ? atr_llvm_select(e, exists, after, sum) : after;
+}
+
 /* sum: of the step's accumulator. */
-static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *step, atr_vec *sum) {
+static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *step, atr_vec *sum, LLVMValueRef *excess) {
   const atr_nest *nest = e->nest;
   int64_t point[ATR_MAX_DIMS] = {0};
   atr_lanes out, l, r;
@@ -147,20 +197,17 @@ static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *st
   bool partial = false;
   for (int lane = 0; lane < l.count; lane++) partial |= out.valid[lane] && !l.valid[lane];
   LLVMValueRef exists = partial ? atr_llvm_mask(e, l.valid) : NULL;
-  atr_lanes_share(&l);
-  atr_vec after;
   if (e->dot >= 0) {
-    atr_pair a = atr_llvm_load_pair(e, ATR_ACCESS_LHS, &nest->lhs, bases->lhs, point, nest->lhs_dtype);
-    atr_pair b = atr_llvm_load_pair(e, ATR_ACCESS_RHS, &nest->rhs, bases->rhs, point, nest->rhs_dtype);
-    after = atr_llvm_dot_add(e, a, b, *sum);
-  } else {
-    atr_llvm_lanes(e, &nest->rhs, point, &r);
-    if (nest->rhs.index_count == 0) atr_lanes_share(&r); /* else a lane without an element has a factor of zero */
-    atr_vec a = atr_llvm_load(e, ATR_ACCESS_LHS, &nest->lhs, bases->lhs, &l, point, nest->lhs_dtype, nest->acc_dtype);
-    atr_dtype factor = is_complex(nest->rhs_dtype) ? nest->acc_dtype : atr_dtype_real(nest->acc_dtype);
-    atr_vec b = atr_llvm_load(e, ATR_ACCESS_RHS, &nest->rhs, bases->rhs, &r, point, nest->rhs_dtype, factor);
-    after = atr_llvm_multiply_add(e, nest->acc_dtype, a, b, *sum);
+    *sum = dot_point(e, bases, point, exists, *sum, excess);
+    return;
   }
+  atr_lanes_share(&l);
+  atr_llvm_lanes(e, &nest->rhs, point, &r);
+  if (nest->rhs.index_count == 0) atr_lanes_share(&r); /* else a lane without an element has a factor of zero */
+  atr_vec a = atr_llvm_load(e, ATR_ACCESS_LHS, &nest->lhs, bases->lhs, &l, point, nest->lhs_dtype, nest->acc_dtype);
+  atr_dtype factor = is_complex(nest->rhs_dtype) ? nest->acc_dtype : atr_dtype_real(nest->acc_dtype);
+  atr_vec b = atr_llvm_load(e, ATR_ACCESS_RHS, &nest->rhs, bases->rhs, &r, point, nest->rhs_dtype, factor);
+  atr_vec after = atr_llvm_multiply_add(e, nest->acc_dtype, a, b, *sum);
   /* An absent term contributes nothing, also where the other factor is not finite. Lanes that are never stored may hold
    * anything. */
   *sum = partial ? atr_llvm_select(e, exists, after, *sum) : after;
@@ -188,6 +235,28 @@ static int64_t first_element(const atr_lanes *lanes) {
   return INT64_MAX;
 }
 
+static void note_lhs(atr_emitter *e, const atr_lanes *lanes) {
+  for (int lane = 0; lane < lanes->count; lane++) {
+    if (!lanes->valid[lane]) continue;
+    e->lhs_first = atr_min(e->lhs_first, lanes->offset[lane]);
+    e->lhs_last = atr_max(e->lhs_last, lanes->offset[lane]);
+  }
+}
+
+/* Does any accumulator have a term at the current unrolled reduced point? */
+static bool any_term(atr_emitter *e, const int64_t *reduced_point) {
+  int64_t point[ATR_MAX_DIMS];
+  memcpy(point, reduced_point, sizeof point);
+  for (int64_t n = 0; n < atr_llvm_points(e, 0); n++) {
+    atr_lanes out, l;
+    set_point(e, 0, n, point);
+    atr_llvm_lanes(e, &e->nest->out, point, &out);
+    atr_llvm_lanes(e, &e->nest->lhs, point, &l);
+    if (atr_lanes_any(&out) && atr_lanes_any(&l)) return true;
+  }
+  return false;
+}
+
 /* The reduced dims that share lhs run inside the others, and there all uses of one lhs vector follow each other, so that it
  * need not stay in a register while the other taps are worked on. Without such dims it is the vectors of the larger operand
  * that come one after the other, and those of the smaller that stay. */
@@ -198,6 +267,8 @@ static int64_t list_steps(atr_emitter *e, mac_step *steps) {
     shared[i] = shares_lhs(e, e->unrolled[1][i]);
     by_rhs &= !shared[i];
   }
+  e->lhs_first = INT64_MAX;
+  e->lhs_last = INT64_MIN;
   for (int64_t r = 0; r < atr_llvm_points(e, 1); r++) {
     set_point(e, 1, r, point);
     int64_t group = 0;
@@ -205,13 +276,15 @@ static int64_t list_steps(atr_emitter *e, mac_step *steps) {
       int d = e->unrolled[1][i];
       if (!shared[i]) group = group * e->nest->dims[d].extent + point[d];
     }
+    bool all = e->excess != NULL && any_term(e, point);
     for (int64_t n = 0; n < atr_llvm_points(e, 0); n++) {
       atr_lanes out, l, by;
       set_point(e, 0, n, point);
       atr_llvm_lanes(e, &e->nest->out, point, &out);
       atr_llvm_lanes(e, &e->nest->lhs, point, &l);
-      if (!atr_lanes_any(&out) || !atr_lanes_any(&l)) continue;
+      if (!atr_lanes_any(&out) || !(all || atr_lanes_any(&l))) continue;
       if (by_rhs) atr_llvm_lanes(e, &e->nest->rhs, point, &by);
+      note_lhs(e, &l);
       steps[count++] = (mac_step){r, n, group, first_element(by_rhs ? &by : &l)};
     }
   }
@@ -220,19 +293,26 @@ static int64_t list_steps(atr_emitter *e, mac_step *steps) {
 
 /* An accumulator comes out of its slot once and goes back once, so that there are few loads and stores for sroa to resolve. */
 static void mac_all(atr_emitter *e, void *user) {
-  int64_t accumulators = atr_llvm_points(e, 0);
-  mac_step *steps = ATR_NEW_ARRAY(e->work->arena, mac_step, accumulators * atr_llvm_points(e, 1));
+  int64_t accumulators = atr_llvm_points(e, 0), terms = accumulators * atr_llvm_points(e, 1);
+  mac_step *steps = ATR_NEW_ARRAY(e->work->arena, mac_step, terms);
   atr_vec *sums = ATR_NEW_ARRAY(e->work->arena, atr_vec, accumulators); /* NULL: not yet loaded */
+  LLVMValueRef *excess = ATR_NEW_ARRAY(e->work->arena, LLVMValueRef, accumulators);
+  bool *counted = ATR_NEW_ARRAY(e->work->arena, bool, terms); /* by reduced point and first point of rhs */
   int64_t count = list_steps(e, steps);
   qsort(steps, (size_t)count, sizeof *steps, compare_steps);
   atr_llvm_forget_loads(e);
   for (int64_t i = 0; i < count; i++) {
     atr_vec *sum = &sums[steps[i].n];
+    int64_t first = first_of_rhs(e, steps[i].n), at = steps[i].r * accumulators + first;
     if (sum->re == NULL) *sum = load_acc(e, steps[i].n);
-    mac_point(e, user, &steps[i], sum);
+    if (e->excess != NULL && excess[first] == NULL) excess[first] = load_excess(e, first);
+    mac_point(e, user, &steps[i], sum, counted[at] ? NULL : &excess[first]);
+    counted[at] = true;
   }
-  for (int64_t n = 0; n < accumulators; n++)
+  for (int64_t n = 0; n < accumulators; n++) {
     if (sums[n].re != NULL) store_acc(e, n, sums[n]);
+    if (excess[n] != NULL) LLVMBuildStore(e->b, excess[n], e->excess[n]);
+  }
 }
 
 /* Taps that are all unrolled read lhs elements which do not depend on the innermost loop when that is over weights. LLVM would
@@ -284,7 +364,7 @@ static atr_vec load_step(atr_emitter *e, int step, const int64_t *point, const a
 static atr_vec step_value(atr_emitter *e, int step, int64_t n, const int64_t *point, const atr_vec *values) {
   const atr_expr *x = &e->nest->exprs[step];
   switch (x->kind) {
-  case ATR_EXPR_ACC: return atr_llvm_convert(e, e->nest->acc_dtype, x->dtype, load_acc(e, n));
+  case ATR_EXPR_ACC: return atr_llvm_convert(e, e->nest->acc_dtype, x->dtype, whole_sum(e, n));
   case ATR_EXPR_CONST: return atr_llvm_constant(e, x->dtype, x->constant);
   case ATR_EXPR_LOAD: return load_step(e, step, point, values);
   case ATR_EXPR_OP: break;

@@ -378,7 +378,7 @@ static LLVMValueRef low_half(atr_emitter *e, LLVMValueRef v) {
 static LLVMValueRef high_half(atr_emitter *e, LLVMValueRef v) { return LLVMBuildAShr(e->b, v, int_like(e, v, 16), ""); }
 
 /* pmaddwd and an addition, which LLVM makes one vpdpwssd where the CPU has it; both wrap as the sum does. */
-static LLVMValueRef dot_add_integers(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef acc) {
+static LLVMValueRef dot_add_pairs(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef acc) {
   static const char *const NAMES[] = {"llvm.x86.sse2.pmadd.wd", "llvm.x86.avx2.pmadd.wd", "llvm.x86.avx512.pmaddw.d.512"};
   int width = e->lanes == 4 ? 0 : e->lanes == 8 ? 1 : e->lanes == 16 ? 2 : -1;
   bool has = width >= 0 && e->target->row->s16_dot && e->lanes * 32 <= e->target->row->vector_bits;
@@ -393,6 +393,48 @@ static LLVMValueRef dot_add_integers(atr_emitter *e, LLVMValueRef a, LLVMValueRe
   LLVMValueRef low = LLVMBuildMul(e->b, low_half(e, a), low_half(e, b), "");
   LLVMValueRef high = LLVMBuildMul(e->b, high_half(e, a), high_half(e, b), "");
   return LLVMBuildAdd(e->b, LLVMBuildAdd(e->b, acc, low, ""), high, "");
+}
+
+/* Fours of 8-bit integers, unsigned by signed: nothing saturates, and the sum wraps. */
+static bool has_fours(const atr_emitter *e) {
+  bool fits = e->lanes == 4 || e->lanes == 8 || e->lanes == 16;
+  return e->target->s8_dot && fits && e->lanes * 32 <= e->target->row->vector_bits;
+}
+
+bool atr_llvm_is_biased(const atr_emitter *e) {
+  bool fours = e->dot >= 0 && e->nest->dims[e->dot].extent == 4;
+  return fours && has_fours(e) && e->nest->lhs_dtype == e->nest->rhs_dtype;
+}
+
+LLVMValueRef atr_llvm_biased(atr_emitter *e, LLVMValueRef lhs_word) {
+  return LLVMBuildXor(e->b, lhs_word, int_like(e, lhs_word, 0x80808080), "");
+}
+
+/* Quarter i of each lane, 0 the lowest, extended as its dtype is. */
+static LLVMValueRef quarter(atr_emitter *e, LLVMValueRef v, unsigned i, atr_dtype dtype) {
+  LLVMValueRef high = shift_left(e, v, 24 - 8 * i), down = int_like(e, v, 24);
+  return dtype == ATR_S8 ? LLVMBuildAShr(e->b, high, down, "") : LLVMBuildLShr(e->b, high, down, "");
+}
+
+/* vpdpbusd, of which the first factor is unsigned. Without it four products. */
+static LLVMValueRef dot_add_fours(atr_emitter *e, LLVMValueRef lhs, LLVMValueRef rhs, LLVMValueRef acc) {
+  const atr_nest *nest = e->nest;
+  if (!has_fours(e)) {
+    for (unsigned i = 0; i < 4; i++) {
+      LLVMValueRef a = quarter(e, lhs, i, nest->lhs_dtype), b = quarter(e, rhs, i, nest->rhs_dtype);
+      acc = LLVMBuildAdd(e->b, acc, LLVMBuildMul(e->b, a, b, ""), "");
+    }
+    return acc;
+  }
+  const char *name = e->lanes == 4   ? "llvm.x86.avx512.vpdpbusd.128"
+                     : e->lanes == 8 ? "llvm.x86.avx512.vpdpbusd.256"
+                                     : "llvm.x86.avx512.vpdpbusd.512";
+  unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+  LLVMTypeRef type = LLVMIntrinsicGetType(e->context, id, NULL, 0), parameters[3];
+  LLVMGetParamTypes(type, parameters); /* fours are i32 or, in some versions of LLVM, i8 */
+  LLVMValueRef a = nest->rhs_dtype == ATR_U8 ? rhs : lhs, b = nest->rhs_dtype == ATR_U8 ? lhs : rhs;
+  LLVMValueRef args[3] = {acc, LLVMBuildBitCast(e->b, a, parameters[1], ""), LLVMBuildBitCast(e->b, b, parameters[2], "")};
+  return LLVMBuildCall2(e->b, type, LLVMGetIntrinsicDeclaration(e->module, id, NULL, 0), args, 3, "");
 }
 
 static bool is_aarch64(const atr_emitter *e) { return strcmp(e->target->row->arch, "aarch64") == 0; }
@@ -445,10 +487,11 @@ static LLVMValueRef dot_add_bf16(atr_emitter *e, LLVMValueRef a, LLVMValueRef b,
   return LLVMBuildCall2(e->b, type, function, args, 3, "");
 }
 
-atr_vec atr_llvm_dot_add(atr_emitter *e, atr_pair a, atr_pair b, atr_vec acc) {
-  if (a.halves == NULL) return (atr_vec){fused(e, a.high, b.high, fused(e, a.low, b.low, acc.re)), NULL};
-  if (e->nest->acc_dtype == ATR_F32) return (atr_vec){dot_add_bf16(e, a.halves, b.halves, acc.re), NULL};
-  return (atr_vec){dot_add_integers(e, a.halves, b.halves, acc.re), NULL};
+atr_vec atr_llvm_dot_add(atr_emitter *e, atr_dot_factor lhs, atr_dot_factor rhs, atr_vec acc) {
+  if (lhs.word == NULL) return (atr_vec){fused(e, lhs.high, rhs.high, fused(e, lhs.low, rhs.low, acc.re)), NULL};
+  if (e->nest->acc_dtype == ATR_F32) return (atr_vec){dot_add_bf16(e, lhs.word, rhs.word, acc.re), NULL};
+  if (e->nest->dims[e->dot].extent == 4) return (atr_vec){dot_add_fours(e, lhs.word, rhs.word, acc.re), NULL};
+  return (atr_vec){dot_add_pairs(e, lhs.word, rhs.word, acc.re), NULL};
 }
 
 /* The same in comparisons: LLVM 19 cannot select llvm.maximum of f64 for 32-bit Arm. Equal numbers differ at most in the sign of

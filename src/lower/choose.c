@@ -104,7 +104,8 @@ static int unroll_choices(const atr_cost_model *m, uint64_t *out) {
 /* Same vectors, same copied dim and as many vectors of each: variants of one tile, of which the best is enough. */
 static bool same_kind(const atr_candidate *a, const atr_candidate *b) {
   return memcmp(&a->vector, &b->vector, sizeof a->vector) == 0 && a->vectors == b->vectors && a->copies_dim == b->copies_dim &&
-         a->dot == b->dot && a->pack == b->pack && a->widen_lhs == b->widen_lhs && a->widen_rhs == b->widen_rhs;
+         a->dot == b->dot && a->dot_extent == b->dot_extent && a->pack == b->pack && a->widen_lhs == b->widen_lhs &&
+         a->widen_rhs == b->widen_rhs;
 }
 
 static int64_t trips_of(const atr_cost_model *m, const atr_candidate *c, int d) {
@@ -173,14 +174,10 @@ static void try_tiles(const atr_cost_model *m, atr_candidate *c, ranking *r) {
   }
 }
 
-/* The reduced dim to take in pairs: the innermost one that allows it, for integers on targets with an instruction for it; -1:
- * none. */
+/* The reduced dim to take in pairs or fours: the innermost one that allows it; -1: none. */
 static int dot_choice(const atr_cost_model *m) {
-  for (int i = m->reduce_count - 1; i >= 0; i--) {
-    int d = m->reduce_order[i];
-    if (m->nest->dims[d].extent < 2 || !atr_nest_can_dot(m->nest, d)) continue;
-    return m->may_pack && (m->nest->acc_dtype == ATR_F32 || m->row->s16_dot) ? d : -1;
-  }
+  for (int i = m->reduce_count - 1; m->may_pack && i >= 0; i--)
+    if (atr_cost_dot_extent(m->nest, m->target, m->reduce_order[i]) > 1) return m->reduce_order[i];
   return -1;
 }
 
@@ -248,8 +245,10 @@ static void rank_tiles(const atr_cost_model *m, ranking *r) {
         try_steps(m, c, r);
         c.widen_rhs = false;
         c.dot = dot;
+        c.dot_extent = dot >= 0 ? atr_cost_dot_extent(m->nest, m->target, dot) : 0;
         if (dot >= 0 && pack) try_steps(m, c, r);
         c.dot = -1;
+        c.dot_extent = 0;
         c.widen_rhs = pack && wide;
         c.widen_lhs = m->nest->schedule == NULL && atr_nest_can_widen(m->nest, m->nest->lhs_dtype);
         if (c.widen_lhs) try_steps(m, c, r);
@@ -417,7 +416,7 @@ static void make_schedule(const atr_cost_model *m, const atr_candidate *c, atr_s
   if (c->vectors > 1) add_piece(s, c->vector.dims[1], ATR_DIM_UNROLL, c->vectors);
   if (c->vector.dims[0] >= 0) add_piece(s, c->vector.dims[0], ATR_DIM_VECTOR, c->vector.lanes[0]);
   if (c->vector.lanes[1] > 1) add_piece(s, c->vector.dims[1], ATR_DIM_VECTOR, c->vector.lanes[1]);
-  if (c->dot >= 0) add_piece(s, c->dot, ATR_DIM_DOT, 2);
+  if (c->dot >= 0) add_piece(s, c->dot, ATR_DIM_DOT, c->dot_extent);
 }
 
 static const char *reasons(atr_arena *arena, const atr_cost_model *m, const atr_candidate *c) {
@@ -438,7 +437,7 @@ static const char *reasons(atr_arena *arena, const atr_cost_model *m, const atr_
     atr_text_printf(&t, "tile of %lld x %lld vectors: %.1f cycles a step for %.0f instructions; ", (long long)c->copies,
                     (long long)c->vectors, step, body);
     if (c->dot >= 0)
-      atr_text_printf(&t, "pairs of %s at once%s; ", nest->dims[c->dot].name,
+      atr_text_printf(&t, "%s of %s at once%s; ", c->dot_extent == 2 ? "pairs" : "fours", nest->dims[c->dot].name,
                       nest->acc_dtype == ATR_F32 && m->target->bf16_dot ? ", subnormal bf16 taken as zero" : "");
     if (c->widen_lhs || c->widen_rhs)
       atr_text_printf(&t, "%s converted once, not at every use; ", c->widen_lhs ? c->widen_rhs ? "operands" : "lhs" : "rhs");

@@ -155,12 +155,19 @@ static int64_t even_block(int64_t extent, double count, int64_t piece) {
   return best;
 }
 
+/* Terms of the sum that a lane takes at once. */
+static int64_t most_at_once(const atr_nest *nest, const atr_target *target) {
+  int64_t most = 1;
+  for (int d = 0; d < nest->dim_count; d++) most = atr_max(most, atr_cost_dot_extent(nest, target, d));
+  return most;
+}
+
 /* The type that the panel's elements are held in: that in which they are multiplied, where the next conversion is free of it. */
 static atr_dtype panel_dtype(const atr_nest *nest, const atr_target *target) {
   bool pairs = nest->acc_dtype == ATR_F32 && nest->lhs_dtype == ATR_BF16 && target->bf16_dot;
   if (atr_nest_can_widen(nest, nest->lhs_dtype) && !pairs) return nest->acc_dtype;
   bool narrow = nest->acc_dtype == ATR_S32 && (nest->lhs_dtype == ATR_S8 || nest->lhs_dtype == ATR_U8);
-  return narrow ? ATR_S16 : ATR_DTYPE_NONE;
+  return narrow && most_at_once(nest, target) < 4 ? ATR_S16 : ATR_DTYPE_NONE;
 }
 
 static atr_dtype dtype_in_panel(const atr_nest *nest, const atr_parts *parts) {
@@ -195,7 +202,7 @@ static void name_last(atr_parts *parts, int at) {
  * nearest. false: it is last already, or nothing is in pairs. */
 static bool name_pairs(const atr_nest *nest, atr_parts *parts) {
   int last = parts->lhs_count - 1, at = last;
-  while (at >= 0 && !(atr_nest_can_dot(nest, parts->lhs[at]) && nest->dims[parts->lhs[at]].extent > 1)) at--;
+  while (at >= 0 && !(atr_nest_can_dot(nest, parts->lhs[at], 2) && nest->dims[parts->lhs[at]].extent > 1)) at--;
   if (at < 0 || at == last) return false;
   name_last(parts, at);
   return true;
@@ -288,10 +295,8 @@ static void weigh_weights(weighing *w, double room) {
 
 static double arithmetic_cycles(const atr_nest *nest, const atr_target *target) {
   double lanes = (double)target->row->vector_bits / (8.0 * (double)atr_dtype_size(nest->acc_dtype));
-  for (int d = 0; d < nest->dim_count; d++)
-    if (nest->acc_dtype != ATR_F32 && atr_nest_can_dot(nest, d))
-      return atr_nest_useful_macs(nest) / (2 * lanes * target->row->fma_per_cycle);
-  return atr_nest_useful_macs(nest) / (lanes * target->row->fma_per_cycle);
+  double at_once = nest->acc_dtype != ATR_F32 ? (double)most_at_once(nest, target) : 1;
+  return atr_nest_useful_macs(nest) / (at_once * lanes * target->row->fma_per_cycle);
 }
 
 bool atr_parts_choose(atr_arena *arena, const atr_program *program, const atr_nest *nest, const atr_schedule_setting *setting,

@@ -35,7 +35,7 @@ atr_dtype atr_cost_lhs_dtype(const atr_cost_model *m, const atr_candidate *c) {
 }
 
 atr_dtype atr_cost_rhs_dtype(const atr_cost_model *m, const atr_candidate *c) {
-  if (c->dot >= 0 && c->pack && m->nest->acc_dtype != ATR_F32) return ATR_S16;
+  if (c->dot >= 0 && c->dot_extent == 2 && c->pack && m->nest->acc_dtype != ATR_F32) return ATR_S16;
   return c->widen_rhs ? m->nest->acc_dtype : m->nest->rhs_dtype;
 }
 
@@ -252,8 +252,15 @@ int atr_cost_innermost_loop(const atr_cost_model *m, uint64_t unrolled) {
   return -1;
 }
 
+int64_t atr_cost_dot_extent(const atr_nest *nest, const atr_target *target, int d) {
+  int64_t extent = nest->dims[d].extent;
+  bool pairs = extent > 1 && (nest->acc_dtype == ATR_F32 || target->row->s16_dot);
+  if (extent > 2 && target->s8_dot && atr_nest_can_dot(nest, d, 4)) return 4;
+  return pairs && atr_nest_can_dot(nest, d, 2) ? 2 : 1;
+}
+
 int64_t atr_cost_iterations(const atr_cost_model *m, const atr_candidate *c, int d) {
-  return d == c->dot ? atr_ceil_div(m->nest->dims[d].extent, 2) : m->nest->dims[d].extent;
+  return d == c->dot ? atr_ceil_div(m->nest->dims[d].extent, c->dot_extent) : m->nest->dims[d].extent;
 }
 
 int64_t atr_cost_inner_extent(const atr_cost_model *m, const atr_candidate *c, int d) {
@@ -263,7 +270,7 @@ int64_t atr_cost_inner_extent(const atr_cost_model *m, const atr_candidate *c, i
   if (d == c->copies_dim) e *= c->copies;
   if ((c->unrolled >> d & 1) != 0) e *= atr_cost_iterations(m, c, d);
   if (d == c->step_dim) e *= c->inner_steps;
-  if (d == c->dot) e *= 2;
+  if (d == c->dot) e *= c->dot_extent;
   return e;
 }
 
@@ -306,7 +313,7 @@ static void copies_of(const atr_cost_model *m, const atr_candidate *c, int64_t c
   memcpy(s->rhs, m->rhs, sizeof s->rhs[0] * (size_t)m->nest->dim_count);
   s->lhs[vd] *= c->vector.lanes[1]; /* copies of the vector dim step by whole vectors */
   s->rhs[vd] *= c->vector.lanes[1];
-  if (c->dot >= 0) s->lhs[c->dot] *= 2, s->rhs[c->dot] *= 2; /* and those of a dim in pairs by pairs */
+  if (c->dot >= 0) s->lhs[c->dot] *= c->dot_extent, s->rhs[c->dot] *= c->dot_extent; /* and those of a dim in pairs by pairs */
   s->outer.count = 0;
   s->reduce_copies = 1;
   if (c->copies_dim >= 0) add_copies(&s->outer, c->copies_dim, copies);
@@ -367,11 +374,12 @@ static double convert_uops(const atr_cost_model *m, atr_dtype from, bool splat) 
   return splat ? 3 : 2;
 }
 
-/* Instructions of a multiply-accumulate, or of one of pairs: for each accumulator, and to make a factor of what was loaded. */
+/* Instructions of a multiply-accumulate, or of one of pairs or fours: for each accumulator, and to make a factor of what was loaded. */
 typedef struct mac_uops {
   double each, lhs, rhs;
   bool apart;   /* a pair is two factors in registers */
   bool product; /* takes a register before it is added */
+  bool biased;  /* sums of weights are taken beside, one for each vector of them (llvm_tile.c) */
 } mac_uops;
 
 static bool is_splat(const atr_vector_choice *v, const int64_t *step) {
@@ -380,15 +388,21 @@ static bool is_splat(const atr_vector_choice *v, const int64_t *step) {
 
 static mac_uops uops_of_mac(const atr_cost_model *m, const atr_candidate *c) {
   if (c->dot < 0)
-    return (mac_uops){m->mac_uops, convert_uops(m, atr_cost_lhs_dtype(m, c), is_splat(&c->vector, m->lhs)),
-                      convert_uops(m, atr_cost_rhs_dtype(m, c), is_splat(&c->vector, m->rhs)), false,
-                      m->mac_uops > 1 && m->acc_registers == 1};
-  bool whole = m->lhs[c->dot] == 1 && is_splat(&c->vector, m->lhs); /* else the two elements are loaded one by one */
+    return (mac_uops){m->mac_uops,
+                      convert_uops(m, atr_cost_lhs_dtype(m, c), is_splat(&c->vector, m->lhs)),
+                      convert_uops(m, atr_cost_rhs_dtype(m, c), is_splat(&c->vector, m->rhs)),
+                      false,
+                      m->mac_uops > 1 && m->acc_registers == 1,
+                      false};
+  bool whole = m->lhs[c->dot] == 1 && is_splat(&c->vector, m->lhs); /* else the elements are loaded one by one */
   double extend = m->nest->lhs_dtype == ATR_S16 ? 0 : 2;
+  bool biased = c->dot_extent == 4 && m->nest->lhs_dtype == m->nest->rhs_dtype;
+  if (c->dot_extent == 4) return (mac_uops){1, (whole ? 0 : 12) + (biased ? 1 : 0), 0, false, false, biased};
   if (m->nest->acc_dtype != ATR_F32) /* an addition has more ports than a product */
-    return (mac_uops){m->target->vnni ? 1 : 1.35, whole ? extend : 6, 0, false, !m->target->vnni};
-  if (m->target->bf16_dot) return (mac_uops){1, whole ? 0 : 6, 0, false, false};
-  return (mac_uops){2 * m->mac_uops, whole ? 1.6 : 6, 1.6, true, false}; /* a shift and a mask, on more ports than shuffles */
+    return (mac_uops){m->target->vnni ? 1 : 1.35, whole ? extend : 6, 0, false, !m->target->vnni, false};
+  if (m->target->bf16_dot) return (mac_uops){1, whole ? 0 : 6, 0, false, false, false};
+  /* a shift and a mask, on more ports than shuffles */
+  return (mac_uops){2 * m->mac_uops, whole ? 1.6 : 6, 1.6, true, false, false};
 }
 
 double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors, double *body) {
@@ -404,7 +418,8 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   double lhs_vectors = distinct_in(s.lhs, &s.whole), rhs_vectors = distinct_in(s.rhs, &s.whole),
          lhs_loads = l.shuffles > 0 ? distinct_in(s.lhs, &s.loaded) : lhs_vectors;
   mac_uops uops = uops_of_mac(m, c);
-  double arithmetic = accumulators * s.reduce_copies * uops.each, loads = lhs_loads * l.loads + rhs_vectors * r.loads;
+  double arithmetic = accumulators * s.reduce_copies * uops.each + (uops.biased ? rhs_vectors * width : 0),
+         loads = lhs_loads * l.loads + rhs_vectors * r.loads;
   double shuffles = lhs_vectors * l.shuffles + rhs_vectors * r.shuffles;
   double converts = lhs_vectors * uops.lhs + rhs_vectors * uops.rhs, others = shuffles + converts;
   /* Conversions of floats run beside other instructions, but take a little of the multipliers' time, and more of shuffles'. */
@@ -424,6 +439,7 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   double live_l = distinct_in(s.lhs, &s.live), live_r = distinct_in(s.rhs, &s.window);
   double factors = (live_l < live_r ? live_l : live_r) * width + 1;
   double registers = (accumulators + (uops.apart ? 2 * factors + 1 : factors) + (uops.product ? 1 : 0)) * m->acc_registers;
+  if (uops.biased) registers += distinct_in(s.rhs, &s.outer) * width + 1;
   /* Taps after each other: LLVM loads for the next before the last is done with, above all where each has loads of its own. */
   bool several = s.whole.count > s.live.count;
   if (several) registers += moving ? 2 : 1;
@@ -551,7 +567,7 @@ double atr_cost_tiles(const atr_cost_model *m, atr_candidate *c, double limit) {
 double atr_cost_tiles_floor(const atr_cost_model *m, const atr_candidate *c) {
   const atr_nest *nest = m->nest;
   if (!nest->has_acc) return 0;
-  double tiles = 1, terms = c->dot >= 0 ? 0.5 : 1;
+  double tiles = 1, terms = c->dot >= 0 ? 1 / (double)c->dot_extent : 1;
   for (int d = 0; d < nest->dim_count; d++) {
     int64_t extent = nest->dims[d].extent;
     if (nest->dims[d].reduced) terms *= (double)extent;

@@ -29,7 +29,8 @@ typedef struct atr_candidate {
   uint64_t unrolled;                        /* bit d: reduced dim d is unrolled whole */
   int step_dim;                             /* looped reduced dim of which a piece is unrolled; -1: none */
   int64_t inner_steps;                      /* extent of the piece */
-  int dot;                                  /* reduced dim whose elements are multiplied in pairs; -1: none */
+  int dot;                                  /* reduced dim of which several elements are multiplied at once; -1: none */
+  int64_t dot_extent;                       /* so many of them */
   bool pack;                                /* rhs is laid out anew */
   bool widen_lhs, widen_rhs;                /* operands are converted to the sum's dtype beforehand */
   double taps;                              /* part of the sum's terms that run: most of those in the padding are left out */
@@ -94,7 +95,9 @@ void atr_cost_steps(const atr_nest *nest, const atr_access *access, int64_t *out
 double atr_cost_overlapped(const double *values, int count, double hindrance);
 /* The innermost looped reduced dim; -1: none. */
 int atr_cost_innermost_loop(const atr_cost_model *m, uint64_t unrolled);
-/* Iterations of a reduced dim that is unrolled or walked: pairs of its indices where these are multiplied at once. */
+/* How many elements of reduced dim d the target multiplies at once in a lane; 1: no more. */
+int64_t atr_cost_dot_extent(const atr_nest *nest, const atr_target *target, int d);
+/* Iterations of a reduced dim that is unrolled or walked: of several of its indices where these are multiplied at once. */
 int64_t atr_cost_iterations(const atr_cost_model *m, const atr_candidate *c, int d);
 /* Indices of dim d that one tile covers at one step of its reduction. */
 int64_t atr_cost_inner_extent(const atr_cost_model *m, const atr_candidate *c, int d);

@@ -308,13 +308,14 @@ void atr_nest_fold_indices(atr_nest *nest) {
   atr_nest_visit_access(nest, fold_access, &box);
 }
 
-/* Is a factor of this dtype one half of a 32-bit lane for sums in `acc`? */
-static bool is_half(atr_dtype dtype, atr_dtype acc) {
-  if (acc == ATR_F32) return dtype == ATR_BF16;
-  return (acc == ATR_S32 || acc == ATR_U32) && (dtype == ATR_S8 || dtype == ATR_U8 || dtype == ATR_S16);
+/* Is a factor of this dtype one of `count` that fill a 32-bit lane, for sums in `acc`? */
+static bool is_share(atr_dtype dtype, atr_dtype acc, int64_t count) {
+  bool integers = acc == ATR_S32 || acc == ATR_U32, byte = dtype == ATR_S8 || dtype == ATR_U8;
+  if (count == 4) return integers && byte;
+  return count == 2 && (integers ? byte || dtype == ATR_S16 : acc == ATR_F32 && dtype == ATR_BF16);
 }
 
-/* Does the index only say where the sum ends, so that of two elements of dim d the first is there if any is? */
+/* Does the index only say where the sum ends, so that of neighbours along dim d the first is there if any is? */
 static bool ends_sum(const atr_nest *nest, const atr_index *index, int d) {
   if (index->stride != 0 || index->divisor != 1 || index->edge != ATR_EDGE_ZERO || index->at.coef[d] != 1 ||
       index->at.offset < 0)
@@ -324,11 +325,11 @@ static bool ends_sum(const atr_nest *nest, const atr_index *index, int d) {
   return true;
 }
 
-bool atr_nest_can_dot(const atr_nest *nest, int d) {
+bool atr_nest_can_dot(const atr_nest *nest, int d, int64_t extent) {
   if (!nest->has_acc || !nest->dims[d].reduced || nest->rhs.index_count > 0) return false;
   for (int i = 0; i < nest->lhs.index_count; i++)
     if (nest->lhs.index[i].at.coef[d] != 0 && !ends_sum(nest, &nest->lhs.index[i], d)) return false;
-  return is_half(nest->lhs_dtype, nest->acc_dtype) && is_half(nest->rhs_dtype, nest->acc_dtype);
+  return is_share(nest->lhs_dtype, nest->acc_dtype, extent) && is_share(nest->rhs_dtype, nest->acc_dtype, extent);
 }
 
 bool atr_nest_can_widen(const atr_nest *nest, atr_dtype operand) {

@@ -31,7 +31,7 @@ enum { ATR_MAX_DIMS = 48 };
 
 /* How a dim is executed. Order in a scheduled nest: PART, PARALLEL, LOOP, then (for reduced dims) LOOP, then UNROLL, VECTOR, DOT.
  * PART is an independent dim whose iterations run one after the other around all nests of a group (below).
- * DOT is a reduced dim of two 16-bit elements that are multiplied and added within a 32-bit lane. */
+ * DOT is a reduced dim of two 16-bit or four 8-bit elements that are multiplied and added within a 32-bit lane. */
 typedef enum atr_dim_kind {
   ATR_DIM_LOOP,
   ATR_DIM_PART,
@@ -223,9 +223,10 @@ bool atr_steps_meet(int64_t a, int64_t a_extent, int64_t b, int64_t b_extent);
 bool atr_nest_has_points(const atr_nest *nest);
 /* Moves indices that can never leave their bounds over the dims' box into the affine part. */
 void atr_nest_fold_indices(atr_nest *nest);
-/* May reduced dim d be a DOT dim? The sum must be of 32-bit integers over factors that fit in 16 bits, or of f32 over bf16, and
- * whether an element exists must not depend on d, but for the end of an extent that pairs do not divide. */
-bool atr_nest_can_dot(const atr_nest *nest, int d);
+/* May reduced dim d be a DOT dim of this extent? 2: the sum must be of 32-bit integers over factors that fit in 16 bits, or of f32 over
+ * bf16; 4: of 32-bit integers over factors of 8 bits. Whether an element exists must not depend on d, but for the end of an extent
+ * that they do not divide. */
+bool atr_nest_can_dot(const atr_nest *nest, int d, int64_t extent);
 /* May an operand of this dtype be converted to the sum's before its elements are used? Floats, to a wider one. */
 bool atr_nest_can_widen(const atr_nest *nest, atr_dtype operand);
 /* The affine forms of a nest in the order of atr_nest_visit_affine, the first ATR_MOST_FORMS of them; returns how many it has. */

@@ -74,8 +74,12 @@ static atr_status check_dims(checker *c) {
          dim->kind == ATR_DIM_PART ? "part"
          : outside                 ? "parallel"
                                    : "vector");
-    RULE(c, dim->kind != ATR_DIM_DOT || (dim->extent == 2 && (atr_nest_can_dot(nest, d) || !atr_nest_has_points(nest))),
-         "dot dim %s needs extent 2, an s32 or u32 sum of s8, u8 or s16 or an f32 sum of bf16, and no index on it", dim->name);
+    bool few = dim->extent == 2 || dim->extent == 4;
+    RULE(
+        c, dim->kind != ATR_DIM_DOT || (few && (atr_nest_can_dot(nest, d, dim->extent) || !atr_nest_has_points(nest))),
+        "dot dim %s needs extent 2, an s32 or u32 sum of s8, u8 or s16 or an f32 sum of bf16, or 4 and one of s8 or u8, and no "
+        "index on it",
+        dim->name);
     RULE(c, !dim->reduced || nest->has_acc, "dim %s is reduced but there is no sum", dim->name);
     c->empty = c->empty || (!dim->reduced && dim->extent == 0);
   }

@@ -26,7 +26,7 @@ static bool guard_applies(const atr_nest *nest, const atr_guard *guard, const at
 static atr_dtype packed_dtype(const atr_nest *nest, bool widen) {
   if (widen) return nest->acc_dtype;
   for (int d = 0; d < nest->dim_count; d++)
-    if (nest->dims[d].kind == ATR_DIM_DOT && nest->acc_dtype != ATR_F32) return ATR_S16;
+    if (nest->dims[d].kind == ATR_DIM_DOT && nest->dims[d].extent == 2 && nest->acc_dtype != ATR_F32) return ATR_S16;
   return nest->rhs_dtype;
 }
 

@@ -44,25 +44,25 @@ enum { ARCH_COUNT = sizeof ARCHS / sizeof ARCHS[0] };
  * CPUs imply. rvv: at least this long. Rows of 64 bits have no vector unit: two numbers of 32 bits at work for one instruction
  * each. NEON of 32-bit Arm is not as IEEE 754 wants it. */
 static const atr_target_row ROWS[] = {
-    {"avx512", "x86_64", 512, 32, 2, 2, 4, true, true, true, true, SERVER_CACHES, "avx2,fma,avx512f", true, "avx512bf16",
+    {"avx512", "x86_64", 512, 32, 2, 2, 4, true, true, true, true, SERVER_CACHES, "avx2,fma,avx512f", true, true, "avx512bf16",
      false},
-    {"avx512half", "x86_64", 512, 32, 1, 1, 4, true, true, true, true, SERVER_CACHES, "avx2,fma,avx512f", true, "avx512bf16",
-     false},
-    {"avx2", "x86_64", 256, 16, 2, 2, 4, true, true, true, true, SERVER_CACHES, "avx2,fma", true, "", false},
-    {"sse2", "x86_64", 128, 16, 1, 2, 8, false, false, false, false, SMALL_CACHES, "", true, "", false},
-    {"sse2x8", "i686", 128, 8, 1, 2, 8, false, false, false, false, SMALL_CACHES, "", true, "", false},
-    {"sve512", "aarch64", 512, 32, 2, 2, 9, true, true, false, true, SERVER_CACHES, "sve,sve512", false, "bf16", false},
-    {"sve256", "aarch64", 256, 32, 2, 2, 4, true, true, false, true, SERVER_CACHES, "sve,sve256", false, "bf16", false},
-    {"neon", "aarch64", 128, 32, 2, 2, 4, true, true, false, true, SMALL_CACHES, "", false, "bf16", false},
-    {"neonfma", "armv7", 128, 16, 1, 1, 8, true, true, false, false, SMALL_CACHES, "vfp4", false, "", true},
-    {"neon32", "armv7", 128, 16, 0.5, 0.5, 9, false, false, false, false, SMALL_CACHES, "", false, "", true},
-    {"rvv512", "riscv64", 512, 32, 0.5, 0.5, 8, true, false, false, false, SMALL_CACHES, "v,zvl512b", false, "", false},
-    {"rvv256", "riscv64", 256, 32, 1, 1, 6, true, false, false, false, SMALL_CACHES, "v,zvl256b", false, "", false},
-    {"rvv128", "riscv64", 128, 32, 1, 1, 6, true, false, false, false, SMALL_CACHES, "v", false, "", false},
-    {"rv64", "riscv64", 64, 16, 0.5, 0.5, 5, true, false, false, false, SMALL_CACHES, "", false, "", false},
-    {"simd128", "wasm32", 128, 16, 1, 2, 8, false, false, false, false, SMALL_CACHES, "simd128", false, "", false},
-    {"wasm", "wasm32", 64, 16, 0.5, 1, 8, false, false, false, false, SMALL_CACHES, "", false, "", false},
-    {"vector128", "", 128, 16, 1, 1, 8, false, false, false, false, SMALL_CACHES, "", false, "", false},
+    {"avx512half", "x86_64", 512, 32, 1, 1, 4, true, true, true, true, SERVER_CACHES, "avx2,fma,avx512f", true, true,
+     "avx512bf16", false},
+    {"avx2", "x86_64", 256, 16, 2, 2, 4, true, true, true, true, SERVER_CACHES, "avx2,fma", true, true, "", false},
+    {"sse2", "x86_64", 128, 16, 1, 2, 8, false, false, false, false, SMALL_CACHES, "", true, false, "", false},
+    {"sse2x8", "i686", 128, 8, 1, 2, 8, false, false, false, false, SMALL_CACHES, "", true, false, "", false},
+    {"sve512", "aarch64", 512, 32, 2, 2, 9, true, true, false, true, SERVER_CACHES, "sve,sve512", false, false, "bf16", false},
+    {"sve256", "aarch64", 256, 32, 2, 2, 4, true, true, false, true, SERVER_CACHES, "sve,sve256", false, false, "bf16", false},
+    {"neon", "aarch64", 128, 32, 2, 2, 4, true, true, false, true, SMALL_CACHES, "", false, false, "bf16", false},
+    {"neonfma", "armv7", 128, 16, 1, 1, 8, true, true, false, false, SMALL_CACHES, "vfp4", false, false, "", true},
+    {"neon32", "armv7", 128, 16, 0.5, 0.5, 9, false, false, false, false, SMALL_CACHES, "", false, false, "", true},
+    {"rvv512", "riscv64", 512, 32, 0.5, 0.5, 8, true, false, false, false, SMALL_CACHES, "v,zvl512b", false, false, "", false},
+    {"rvv256", "riscv64", 256, 32, 1, 1, 6, true, false, false, false, SMALL_CACHES, "v,zvl256b", false, false, "", false},
+    {"rvv128", "riscv64", 128, 32, 1, 1, 6, true, false, false, false, SMALL_CACHES, "v", false, false, "", false},
+    {"rv64", "riscv64", 64, 16, 0.5, 0.5, 5, true, false, false, false, SMALL_CACHES, "", false, false, "", false},
+    {"simd128", "wasm32", 128, 16, 1, 2, 8, false, false, false, false, SMALL_CACHES, "simd128", false, false, "", false},
+    {"wasm", "wasm32", 64, 16, 0.5, 1, 8, false, false, false, false, SMALL_CACHES, "", false, false, "", false},
+    {"vector128", "", 128, 16, 1, 1, 8, false, false, false, false, SMALL_CACHES, "", false, false, "", false},
 };
 enum { ROW_COUNT = sizeof ROWS / sizeof ROWS[0] };
 
@@ -86,7 +86,7 @@ static const cpu_name CPUS[] = {
     {"haswell", "avx2", 0, 0, 256},
     {"broadwell", "avx2", 0, 0, 256},
     {"skylake", "avx2", 0, 0, 256},
-    {"alderlake", "avx2", 0, 0, 1280},
+    {"alderlake", "avx2", 1, 0, 1280},
     {"skylake-avx512", "avx512", 0, 0, 1024},
     {"cascadelake", "avx512", 1, 0, 1024},
     {"cooperlake", "avx512", 1, 1, 1024},
@@ -222,14 +222,19 @@ static const cpu_name *find_cpu(const char *cpu, const arch *a, bool *elsewhere)
   return NULL;
 }
 
-/* Products of pairs. A name stands for them, and features named one by one override it. */
+/* Products of pairs and fours. A name stands for them, and features named one by one override it. */
 static void choose_dots(const cpu_name *known, atr_target *out) {
-  int vnni = feature_state(out->features, "avx512vnni", 10),
+  int vnni = feature_state(out->features, "avx512vnni", 10), narrow = feature_state(out->features, "avxvnni", 7),
       bf16 = feature_state(out->features, out->row->bf16_dot, strlen(out->row->bf16_dot));
   out->vnni = vnni != 0 ? vnni > 0 : known != NULL && known->vnni && out->row->s16_dot;
   out->bf16_dot = bf16 != 0 ? bf16 > 0 : known != NULL && known->bf16_dot;
   /* the narrower vectors of x86's instruction are AVX-512's too */
-  if (out->row->bf16_dot[0] == '\0' || feature_state(out->features, "avx512vl", 8) < 0) out->bf16_dot = false;
+  bool any_length = feature_state(out->features, "avx512vl", 8) >= 0;
+  if (out->row->bf16_dot[0] == '\0' || !any_length) out->bf16_dot = false;
+  bool own = known != NULL && known->vnni && strcmp(known->row, out->row->name) == 0;
+  if (!out->row->s8_dot) return;
+  out->s8_dot = out->row->vector_bits == 512 ? out->vnni && any_length : narrow != 0 ? narrow > 0 : own;
+  out->vnni = out->vnni || out->s8_dot;
 }
 
 /* Nothing is taken away that code for the architecture cannot do without. */

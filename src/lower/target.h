@@ -18,9 +18,9 @@ typedef struct atr_target_row {
   int registers;        /* vector registers */
   double fma_per_cycle; /* vector fused multiply-adds (or multiply and add pairs) started per cycle */
   double loads_per_cycle;
-  int fma_latency;  /* cycles */
-  bool fma;         /* has a fused multiply-add; without it a multiply and an add are emitted */
-  bool f16_convert; /* converts f16 in hardware */
+  int fma_latency;   /* cycles */
+  bool fma;          /* has a fused multiply-add; without it a multiply and an add are emitted */
+  bool f16_convert;  /* converts f16 in hardware */
   bool masked_loads; /* loads some lanes of 32 or 64 bits in one instruction */
   bool rounds;       /* floats to whole numbers, halves to even, in one instruction */
   /* By cache, nearest first: bytes, and cycles to bring in one line of 64 bytes from behind it. */
@@ -28,6 +28,7 @@ typedef struct atr_target_row {
   double tlb_pages[2], page_cycles[2]; /* the same for translations of pages of 4096 bytes */
   const char *asks;                    /* LLVM features that the row needs beyond its architecture's base line, as "avx2,fma" */
   bool s16_dot;                        /* multiplies pairs of 16-bit integers and adds the two products */
+  bool s8_dot;                         /* some of its CPUs multiply fours of 8-bit integers */
   const char *bf16_dot;                /* feature that brings products of pairs of bf16; "": there is none */
   bool flushes;                        /* vectors take and give subnormal f32 numbers as zero */
 } atr_target_row;
@@ -37,8 +38,9 @@ typedef struct atr_target {
   int address_bits, integer_bits;      /* of pointers, and of the widest integers that it divides and converts; 0: 64 */
   bool lacks_division;                 /* of integers of any size */
   bool vnni;                           /* multiplies pairs of 16-bit integers and adds them to 32-bit sums in one instruction */
+  bool s8_dot;                         /* and fours of unsigned by signed 8-bit integers */
   bool bf16_dot;                       /* and pairs of bf16, adding them to f32 sums */
-  double l2_bytes; /* of the CPU's second cache; 0: as the row says */
+  double l2_bytes;                     /* of the CPU's second cache; 0: as the row says */
   const char *triple, *cpu, *features; /* as handed to LLVM */
 } atr_target;
 

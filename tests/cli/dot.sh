@@ -1,5 +1,5 @@
 #!/bin/bash
-# dot.sh - pairs of narrow integers and of bf16: the instruction that the target has is used, and the schedule word is refused where
+# dot.sh - pairs and fours of narrow integers, pairs of bf16: the instruction that the target has is used, and the schedule word is refused where
 # it cannot be.
 . "$(dirname "$0")/common.bash"
 cat >s8.hlo <<'HLO'
@@ -13,12 +13,38 @@ ENTRY main {
 HLO
 atrousc compile s8.hlo --cpu=haswell --emit=asm -o v3.s || fail "haswell"
 grep -q vpmaddwd v3.s || fail "haswell code has no vpmaddwd"
-atrousc compile s8.hlo --cpu=cascadelake --emit=asm -o vnni.s || fail "cascadelake"
+sed 's/= s8\[/= s16[/' s8.hlo >s16.hlo
+atrousc compile s16.hlo --cpu=cascadelake --emit=asm -o vnni.s || fail "cascadelake"
 grep -q vpdpwssd vnni.s || fail "cascadelake code has no vpdpwssd"
 expect 0 atrousc run s8.hlo --random-int=1 --exact "--schedule=loop oy ox; reduce ky kx ic; unroll oc:4; vector oc:8; dot ic:2; pack rhs"
 expect 0 atrousc run s8.hlo --random-int=1 --exact "--schedule=loop oy ox; reduce ky kx ic; unroll ox:3; vector oc:5; dot ic:2"
-expect 1 atrousc run s8.hlo --random-int=1 "--schedule=loop oy ox; reduce ky kx ic; vector oc:8; dot ic:4"
+expect 1 atrousc run s8.hlo --random-int=1 "--schedule=loop oy ox; reduce ky kx ic; vector oc:8; dot ic:8"
 has err "dot takes one piece of extent 2"
+
+# fours of 8-bit integers, of any signs: where there is no instruction, and of lanes for which there is none
+sed 's/x = s8/x = u8/' s8.hlo >u8s8.hlo
+sed 's/w = s8/w = u8/' s8.hlo >s8u8.hlo
+sed 's/= s8/= u8/' s8.hlo >u8.hlo
+sed 's/= s32/= u32/' u8.hlo >u32.hlo
+for cpu in cascadelake alderlake znver5; do
+  for signs in s8 u8s8 s8u8 u8; do
+    atrousc compile $signs.hlo --cpu=$cpu --emit=asm -o fours.s || fail "$signs, $cpu"
+    grep -q vpdpbusd fours.s || fail "$cpu code for $signs has no vpdpbusd"
+  done
+done
+for signs in s8 u8s8 s8u8 u8 u32; do
+  for tile in "unroll oc:2; vector oc:16" "unroll ox:3 oc:2; vector oc:8" "unroll ic:2 ox:5; vector oc:4" "vector oc:5" \
+    "unroll kx:3 ox:2; vector oc:16"; do
+    rest="reduce ky kx ic"
+    case $tile in *kx*) rest="reduce ky ic" ;; esac
+    expect 0 atrousc run $signs.hlo --random=1 --exact "--schedule=loop oy ox; $rest; $tile; dot ic:4; pack rhs"
+    expect 0 atrousc run $signs.hlo --random=1 --exact "--schedule=loop oy ox; $rest; $tile; dot ic:4"
+  done
+  expect 0 atrousc run $signs.hlo --random=1 --exact "--schedule=loop oy oc; reduce ky kx ic; unroll oc:3; vector ox:8; dot ic:4; pack rhs"
+  expect 0 atrousc run $signs.hlo --random=1 --exact "--schedule=loop oy oc; reduce ky ic; unroll kx:3 oc:3; vector ox:4; dot ic:4; pack rhs"
+  expect 0 atrousc run $signs.hlo --random=1 --exact "--schedule=part ic:16; loop oy ox; reduce ky kx ic; vector oc:16; dot ic:4; pack rhs"
+  expect 0 atrousc run $signs.hlo --random=1 --exact "--schedule=lhs oy ky ox kx ic; loop oy ox; reduce ky kx ic; vector oc:16; dot ic:4; pack rhs"
+done
 sed 's/s8\[/f32[/g; s/s32\[/f32[/' s8.hlo >f32.hlo
 expect 1 atrousc run f32.hlo --random=1 "--schedule=loop oy ox; reduce ky kx ic; vector oc:8; dot ic:2"
 has err "dot takes one piece of extent 2"
@@ -57,6 +83,9 @@ for type in bf16 u8 s8; do
   [ $type = u8 ] && sed -i 's/w = u8/w = s8/' odd.hlo
   for reduce in "reduce ky kx ic" "reduce ky ic kx" "reduce ky kx; unroll ic:7" "reduce ky ic; unroll kx:3" "reduce ky kx ic; unroll ic:2"; do
     expect 0 atrousc run odd.hlo --random-int=1 --exact "--schedule=loop oy ox; $reduce; vector oc:8; dot ic:2; pack rhs"
+    [ $type = bf16 ] && continue
+    expect 0 atrousc run odd.hlo --random=1 --exact "--schedule=loop oy ox; $reduce; vector oc:8; dot ic:4; pack rhs"
+    expect 0 atrousc run odd.hlo --random=1 --exact "--schedule=loop oy ox; ${reduce/unroll/unroll ox:4}; vector oc:8; dot ic:4; pack rhs"
   done
   expect 0 atrousc run odd.hlo --random-int=1 --exact "--schedule=loop oy oc; reduce ky kx ic; vector ox:4; dot ic:2; pack rhs"
   expect 1 atrousc run odd.hlo --random-int=1 "--schedule=loop oy ox; reduce ky kx ic; vector oc:8; dot ic:2"

@@ -68,14 +68,15 @@ static void cache_tiles(drawing *d, atr_text *text, bool reduced) {
   }
 }
 
-/* A pair of a reduced dim in one instruction, where the nest allows it, and seldom where it does not. */
+/* A pair or four of a reduced dim in one instruction, where the nest allows it, and seldom where it does not. */
 static void dot_piece(drawing *d, atr_text *text) {
   for (int i = 0; i < d->nest->dim_count; i++) {
     const atr_dim *dim = &d->nest->dims[i];
-    bool legal = dim->reduced && dim->extent % 2 == 0 && dim->extent > 0 && atr_nest_can_dot(d->nest, i);
+    int64_t extent = dim->extent % 4 == 0 && rng_chance(d->r, 1, 2) ? 4 : 2;
+    bool legal = dim->reduced && dim->extent % extent == 0 && dim->extent > 0 && atr_nest_can_dot(d->nest, i, extent);
     if (!rng_chance(d->r, legal ? 20 : 1, legal ? 30 : 600)) continue;
-    atr_text_printf(text, "dot %s:2; ", dim->name);
-    d->outer[i] /= 2;
+    atr_text_printf(text, "dot %s:%lld; ", dim->name, (long long)extent);
+    d->outer[i] /= extent;
     return;
   }
 }

@@ -485,6 +485,8 @@ static const struct bad_program {
     {SCHEDULED, "4*ox.1 + ox.0 < 10", "4*ox.1 + ox.0 + ky < 10", "guard 0 depends on a reduced dim"},
     {PAIRS, "reduce dot p:2", "reduce dot p:1", "dot dim p needs extent 2"},
     {PAIRS, "reduce dot p:2", "dot p:2", "dot dim p needs extent 2"},
+    {PAIRS, "reduce dot p:2", "reduce dot p:3", "dot dim p needs extent 2"},
+    {BF16_PAIRS, "reduce dot p:2", "reduce dot p:4", "or 4 and one of s8 or u8"},
     {PAIRS, "vector v:2 reduce dot p:2", "reduce dot p:2 vector v:2", "dim v comes too late"},
     {PAIRS, "+ p] as s8\n    rhs", "+ p] as s32\n    rhs",
      "dot dim p needs extent 2, an s32 or u32 sum of s8, u8 or s16 or an f32 sum of bf16"},

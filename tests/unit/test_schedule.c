@@ -140,8 +140,9 @@ static const error_row error_rows[] = {
     {"widen lhs", "nest y has no lhs of floats narrower than its sum to widen", ATR_VERIFY_ERROR, 0},
     {"widen rhs; pack rhs", "nest y has no rhs of floats narrower than its sum to widen", ATR_VERIFY_ERROR, 0},
     {"dot ic:2",
-     "dot takes one piece of extent 2, of a sum in s32 or u32 over s8, u8 or s16, or in f32 over bf16, in which ic is in no "
-     "bounds question",
+     "dot takes one piece of extent 2, of a sum in s32 or u32 over s8, u8 or s16, or in f32 over bf16, or of extent 4, over s8 "
+     "or "
+     "u8, in which ic is in no bounds question",
      ATR_VERIFY_ERROR, 0},
 };
 
@@ -201,7 +202,19 @@ static const dot_row dot_rows[] = {
     {NARROW, "vector oc:8; dot ic:2", true},
     {NARROW, "unroll ic:2; vector oc:8; dot ic:2", true},
     {NARROW, "vector oc:8; dot ic:2; pack rhs", true},
-    {NARROW, "vector oc:8; dot ic:4", false},
+    {NARROW, "vector oc:8; dot ic:4", true},
+    {NARROW, "unroll ic:2; vector oc:8; dot ic:4; pack rhs", true},
+    {NARROW, "vector oc:8; dot ic:3", false},
+    {NARROW, "vector oc:8; dot ic:8", false},
+    {NARROW, "vector oc:8; dot ic:4 ic:2", false},
+    {CONV_OF("u8[1,9,4]", "s8[1,4,8]", "s32[1,9,8]", POINTWISE), "dot ic:4", true},
+    {CONV_OF("u8[1,9,4]", "u8[1,4,8]", "u32[1,9,8]", POINTWISE), "dot ic:4", true},
+    {CONV_OF("s16[1,9,4]", "s16[1,4,8]", "s32[1,9,8]", POINTWISE), "dot ic:4", false},
+    {CONV_OF("s8[1,9,4]", "s16[1,4,8]", "s32[1,9,8]", POINTWISE), "dot ic:4", false},
+    {CONV_OF("s8[1,9,4]", "s8[1,4,8]", "s16[1,9,8]", POINTWISE), "dot ic:4", false},
+    {CONV_OF("bf16[1,9,4]", "bf16[1,4,8]", "f32[1,9,8]", POINTWISE), "dot ic:4", false},
+    {CONV_OF("s8[1,9,6]", "s8[1,6,8]", "s32[1,9,8]", POINTWISE), "dot ic:4", false},          /* 4 does not divide 6, */
+    {CONV_OF("s8[1,9,6]", "s8[1,6,8]", "s32[1,9,8]", POINTWISE), "dot ic:4; pack rhs", true}, /* packed with zeros */
     {NARROW, "vector oc:8; dot ic:1", false},
     {NARROW, "vector oc:8; dot ic", false},
     {NARROW, "vector oc:8; dot ic:2 ic:2", false},

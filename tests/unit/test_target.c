@@ -137,6 +137,8 @@ START_TEST(test_select) {
   ck_assert_msg(strcmp(target.row->name, r->row) == 0, "%s %s: %s", r->cpu, r->features, target.row->name);
   ck_assert_msg(target.vnni == r->vnni, "%s %s: vnni %d", r->cpu, r->features, target.vnni);
   ck_assert_msg(target.bf16_dot == r->bf16_dot, "%s %s: bf16 %d", r->cpu, r->features, target.bf16_dot);
+  bool fours = target.vnni && target.row->vector_bits == 512 && strstr(r->features, "-avx512vl") == NULL;
+  ck_assert_msg(target.s8_dot == fours, "%s %s: s8 %d", r->cpu, r->features, target.s8_dot);
   ck_assert_ptr_eq(target.triple, r->triple);
   ck_assert_ptr_eq(target.cpu, r->cpu);
   bool adds = strncmp(r->cpu, "generic", 7) == 0 || strcmp(r->cpu, "rocket-x") == 0 || strstr(r->triple, "v7") != NULL;
@@ -338,6 +340,24 @@ START_TEST(test_code_counts_by_work) {
 }
 END_TEST
 
+/* AVX2 CPUs have an instruction for fours of their own, AVX-VNNI. */
+START_TEST(test_fours) {
+  static const struct {
+    const char *cpu, *features;
+    bool has;
+  } rows[] = {{"alderlake", "", true},       {"alderlake", "-avxvnni", false},
+              {"haswell", "+avxvnni", true}, {"haswell", "+avx512vnni", false},
+              {"znver4", "-avx512f", false}, {"sapphirerapids", "-avx512f,+avxvnni", true},
+              {"nehalem", "+avxvnni", false}};
+  for (int i = 0; i < COUNT(rows); i++) {
+    atr_target target;
+    ck_assert_int_eq(atr_target_select(&work, X86, rows[i].cpu, rows[i].features, &target), ATR_OK);
+    ck_assert_msg(target.s8_dot == rows[i].has, "%s %s", rows[i].cpu, rows[i].features);
+    ck_assert_msg(target.vnni || !target.s8_dot, "%s %s has no pairs", rows[i].cpu, rows[i].features);
+  }
+}
+END_TEST
+
 /* Pairs of narrow integers are multiplied at once on x86, and nowhere else; pairs of bf16 where there
  * is an instruction for them. */
 START_TEST(test_dot_choice) {
@@ -371,6 +391,34 @@ START_TEST(test_dot_choice) {
       bool flushes = dot && target.bf16_dot && convs[c].lhs[0] == 'b';
       ck_assert_msg((strstr(why, "subnormal") != NULL) == flushes, "%s", why);
     }
+  }
+}
+END_TEST
+
+/* Where there is an instruction for fours they are preferred, but for sums of two terms and for 16 bits. */
+START_TEST(test_fours_choice) {
+  static const struct {
+    const char *lhs, *rhs, *wanted, *why;
+  } convs[] = {{"s8[1,28,28,64]", "s8[3,3,64,64]", "; dot ic:4; pack rhs", "fours of ic at once"},
+               {"u8[1,28,28,64]", "s8[3,3,64,64]", "; dot ic:4; pack rhs", "fours of ic at once"},
+               {"u8[1,28,28,3]", "s8[3,3,3,64]", "; dot ic:4; pack rhs", "fours of ic at once"},
+               {"s8[1,28,28,2]", "s8[3,3,2,64]", "; dot ic:2; pack rhs", "pairs of ic at once"},
+               {"s16[1,28,28,64]", "s16[3,3,64,64]", "; dot ic:2; pack rhs", "pairs of ic at once"}};
+  for (int c = 0; c < COUNT(convs); c++) {
+    const atr_program *program = collapsed_of(
+        atr_arena_printf(&arena,
+                         "x = %s parameter(0) w = %s parameter(1) ROOT y = s32[1,28,28,64] convolution(x, w), "
+                         "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f",
+                         convs[c].lhs, convs[c].rhs));
+    atr_target target = target_of_row(ROW_AVX512, true);
+    target.s8_dot = true;
+    atr_schedule schedule;
+    const char *why;
+    atr_schedule_setting setting = {.target = &target, .rhs_constant = true, .nests = 1};
+    atr_schedule_choose(&arena, program->nests[0], &setting, &schedule, &why);
+    const char *text = schedule_text(program->nests[0], &schedule);
+    ck_assert_msg(strstr(text, convs[c].wanted) != NULL, "%s: %s", convs[c].lhs, text);
+    ck_assert_msg(strstr(why, convs[c].why) != NULL, "%s: %s", convs[c].lhs, why);
   }
 }
 END_TEST
@@ -612,6 +660,8 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_known_choices, 0, COUNT(choice_rows));
   tcase_add_test(tc, test_code_counts_by_work);
   tcase_add_test(tc, test_dot_choice);
+  tcase_add_test(tc, test_fours);
+  tcase_add_test(tc, test_fours_choice);
   tcase_add_test(tc, test_widen_choice);
   tcase_add_test(tc, test_pack_choice);
   tcase_add_test(tc, test_rows_in_one_set);

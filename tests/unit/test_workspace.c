@@ -150,7 +150,7 @@ static void check_explained(const atr_compile_options *options, const char *want
 
 #define BODY                                                                                                                   \
   "\nENTRY e { x = f32[1,28,28,64] parameter(0) w = f32[3,3,64,64] parameter(1) ROOT y = f32[1,28,28,64] convolution(x, w), "  \
-  "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f }"
+  "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01oi->b01f }" /* weights that lie apart: packed wherever there is room */
 
 START_TEST(test_hints_of_the_module) {
   begin("HloModule m, frontend_attributes={atrous.workspace=\"none\", other.key=\"x\", atrous.measure=\"true\"}" BODY, false);
