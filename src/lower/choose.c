@@ -101,11 +101,19 @@ static int unroll_choices(const atr_cost_model *m, uint64_t *out) {
   return count;
 }
 
+/* Does it take half of the registers for its sums? Where fewer keep the multipliers busy too, a smaller tile may do less for taps that are
+ * absent, but brings in more. */
+static bool is_large(const atr_cost_model *m, const atr_candidate *c) {
+  double half = m->row->registers / 2.0;
+  int64_t vectors = atr_ceil_div(c->vector.lanes[0] * c->vector.lanes[1], m->width) * c->copies * c->vectors;
+  return half < atr_cost_sums_wanted(m) || (double)vectors * m->acc_registers >= half;
+}
+
 /* Same vectors, same copied dim and as many vectors of each: variants of one tile, of which the best is enough. */
-static bool same_kind(const atr_candidate *a, const atr_candidate *b) {
-  return memcmp(&a->vector, &b->vector, sizeof a->vector) == 0 && a->vectors == b->vectors && a->copies_dim == b->copies_dim &&
-         a->dot == b->dot && a->dot_extent == b->dot_extent && a->pack == b->pack && a->widen_lhs == b->widen_lhs &&
-         a->widen_rhs == b->widen_rhs;
+static bool same_kind(const atr_cost_model *m, const atr_candidate *a, const atr_candidate *b) {
+  return is_large(m, a) == is_large(m, b) && memcmp(&a->vector, &b->vector, sizeof a->vector) == 0 &&
+         a->vectors == b->vectors && a->copies_dim == b->copies_dim && a->dot == b->dot && a->dot_extent == b->dot_extent &&
+         a->pack == b->pack && a->widen_lhs == b->widen_lhs && a->widen_rhs == b->widen_rhs;
 }
 
 static int64_t trips_of(const atr_cost_model *m, const atr_candidate *c, int d) {
@@ -145,7 +153,7 @@ static void consider_tile(const atr_cost_model *m, atr_candidate *c, ranking *r)
   c->tile_cycles = weighted_cycles(m, c, cycles);
   if (is_beyond(r, c->tile_cycles, last)) return;
   int at = 0;
-  while (at < r->count && !same_kind(&r->best[at], c)) at++;
+  while (at < r->count && !same_kind(m, &r->best[at], c)) at++;
   if (at == r->count && r->count < r->most) r->count++;
   else if (at == r->count) at--;
   else if (c->tile_cycles >= r->best[at].tile_cycles) return;

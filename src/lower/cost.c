@@ -167,12 +167,19 @@ static lane_cost cost_of_lanes(const atr_cost_model *m, const atr_vector_choice 
   return (lane_cost){(double)lanes, (double)lanes};
 }
 
+/* The same to store it: what a load picks from a span is stored run by run. */
+static lane_cost cost_of_store(const atr_cost_model *m, const atr_vector_choice *v) {
+  lane_cost cost = cost_of_lanes(m, v, m->out, true);
+  double runs = (double)(v->lanes[0] * (m->out[v->dims[1]] == 1 ? 1 : v->lanes[1]));
+  return cost.shuffles > 0 ? (lane_cost){runs, runs} : cost;
+}
+
 static bool joins_stores(const atr_cost_model *m, const atr_candidate *c, lane_cost store) {
   return c->copies_dim >= 0 && llabs(m->out[c->copies_dim]) == 1 && store.shuffles > 0;
 }
 
 bool atr_cost_joins_stores(const atr_cost_model *m, const atr_candidate *c) {
-  return joins_stores(m, c, cost_of_lanes(m, &c->vector, m->out, true));
+  return joins_stores(m, c, cost_of_store(m, &c->vector));
 }
 
 enum { MAX_LISTED = 256, LIST_SLOTS = 1024 };
@@ -405,6 +412,8 @@ static mac_uops uops_of_mac(const atr_cost_model *m, const atr_candidate *c) {
   return (mac_uops){2 * m->mac_uops, whole ? 1.6 : 6, 1.6, true, false, false};
 }
 
+double atr_cost_sums_wanted(const atr_cost_model *m) { return CHAINS_WANTED * m->row->fma_latency * m->row->fma_per_cycle; }
+
 double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors, double *body) {
   step_copies s;
   int vd = c->vector.dims[1];
@@ -432,7 +441,7 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   double tiles = atr_cost_innermost_loop(m, c->unrolled) < 0 ? fmax(1, WINDOW / *body) : 1;
   double latency = LATENCY_SLACK * m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 || uops.apart ? 2 : 1) / tiles;
   double cycles = atr_cost_overlapped(bounds, sizeof bounds / sizeof bounds[0], HINDRANCE);
-  double chains = tiles * accumulators / (CHAINS_WANTED * m->row->fma_latency * m->row->fma_per_cycle);
+  double chains = tiles * accumulators / atr_cost_sums_wanted(m);
   if (cycles < latency) cycles = latency;
   if (chains < 1) cycles *= 1 + FEW_CHAINS * (1 - chains);
   cycles *= conflict_factor(s.lhs, &s.whole, c->copies_dim, atr_cost_lhs_dtype(m, c));
@@ -442,8 +451,9 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   if (uops.biased) registers += distinct_in(s.rhs, &s.outer) * width + 1;
   /* Taps after each other: LLVM loads for the next before the last is done with, above all where each has loads of its own. */
   bool several = s.whole.count > s.live.count;
-  if (several) registers += moving ? 2 : 1;
-  if (registers == m->row->registers) cycles *= !several ? FULL_FILE : moving ? FULL_FILE_OF_SPANS : FULL_FILE_OF_TAPS;
+  if (several) registers += (moving ? 2 : 1) * (m->row->registers > 16 ? 3 : 1);
+  if (registers > m->row->registers - 1 && registers <= m->row->registers)
+    cycles *= !several ? FULL_FILE : moving ? FULL_FILE_OF_SPANS : FULL_FILE_OF_TAPS;
   if (registers > m->row->registers) cycles += 2 * (registers - m->row->registers) * s.reduce_copies;
   return cycles;
 }
@@ -460,7 +470,7 @@ static double pieces_of_vector(const atr_cost_model *m, const atr_candidate *c) 
 /* Stores of a tile. Lanes that lie apart are stored one by one, but those of copies that are neighbours in memory are interleaved first,
  * up to 16 bytes or a whole vector (llvm_access.c). */
 static double store_cycles(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors) {
-  lane_cost store = cost_of_lanes(m, &c->vector, m->out, true);
+  lane_cost store = cost_of_store(m, &c->vector);
   double lanes = (double)(c->vector.lanes[0] * c->vector.lanes[1]), cycles = 0;
   int64_t group = 16 / (int64_t)atr_dtype_size(atr_dtype_real(m->nest->exprs[m->nest->root].dtype));
   if (!joins_stores(m, c, store))
@@ -491,32 +501,31 @@ static double load_cycles(const atr_cost_model *m, const atr_candidate *c, int64
 static double tile_cycles(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors) {
   double accumulators = (double)(copies * vectors) * (double)atr_ceil_div(c->vector.lanes[0] * c->vector.lanes[1], m->width);
   double steps = m->nest->has_acc || c->vector.lanes[0] * c->vector.lanes[1] > 1 ? m->step_uops + 1 : m->step_uops - 1;
-  double cycles = 8 + store_cycles(m, c, copies, vectors) * (m->nest->continues ? 2 : 1) + accumulators * steps / 2;
-  if (!m->nest->has_acc) return cycles + load_cycles(m, c, copies, vectors);
-  double body, step = atr_cost_step(m, c, copies, vectors, &body), iterations = 1;
+  double ends = 8 + store_cycles(m, c, copies, vectors) * (m->nest->continues ? 2 : 1) + accumulators * steps / 2;
+  if (!m->nest->has_acc) return ends + load_cycles(m, c, copies, vectors);
+  double body, step = atr_cost_step(m, c, copies, vectors, &body), iterations = 1, sum = 0;
   for (int i = 0; i < m->reduce_count; i++) {
     int d = m->reduce_order[i];
     if ((c->unrolled >> d & 1) != 0) continue;
     double extent = (double)atr_cost_iterations(m, c, d);
     if (d == c->step_dim) extent /= (double)c->inner_steps;
-    cycles += iterations * LOOP_CYCLES;
+    sum += iterations * LOOP_CYCLES;
     iterations *= extent;
   }
-  return cycles + iterations * step;
+  return atr_cost_overlapped((double[]){sum + iterations * step, ends}, 2, m->row->ends_exposed);
 }
 
 /* Part of the taps that run: absent ones are left out, but a tile of `copies` along the index's dim runs a tap whole when it
- * has it anywhere. So wide rates want small tiles. */
+ * has it anywhere. So wide rates want small tiles, or tiles that end where taps do. */
 static double executed(const atr_nest *nest, const atr_index *index, int d, int64_t copies) {
   int r = atr_affine_only_dim(nest, &index->at, true);
   if (d < 0 || r < 0 || index->edge != ATR_EDGE_ZERO || index->divisor != 1 || nest->dims[r].extent > 64) return 1;
   int64_t extent = nest->dims[d].extent, c = index->at.coef[d], run = 0;
   for (int64_t k = 0; k < nest->dims[r].extent; k++) {
     int64_t t = index->at.offset + index->at.coef[r] * k;
-    int64_t first = c > 0 ? atr_ceil_div(-t, c) : atr_ceil_div(t - index->bound + 1, -c);
-    int64_t last = c > 0 ? atr_floor_div(index->bound - 1 - t, c) : atr_floor_div(t, -c);
-    int64_t present = atr_min(last, extent - 1) - atr_max(first, 0) + 1;
-    if (present > 0) run += atr_min(present + copies - 1, extent);
+    int64_t first = atr_max(c > 0 ? atr_ceil_div(-t, c) : atr_ceil_div(t - index->bound + 1, -c), 0);
+    int64_t last = atr_min(c > 0 ? atr_floor_div(index->bound - 1 - t, c) : atr_floor_div(t, -c), extent - 1);
+    if (first <= last) run += atr_min((last / copies + 1) * copies, extent) - first / copies * copies;
   }
   double all = (double)nest->dims[r].extent * (double)extent;
   return run > 0 && all > 0 ? (double)run / all : 1;

@@ -21,7 +21,7 @@ static const double OUT_OF_ORDER = 2;
 static const double EXPOSED = 0.12;
 /* Lines of short runs, far from each other, are not fetched ahead; still less single ones that a tile reads in long steps: the inner
  * features of a depthwise layer at one pixel after the other. */
-static const double SHORT_RUN = 256, SCATTERED = 3, ALONE = 8, ALONE_STEP = 512;
+static const double SHORT_RUN = 256, ALONE_STEP = 512;
 /* What they cost a tile that reads them again and again from the second cache. A 6x2 tile over 512 channels takes 6.2 cycles a step
  * where these follow each other, and 8.5 where they lie 196 to 12544 bytes apart: two lines. */
 static const double APART_RUN = 128, APART_CYCLES = 1.3;
@@ -215,7 +215,7 @@ static bool writes_alone(const atr_cost_model *m) {
 static double exposed_writes(const traffic *t, const atr_cost_array *a, double run) {
   double longer = run >= LINE ? run * continued(t, a, run) : run;
   if (longer >= LONG_RUN) return rows_of(a, t->inside[t->c->reduced_from], run) >= STREAMS ? STREAMS_SHARE : 1;
-  if (run < SHORT_RUN) return SCATTERED;
+  if (run < SHORT_RUN) return t->m->row->short_runs;
   return writes_alone(t->m) ? 1 + START_LINES * LINE / longer : 1;
 }
 
@@ -224,8 +224,8 @@ static double exposed_reads(const traffic *t, const atr_cost_array *a, double ru
   int inner = t->c->loop_count - 1; /* the innermost loop that moves the array */
   while (inner >= 0 && a->step[t->c->loops[inner].dim] == 0) inner--;
   double apart = inner < 0 ? 0 : (double)(a->step[t->c->loops[inner].dim] * a->size);
-  if (run <= LINE && apart > ALONE_STEP) return ALONE;
-  return run < SHORT_RUN ? SCATTERED : 1;
+  if (run <= LINE && apart > ALONE_STEP) return t->m->row->lines_alone;
+  return run < SHORT_RUN ? t->m->row->short_runs : 1;
 }
 
 /* Reads of short runs that have been in a store before. */
@@ -265,7 +265,9 @@ static double transfers(const traffic *t, const store *s, footprints lines, read
       if (!accumulates) count *= (double)t->c->loops[l].trips;
     }
     double run = a->packed ? SHORT_RUN : run_of(a, t->inside[t->c->reduced_from]);
-    double exposed = !s->behind ? 1 : a->written ? exposed_writes(t, a, run) : exposed_reads(t, a, run);
+    double exposed = !s->behind   ? (run <= LINE ? t->m->row->near_alone : 1)
+                     : a->written ? exposed_writes(t, a, run)
+                                  : exposed_reads(t, a, run);
     total += count * a->taps * (s->far ? a->far_weight : a->weight) * exposed;
     if (run < APART_RUN && !a->written && count > lines[i][0])
       *(a->weights ? &again->rhs : &again->lhs) += (count - lines[i][0]) * a->taps;
@@ -334,7 +336,8 @@ static double run_of_weights(const atr_cost_model *m) {
 /* The weights are read once where they lie, and written in parts each of which is used before the next. */
 double atr_cost_packing(const atr_cost_model *m) {
   double bytes = m->weights * (double)atr_dtype_size(m->nest->rhs_dtype), parts = 1, memory = 0;
-  double compute = m->weights * PACK_CYCLES, lines = bytes / LINE, exposed = run_of_weights(m) < SHORT_RUN ? SCATTERED : 1;
+  double compute = m->weights * PACK_CYCLES, lines = bytes / LINE,
+         exposed = run_of_weights(m) < SHORT_RUN ? m->row->short_runs : 1;
   for (int d = 0; d < m->nest->dim_count; d++)
     if (m->nest->dims[d].kind == ATR_DIM_PART && m->rhs[d] != 0) parts *= (double)m->nest->dims[d].extent;
   for (int i = 0; i < ATR_CACHE_LEVELS; i++) {

@@ -18,13 +18,18 @@ typedef struct atr_target_row {
   int registers;        /* vector registers */
   double fma_per_cycle; /* vector fused multiply-adds (or multiply and add pairs) started per cycle */
   double loads_per_cycle;
-  int fma_latency;   /* cycles */
-  bool fma;          /* has a fused multiply-add; without it a multiply and an add are emitted */
+  int fma_latency; /* cycles */
+  double
+      ends_exposed; /* part of the shorter of a tile's products and its beginning and end that does not hide behind the longer */
+  bool fma;         /* has a fused multiply-add; without it a multiply and an add are emitted */
   bool f16_convert;  /* converts f16 in hardware */
   bool masked_loads; /* loads some lanes of 32 or 64 bits in one instruction */
   bool rounds;       /* floats to whole numbers, halves to even, in one instruction */
   /* By cache, nearest first: bytes, and cycles to bring in one line of 64 bytes from behind it. */
   double cache_bytes[ATR_CACHE_LEVELS], line_cycles[ATR_CACHE_LEVELS];
+  /* Streams are fetched ahead. How many times longer lines take that are alone, from behind the nearest cache; those of short runs,
+   * from behind the others; and from there single ones in long steps. */
+  double near_alone, short_runs, lines_alone;
   double tlb_pages[2], page_cycles[2]; /* the same for translations of pages of 4096 bytes */
   const char *asks;                    /* LLVM features that the row needs beyond its architecture's base line, as "avx2,fma" */
   bool s16_dot;                        /* multiplies pairs of 16-bit integers and adds the two products */

@@ -72,6 +72,7 @@ code() {
 code sse2 'mulps.*%xmm' --target=x86_64-linux-gnu
 code avx2 'vfmadd.*%ymm' --target=x86_64-linux-gnu --cpu=x86-64-v3
 code avx512 'vfmadd.*%zmm' --target=x86_64-linux-gnu --cpu=x86-64-v4
+code avx512zen5 'vfmadd.*%zmm' --target=x86_64-linux-gnu --cpu=znver5
 code avx512half 'vfmadd.*%zmm' --target=x86_64-linux-gnu --cpu=znver4
 code sse2x8 'mulps.*%xmm' --target=i686-linux-gnu
 code neon 'fmla.*v[0-9]+\.4s' --target=aarch64-linux-gnu

@@ -26,6 +26,7 @@ static inline atr_target target_of_row(int row, bool vnni) {
 /* ORDER rows: src/lower/target.c */
 enum {
   ROW_AVX512,
+  ROW_AVX512_ZEN5,
   ROW_AVX512_HALF,
   ROW_AVX2,
   ROW_SSE2,

@@ -32,7 +32,9 @@ static const target_row target_rows[] = {
     {X86, "haswell", "", "avx2", false, false},
     {X86, "znver3", "", "avx2", false, false},
     {X86, "znver4", "", "avx512half", true, true},
-    {X86, "znver5", "", "avx512", true, true},
+    {X86, "znver5", "", "avx512zen5", true, true},
+    {X86, "znver5", "-avx512f", "avx2", true, false},
+    {X86, "znver5", "-avx512bf16", "avx512zen5", true, false},
     {X86, "skylake-avx512", "", "avx512", false, false},
     {X86, "cascadelake", "", "avx512", true, false},
     {X86, "sapphirerapids", "", "avx512", true, true},
@@ -223,9 +225,9 @@ START_TEST(test_refused) {
 END_TEST
 
 START_TEST(test_rows) {
-  static const char *const names[ROW_COUNT] = {"avx512", "avx512half", "avx2",    "sse2",   "sse2x8",   "sve512",
-                                               "sve256", "neon",       "neonfma", "neon32", "rvv512",   "rvv256",
-                                               "rvv128", "rv64",       "simd128", "wasm",   "vector128"};
+  static const char *const names[ROW_COUNT] = {"avx512", "avx512zen5", "avx512half", "avx2",    "sse2",   "sse2x8",
+                                               "sve512", "sve256",     "neon",       "neonfma", "neon32", "rvv512",
+                                               "rvv256", "rvv128",     "rv64",       "simd128", "wasm",   "vector128"};
   ck_assert_int_eq(atr_target_row_count(), ROW_COUNT);
   for (int i = 0; i < ROW_COUNT; i++) {
     const atr_target_row *row = atr_target_row_at(i);
@@ -261,7 +263,7 @@ typedef struct choice_row {
 enum {
   ALL = (1 << ROW_COUNT) - 1,
   VECTORS = ALL & ~(1 << ROW_RV64 | 1 << ROW_WASM),
-  WIDE = 1 << ROW_AVX512 | 1 << ROW_AVX512_HALF | 1 << ROW_AVX2
+  WIDE = 1 << ROW_AVX512 | 1 << ROW_AVX512_ZEN5 | 1 << ROW_AVX512_HALF | 1 << ROW_AVX2
 };
 #define CONV(lhs, rhs, attributes) "x = " lhs " parameter(0) w = " rhs " parameter(1) ROOT y = convolution(x, w), " attributes
 
