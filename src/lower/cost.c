@@ -362,15 +362,17 @@ static double span_loads(const atr_cost_model *m, const atr_candidate *c, const 
 }
 
 /* Copies whose elements lie a multiple of the cache's way apart fall into few of its sets and throw each other out. With 64
- * sets of 64-byte lines and at least 8 ways, which every CPU of the table has: the factor by which loads slow down. */
-static double conflict_factor(const int64_t *step, const shape_of_step *shape, int dim, atr_dtype dtype) {
+ * sets of 64-byte lines, which every CPU of the table has or nearly has: the factor by which loads slow down. */
+static double conflict_factor(const atr_cost_model *m, const int64_t *step, const shape_of_step *shape, int dim,
+                              atr_dtype dtype) {
   shape_of_step rows = {.count = 0}; /* copies of dim, and of taps that step through the same rows */
   if (dim < 0 || llabs(step[dim]) * (int64_t)atr_dtype_size(dtype) < 1024) return 1;
   for (int i = 0; i < shape->count; i++)
     if (step[shape->dims[i]] % step[dim] == 0) add_copies(&rows, shape->dims[i], shape->extents[i]);
   int64_t lines = llabs(step[dim]) * (int64_t)atr_dtype_size(dtype) / 64;
   double per_set = distinct(step, rows.dims, rows.extents, rows.count) / (double)(64 / atr_gcd(lines % 64 + 64, 64));
-  return per_set > 7 ? 2 : per_set > 6 ? 1.15 : 1.02;
+  double ways = (double)(int64_t)(atr_target_cache(m->target, 0) / (64 * 64) + 0.5);
+  return per_set > ways - 1 ? 2 : per_set > ways - 2 ? 1.15 : 1.02;
 }
 
 /* Instructions that convert one loaded vector of an operand; `splat`: of one element for all lanes. */
@@ -444,7 +446,7 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   double chains = tiles * accumulators / atr_cost_sums_wanted(m);
   if (cycles < latency) cycles = latency;
   if (chains < 1) cycles *= 1 + FEW_CHAINS * (1 - chains);
-  cycles *= conflict_factor(s.lhs, &s.whole, c->copies_dim, atr_cost_lhs_dtype(m, c));
+  cycles *= conflict_factor(m, s.lhs, &s.whole, c->copies_dim, atr_cost_lhs_dtype(m, c));
   double live_l = distinct_in(s.lhs, &s.live), live_r = distinct_in(s.rhs, &s.window);
   double factors = (live_l < live_r ? live_l : live_r) * width + 1;
   double registers = (accumulators + (uops.apart ? 2 * factors + 1 : factors) + (uops.product ? 1 : 0)) * m->acc_registers;
