@@ -437,7 +437,7 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   bool floats = atr_dtype_class_of(m->nest->acc_dtype) == ATR_CLASS_FLOAT;
   double bounds[] = {(arithmetic + SHUFFLE_SHARE * shuffles) / m->row->fma_per_cycle +
                          (floats ? CONVERT_SHARE : EXTEND_SHARE) * converts,
-                     loads / m->row->loads_per_cycle, floats ? others - 0.6 * converts : others,
+                     loads / m->row->loads_per_cycle, (floats ? others - 0.6 * converts : others) / m->row->shuffles_per_cycle,
                      (arithmetic + loads + others + 3) / ISSUE_WIDTH};
   *body = arithmetic + loads + others;
   double tiles = atr_cost_innermost_loop(m, c->unrolled) < 0 ? fmax(1, WINDOW / *body) : 1;

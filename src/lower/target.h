@@ -17,7 +17,7 @@ typedef struct atr_target_row {
   int vector_bits;
   int registers;        /* vector registers */
   double fma_per_cycle; /* vector fused multiply-adds (or multiply and add pairs) started per cycle */
-  double loads_per_cycle;
+  double loads_per_cycle, shuffles_per_cycle;
   int fma_latency; /* cycles */
   double
       ends_exposed; /* part of the shorter of a tile's products and its beginning and end that does not hide behind the longer */
