@@ -19,7 +19,8 @@ static const double MAX_CODE = 4000;    /* instructions of a nest's body with al
 static const double CODE_SCALE = 20000; /* instructions that weigh as much as doubling the time of the nests of one result */
 static const double COPY_SHARE = 0.1;   /* part of that time that moving elements takes, whose code counts as much */
 static const double PIECE_CYCLES =
-    40; /* a loop over a piece of the reduction: clipped anew, and left when it is not foreseen */
+    40;                              /* a loop over a piece of the reduction: clipped anew, and left when it is not foreseen */
+static const double TAPS_CYCLES = 8; /* the same of a loop over taps, one of few */
 static const double LOOP_PRODUCTS = 48; /* multiplications of a loop that takes several steps */
 static const int64_t MOST_STEPS = 4;
 static const double PARALLEL_CYCLES = 30e3; /* work below which waking threads costs more than it gives */
@@ -101,12 +102,11 @@ static int unroll_choices(const atr_cost_model *m, uint64_t *out) {
   return count;
 }
 
-/* Does it take half of the registers for its sums? Where fewer keep the multipliers busy too, a smaller tile may do less for taps that are
- * absent, but brings in more. */
+/* Does it take half of the registers for its sums? Where fewer keep the multipliers busy too, a smaller tile may do less for taps that
+ * are absent, but brings in more. */
 static bool is_large(const atr_cost_model *m, const atr_candidate *c) {
-  double half = m->row->registers / 2.0;
   int64_t vectors = atr_ceil_div(c->vector.lanes[0] * c->vector.lanes[1], m->width) * c->copies * c->vectors;
-  return half < atr_cost_sums_wanted(m) || (double)vectors * m->acc_registers >= half;
+  return !atr_cost_small_tiles(m) || (double)(2 * vectors) * m->acc_registers >= m->row->registers;
 }
 
 /* Same vectors, same copied dim and as many vectors of each: variants of one tile, of which the best is enough. */
@@ -330,7 +330,8 @@ static void try_reductions(const atr_cost_model *m, const atr_cost_arrays *array
     if (trips % block != 0) continue;
     c->loop_count = independent;
     add_reduction(m, c, block);
-    c->tile_cycles = whole * (block == 1 ? 1 : 1 + PIECE_CYCLES / (step * (double)block));
+    double passes = block > 1 ? (double)block : fmax((double)c->loops[c->loop_count - 1].trips, 1); /* of the innermost loop */
+    c->tile_cycles = whole * (1 + (block > 1 ? PIECE_CYCLES : TAPS_CYCLES) / (step * passes));
     atr_cost_traffic(m, arrays, c);
     rank(r, c);
   }

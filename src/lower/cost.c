@@ -372,7 +372,8 @@ static double conflict_factor(const atr_cost_model *m, const int64_t *step, cons
   int64_t lines = llabs(step[dim]) * (int64_t)atr_dtype_size(dtype) / 64;
   double per_set = distinct(step, rows.dims, rows.extents, rows.count) / (double)(64 / atr_gcd(lines % 64 + 64, 64));
   double ways = (double)(int64_t)(atr_target_cache(m->target, 0) / (64 * 64) + 0.5);
-  return per_set > ways - 1 ? 2 : per_set > ways - 2 ? 1.15 : 1.02;
+  double taken = per_set - (ways > 8 ? 1 : 0); /* with twelve lines in twelve ways nothing was slower yet */
+  return taken > ways - 1 ? 2 : taken > ways - 2 ? 1.15 : 1.02;
 }
 
 /* Instructions that convert one loaded vector of an operand; `splat`: of one element for all lanes. */
@@ -414,7 +415,9 @@ static mac_uops uops_of_mac(const atr_cost_model *m, const atr_candidate *c) {
   return (mac_uops){2 * m->mac_uops, whole ? 1.6 : 6, 1.6, true, false, false};
 }
 
-double atr_cost_sums_wanted(const atr_cost_model *m) { return CHAINS_WANTED * m->row->fma_latency * m->row->fma_per_cycle; }
+static double sums_wanted(const atr_cost_model *m) { return CHAINS_WANTED * m->row->fma_latency * m->row->fma_per_cycle; }
+
+bool atr_cost_small_tiles(const atr_cost_model *m) { return m->row->registers / 2.0 >= sums_wanted(m); }
 
 double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors, double *body) {
   step_copies s;
@@ -443,7 +446,7 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   double tiles = atr_cost_innermost_loop(m, c->unrolled) < 0 ? fmax(1, WINDOW / *body) : 1;
   double latency = LATENCY_SLACK * m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 || uops.apart ? 2 : 1) / tiles;
   double cycles = atr_cost_overlapped(bounds, sizeof bounds / sizeof bounds[0], HINDRANCE);
-  double chains = tiles * accumulators / atr_cost_sums_wanted(m);
+  double chains = tiles * accumulators / sums_wanted(m);
   if (cycles < latency) cycles = latency;
   if (chains < 1) cycles *= 1 + FEW_CHAINS * (1 - chains);
   cycles *= conflict_factor(m, s.lhs, &s.whole, c->copies_dim, atr_cost_lhs_dtype(m, c));
@@ -517,17 +520,43 @@ static double tile_cycles(const atr_cost_model *m, const atr_candidate *c, int64
   return atr_cost_overlapped((double[]){sum + iterations * step, ends}, 2, m->row->ends_exposed);
 }
 
-/* Part of the taps that run: absent ones are left out, but a tile of `copies` along the index's dim runs a tap whole when it
- * has it anywhere. So wide rates want small tiles, or tiles that end where taps do. */
-static double executed(const atr_nest *nest, const atr_index *index, int d, int64_t copies) {
+/* A tile's copies of one dim: so many, in vectors of so many of which any or none has a tap; and as many as the multipliers are busy
+ * with, while the tile's other copies are at work beside them: all, if they need more than half of the registers. */
+typedef struct tile_extent {
+  int64_t copies, lanes, busy;
+} tile_extent;
+
+static tile_extent extent_of_tile(const atr_cost_model *m, const atr_candidate *c, int d) {
+  tile_extent t = {.copies = atr_cost_inner_extent(m, c, d), .lanes = 1};
+  for (int v = 0; v < 2; v++)
+    if (d == c->vector.dims[v]) t.lanes *= c->vector.lanes[v];
+  int64_t registers = atr_ceil_div(c->vector.lanes[0] * c->vector.lanes[1], m->width);
+  double others = (double)(registers * c->copies * c->vectors) * (double)t.lanes / (double)t.copies;
+  t.busy = atr_cost_small_tiles(m) ? t.lanes * (int64_t)ceil(sums_wanted(m) / others) : t.copies;
+  return t;
+}
+
+/* Copies for which tile number `tile` runs a tap that those from `first` to `last` have: absent ones are left out, which saves nothing
+ * where the multipliers wait for sums. */
+static int64_t run_by_tile(const tile_extent *t, int64_t tile, int64_t extent, int64_t first, int64_t last) {
+  int64_t from = tile * t->copies, to = atr_min(from + t->copies, extent);
+  int64_t there = atr_min(last + 1, to) - atr_max(first, from);
+  return atr_min(atr_max(atr_ceil_div(there, t->lanes) * t->lanes, t->busy), to - from);
+}
+
+/* Part of the taps that run. Wide rates want tiles that end where taps do. */
+static double executed(const atr_nest *nest, const atr_index *index, int d, const tile_extent *tile) {
   int r = atr_affine_only_dim(nest, &index->at, true);
-  if (d < 0 || r < 0 || index->edge != ATR_EDGE_ZERO || index->divisor != 1 || nest->dims[r].extent > 64) return 1;
+  if (r < 0 || index->edge != ATR_EDGE_ZERO || index->divisor != 1 || nest->dims[r].extent > 64) return 1;
   int64_t extent = nest->dims[d].extent, c = index->at.coef[d], run = 0;
   for (int64_t k = 0; k < nest->dims[r].extent; k++) {
     int64_t t = index->at.offset + index->at.coef[r] * k;
     int64_t first = atr_max(c > 0 ? atr_ceil_div(-t, c) : atr_ceil_div(t - index->bound + 1, -c), 0);
     int64_t last = atr_min(c > 0 ? atr_floor_div(index->bound - 1 - t, c) : atr_floor_div(t, -c), extent - 1);
-    if (first <= last) run += atr_min((last / copies + 1) * copies, extent) - first / copies * copies;
+    if (first > last) continue;
+    int64_t lo = first / tile->copies, hi = last / tile->copies;
+    run += run_by_tile(tile, lo, extent, first, last);
+    if (hi > lo) run += run_by_tile(tile, hi, extent, first, last) + (hi - lo - 1) * tile->copies;
   }
   double all = (double)nest->dims[r].extent * (double)extent;
   return run > 0 && all > 0 ? (double)run / all : 1;
@@ -542,7 +571,9 @@ static double taps_that_run(const atr_cost_model *m, const atr_candidate *c) {
   }
   for (int i = 0; m->nest->has_acc && i < m->nest->lhs.index_count; i++) {
     int d = atr_affine_only_dim(m->nest, &m->nest->lhs.index[i].at, false);
-    if (d >= 0) part *= executed(m->nest, &m->nest->lhs.index[i], d, atr_cost_inner_extent(m, c, d));
+    if (d < 0) continue;
+    tile_extent tile = extent_of_tile(m, c, d);
+    part *= executed(m->nest, &m->nest->lhs.index[i], d, &tile);
   }
   return part;
 }

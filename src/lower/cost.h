@@ -101,8 +101,8 @@ int64_t atr_cost_dot_extent(const atr_nest *nest, const atr_target *target, int 
 int64_t atr_cost_iterations(const atr_cost_model *m, const atr_candidate *c, int d);
 /* Indices of dim d that one tile covers at one step of its reduction. */
 int64_t atr_cost_inner_extent(const atr_cost_model *m, const atr_candidate *c, int d);
-/* Vectors of sums at work with which the multipliers never wait. */
-double atr_cost_sums_wanted(const atr_cost_model *m);
+/* Do sums in half of the registers keep the multipliers busy, so that smaller tiles have their uses? */
+bool atr_cost_small_tiles(const atr_cost_model *m);
 /* Cycles of one pass of the innermost step with `copies` x `vectors` accumulators; *body: its instructions. */
 double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors, double *body);
 /* Do the lanes of vectors lie apart in the output, and those of the tile's copies beside each other? Then they are interleaved. */
