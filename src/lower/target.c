@@ -39,7 +39,7 @@ enum { ARCH_COUNT = sizeof ARCHS / sizeof ARCHS[0] };
 /* A stream of loads takes 1.4 cycles a line from the second cache, 2.4 from the third and 4 to 8 from memory, and does so while others
  * are at work. With the figures of SERVER_CACHES tiles were chosen for what they bring in, not for what they do: depthwise layers took
  * 1.2 to 2.8 times as long. */
-#define ZEN5_CACHES {48e3, 1e6, 16e6}, {1.9, 2, 9}, 1.7, 1.2, 4, {96, 4096}, {1, 60}
+#define ZEN5_CACHES {48e3, 1e6, 16e6}, {1.7, 2, 9}, 1.9, 1.2, 4, {96, 4096}, {1, 60}
 #define SMALL_CACHES {32e3, 512e3, 4e6}, {3.2, 4, 20}, 1, 3, 8, {48, 1024}, {2, 25}
 
 /* Wider before narrower within an architecture; the last of each asks for nothing. avx512zen5: what a tile has before and behind its
