@@ -108,9 +108,9 @@ typedef struct atr_emitter {
   int dot;           /* DOT dim; -1: none */
   int rolled;        /* reduced UNROLL dim that the tile being emitted loops over, so not in `unrolled`; -1: none */
   LLVMValueRef *acc; /* allocas: re, im of every unrolled independent point */
-  LLVMValueRef
-      *excess; /* allocas of what sums of a biased lhs have too much, one for all points that read the same of rhs, at the
-                           first of them; NULL: lhs is not biased */
+  /* Allocas of what sums of a biased lhs have too much, one for all points that read the same of rhs, at the first of them; NULL: lhs
+   * is not biased. */
+  LLVMValueRef *excess;
   int64_t lhs_first, lhs_last; /* elements of lhs that the block being emitted reads at least, from its base */
   atr_loaded *loaded;
   int loaded_count, loaded_capacity;

@@ -20,6 +20,7 @@ static const double HINDRANCE = 0.1;  /* part of the shorter times that does not
 static const double FULL_FILE = 1.03; /* the last register taken: LLVM may have to move some about */
 static const double FULL_FILE_OF_TAPS = 1.1;   /* the same where it may also load ahead */
 static const double FULL_FILE_OF_SPANS = 1.25; /* and what it loads is put together */
+static const double LARGE_FILE_AHEAD = 3;      /* and from how much farther ahead, where there are more than 16 */
 static const double LOOP_CYCLES = 8;           /* to set up a loop of the reduction and to leave it */
 static const double ISSUE_WIDTH = 5;           /* instructions per cycle, somewhat below what the front end can do */
 static const double SHUFFLE_SHARE = 0.5;       /* of the shuffles go to ports that multiply */
@@ -456,7 +457,7 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   if (uops.biased) registers += distinct_in(s.rhs, &s.outer) * width + 1;
   /* Taps after each other: LLVM loads for the next before the last is done with, above all where each has loads of its own. */
   bool several = s.whole.count > s.live.count;
-  if (several) registers += (moving ? 2 : 1) * (m->row->registers > 16 ? 3 : 1);
+  if (several) registers += (moving ? 2 : 1) * (m->row->registers > 16 ? LARGE_FILE_AHEAD : 1);
   if (registers > m->row->registers - 1 && registers <= m->row->registers)
     cycles *= !several ? FULL_FILE : moving ? FULL_FILE_OF_SPANS : FULL_FILE_OF_TAPS;
   if (registers > m->row->registers) cycles += 2 * (registers - m->row->registers) * s.reduce_copies;

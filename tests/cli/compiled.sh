@@ -125,7 +125,7 @@ ENTRY e {
   ROOT p = f32[1,20,11,8] pad(c, z), padding=0_0x0_0x1_1x0_0
 }
 EOF
-expect 0 atrousc explain cut.hlo --schedule='parallel oy ox; reduce ky kx ic; unroll ox:4; vector oc:8'
+expect 0 atrousc explain cut.hlo --cpu=haswell --schedule='parallel oy ox; reduce ky kx ic; unroll ox:4; vector oc:8'
 has out '  threads   oy (20) and ox.1 (3): 60 iterations in 60 tasks'
 has out '; kx in 3 parts for its edge mode'
 has out 'ox.1 in 3 parts for its edge mode and a last tile that is not full; ky clipped to the input while running'

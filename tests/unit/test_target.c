@@ -580,6 +580,38 @@ static int64_t accumulator_registers(const atr_nest *nest, const atr_schedule *s
   return copies * parts * atr_ceil_div(bits, row->vector_bits);
 }
 
+static void choose_on(const atr_nest *nest, int row, atr_schedule *schedule) {
+  atr_target target = target_of_row(row, false);
+  const char *why;
+  atr_schedule_choose(&arena, nest, &(atr_schedule_setting){.target = &target, .rhs_constant = true, .nests = 1}, schedule,
+                      &why);
+}
+
+/* Two features of each channel: vectors over channels alone would be stored lane by lane. */
+START_TEST(test_stores_of_features) {
+  const atr_program *program = collapsed_of(
+      "x = f32[1,28,28,32] parameter(0) w = f32[3,3,1,64] parameter(1) ROOT y = convolution(x, w), "
+      "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f, feature_group_count=32");
+  static const int rows[] = {ROW_AVX512, ROW_AVX512_ZEN5, ROW_AVX512_HALF, ROW_AVX2};
+  atr_schedule schedule;
+  choose_on(program->nests[0], rows[_i], &schedule);
+  const char *text = schedule_text(program->nests[0], &schedule);
+  ck_assert_msg(strstr(text, " oc:2; pack rhs") != NULL || strstr(text, "vector ox") != NULL, "%s", text);
+}
+END_TEST
+
+/* ResNet's 3x3 with stride 2: a small tile is a little quicker where all is near, but brings the weights in more often. */
+START_TEST(test_large_tiles) {
+  const atr_program *program = collapsed_of(
+      "x = f32[1,56,56,128] parameter(0) w = f32[3,3,128,128] parameter(1) ROOT y = convolution(x, w), "
+      "window={size=3x3 stride=2x2 pad=1_1x1_1}, dim_labels=b01f_01io->b01f");
+  atr_schedule schedule;
+  choose_on(program->nests[0], ROW_AVX512_ZEN5, &schedule);
+  int64_t sums = accumulator_registers(program->nests[0], &schedule, atr_target_row_at(ROW_AVX512_ZEN5));
+  ck_assert_msg(sums >= 16, "%s", schedule_text(program->nests[0], &schedule));
+}
+END_TEST
+
 /* A limit well above the best schedule's cycles changes nothing, and one below leaves none. */
 static void check_limit(const atr_nest *nest, atr_schedule_setting setting) {
   atr_choice best, limited;
@@ -664,6 +696,8 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_dot_choice);
   tcase_add_test(tc, test_fours);
   tcase_add_test(tc, test_fours_choice);
+  tcase_add_loop_test(tc, test_stores_of_features, 0, 4);
+  tcase_add_test(tc, test_large_tiles);
   tcase_add_test(tc, test_widen_choice);
   tcase_add_test(tc, test_pack_choice);
   tcase_add_test(tc, test_rows_in_one_set);
