@@ -243,16 +243,17 @@ static void note_lhs(atr_emitter *e, const atr_lanes *lanes) {
   }
 }
 
-/* Does any accumulator have a term at the current unrolled reduced point? */
-static bool any_term(atr_emitter *e, const int64_t *reduced_point) {
-  int64_t point[ATR_MAX_DIMS];
-  memcpy(point, reduced_point, sizeof point);
+static bool has_lanes(atr_emitter *e, const atr_access *access, const int64_t *point) {
+  atr_lanes lanes;
+  atr_llvm_lanes(e, access, point, &lanes);
+  return atr_lanes_any(&lanes);
+}
+
+/* Does any accumulator have a term at the unrolled reduced point that is set in `point`? */
+static bool any_term(atr_emitter *e, int64_t *point) {
   for (int64_t n = 0; n < atr_llvm_points(e, 0); n++) {
-    atr_lanes out, l;
     set_point(e, 0, n, point);
-    atr_llvm_lanes(e, &e->nest->out, point, &out);
-    atr_llvm_lanes(e, &e->nest->lhs, point, &l);
-    if (atr_lanes_any(&out) && atr_lanes_any(&l)) return true;
+    if (has_lanes(e, &e->nest->out, point) && has_lanes(e, &e->nest->lhs, point)) return true;
   }
   return false;
 }
@@ -278,11 +279,10 @@ static int64_t list_steps(atr_emitter *e, mac_step *steps) {
     }
     bool all = e->excess != NULL && any_term(e, point);
     for (int64_t n = 0; n < atr_llvm_points(e, 0); n++) {
-      atr_lanes out, l, by;
+      atr_lanes l, by;
       set_point(e, 0, n, point);
-      atr_llvm_lanes(e, &e->nest->out, point, &out);
       atr_llvm_lanes(e, &e->nest->lhs, point, &l);
-      if (!atr_lanes_any(&out) || !(all || atr_lanes_any(&l))) continue;
+      if (!has_lanes(e, &e->nest->out, point) || !(all || atr_lanes_any(&l))) continue;
       if (by_rhs) atr_llvm_lanes(e, &e->nest->rhs, point, &by);
       note_lhs(e, &l);
       steps[count++] = (mac_step){r, n, group, first_element(by_rhs ? &by : &l)};

@@ -377,13 +377,28 @@ static LLVMValueRef low_half(atr_emitter *e, LLVMValueRef v) {
 }
 static LLVMValueRef high_half(atr_emitter *e, LLVMValueRef v) { return LLVMBuildAShr(e->b, v, int_like(e, v, 16), ""); }
 
+/* Do 32-bit sums of this nest's lanes fill a register, or a half or a quarter of one, for which there are instructions? */
+static bool fills_register(const atr_emitter *e) {
+  bool fits = e->lanes == 4 || e->lanes == 8 || e->lanes == 16;
+  return fits && e->lanes * 32 <= e->target->row->vector_bits;
+}
+
+/* The instruction for acc + the products of what a and b hold, which in some versions of LLVM are i32 and in others their elements. */
+static LLVMValueRef call_dot(atr_emitter *e, const char *name, LLVMTypeRef *overload, size_t overloads, LLVMValueRef acc,
+                             LLVMValueRef a, LLVMValueRef b) {
+  unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+  LLVMTypeRef type = LLVMIntrinsicGetType(e->context, id, overload, overloads), parameters[3];
+  LLVMGetParamTypes(type, parameters);
+  LLVMValueRef args[3] = {acc, LLVMBuildBitCast(e->b, a, parameters[1], ""), LLVMBuildBitCast(e->b, b, parameters[2], "")};
+  return LLVMBuildCall2(e->b, type, LLVMGetIntrinsicDeclaration(e->module, id, overload, overloads), args, 3, "");
+}
+
 /* pmaddwd and an addition, which LLVM makes one vpdpwssd where the CPU has it; both wrap as the sum does. */
 static LLVMValueRef dot_add_pairs(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef acc) {
   static const char *const NAMES[] = {"llvm.x86.sse2.pmadd.wd", "llvm.x86.avx2.pmadd.wd", "llvm.x86.avx512.pmaddw.d.512"};
-  int width = e->lanes == 4 ? 0 : e->lanes == 8 ? 1 : e->lanes == 16 ? 2 : -1;
-  bool has = width >= 0 && e->target->row->s16_dot && e->lanes * 32 <= e->target->row->vector_bits;
+  int width = e->lanes == 4 ? 0 : e->lanes == 8 ? 1 : 2;
   LLVMTypeRef halves = LLVMVectorType(e->i16, 2 * (unsigned)e->lanes);
-  if (has) {
+  if (e->target->row->s16_dot && fills_register(e)) {
     LLVMValueRef args[2] = {LLVMBuildBitCast(e->b, a, halves, ""), LLVMBuildBitCast(e->b, b, halves, "")};
     unsigned id = LLVMLookupIntrinsicID(NAMES[width], strlen(NAMES[width]));
     LLVMValueRef function = LLVMGetIntrinsicDeclaration(e->module, id, NULL, 0);
@@ -396,10 +411,7 @@ static LLVMValueRef dot_add_pairs(atr_emitter *e, LLVMValueRef a, LLVMValueRef b
 }
 
 /* Fours of 8-bit integers, unsigned by signed: nothing saturates, and the sum wraps. */
-static bool has_fours(const atr_emitter *e) {
-  bool fits = e->lanes == 4 || e->lanes == 8 || e->lanes == 16;
-  return e->target->s8_dot && fits && e->lanes * 32 <= e->target->row->vector_bits;
-}
+static bool has_fours(const atr_emitter *e) { return e->target->s8_dot && fills_register(e); }
 
 bool atr_llvm_is_biased(const atr_emitter *e) {
   bool fours = e->dot >= 0 && e->nest->dims[e->dot].extent == 4;
@@ -429,20 +441,13 @@ static LLVMValueRef dot_add_fours(atr_emitter *e, LLVMValueRef lhs, LLVMValueRef
   const char *name = e->lanes == 4   ? "llvm.x86.avx512.vpdpbusd.128"
                      : e->lanes == 8 ? "llvm.x86.avx512.vpdpbusd.256"
                                      : "llvm.x86.avx512.vpdpbusd.512";
-  unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
-  LLVMTypeRef type = LLVMIntrinsicGetType(e->context, id, NULL, 0), parameters[3];
-  LLVMGetParamTypes(type, parameters); /* fours are i32 or, in some versions of LLVM, i8 */
-  LLVMValueRef a = nest->rhs_dtype == ATR_U8 ? rhs : lhs, b = nest->rhs_dtype == ATR_U8 ? lhs : rhs;
-  LLVMValueRef args[3] = {acc, LLVMBuildBitCast(e->b, a, parameters[1], ""), LLVMBuildBitCast(e->b, b, parameters[2], "")};
-  return LLVMBuildCall2(e->b, type, LLVMGetIntrinsicDeclaration(e->module, id, NULL, 0), args, 3, "");
+  bool swap = nest->rhs_dtype == ATR_U8;
+  return call_dot(e, name, NULL, 0, acc, swap ? rhs : lhs, swap ? lhs : rhs);
 }
 
 static bool is_aarch64(const atr_emitter *e) { return strcmp(e->target->row->arch, "aarch64") == 0; }
 
-bool atr_llvm_has_bf16_dot(const atr_emitter *e) {
-  bool fits = e->lanes == 4 || e->lanes == 8 || e->lanes == 16;
-  return e->target->bf16_dot && fits && e->lanes * 32 <= e->target->row->vector_bits;
-}
+bool atr_llvm_has_bf16_dot(const atr_emitter *e) { return e->target->bf16_dot && fills_register(e); }
 
 /* v as the first elements of a register of SVE with elements like `element`; the others may be anything. */
 static LLVMValueRef to_scalable(atr_emitter *e, LLVMValueRef v, LLVMTypeRef scalable) {
@@ -477,14 +482,8 @@ static LLVMValueRef dot_add_bf16(atr_emitter *e, LLVMValueRef a, LLVMValueRef b,
                      : e->lanes == 8 ? "llvm.x86.avx512bf16.dpbf16ps.256"
                                      : "llvm.x86.avx512bf16.dpbf16ps.512";
   LLVMTypeRef halves = LLVMVectorType(LLVMBFloatTypeInContext(e->context), 2 * (unsigned)e->lanes);
-  LLVMTypeRef overload[2] = {LLVMTypeOf(acc), halves}, parameters[3];
-  size_t overloads = is_aarch64(e) ? 2 : 0;
-  unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
-  LLVMTypeRef type = LLVMIntrinsicGetType(e->context, id, overload, overloads);
-  LLVMGetParamTypes(type, parameters); /* pairs are bfloat or, on x86 in some versions of LLVM, i32 */
-  LLVMValueRef args[3] = {acc, LLVMBuildBitCast(e->b, a, parameters[1], ""), LLVMBuildBitCast(e->b, b, parameters[2], "")};
-  LLVMValueRef function = LLVMGetIntrinsicDeclaration(e->module, id, overload, overloads);
-  return LLVMBuildCall2(e->b, type, function, args, 3, "");
+  LLVMTypeRef overload[2] = {LLVMTypeOf(acc), halves};
+  return call_dot(e, name, overload, is_aarch64(e) ? 2 : 0, acc, a, b);
 }
 
 atr_vec atr_llvm_dot_add(atr_emitter *e, atr_dot_factor lhs, atr_dot_factor rhs, atr_vec acc) {

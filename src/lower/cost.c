@@ -399,21 +399,19 @@ static bool is_splat(const atr_vector_choice *v, const int64_t *step) {
 
 static mac_uops uops_of_mac(const atr_cost_model *m, const atr_candidate *c) {
   if (c->dot < 0)
-    return (mac_uops){m->mac_uops,
-                      convert_uops(m, atr_cost_lhs_dtype(m, c), is_splat(&c->vector, m->lhs)),
-                      convert_uops(m, atr_cost_rhs_dtype(m, c), is_splat(&c->vector, m->rhs)),
-                      false,
-                      m->mac_uops > 1 && m->acc_registers == 1,
-                      false};
+    return (mac_uops){.each = m->mac_uops,
+                      .lhs = convert_uops(m, atr_cost_lhs_dtype(m, c), is_splat(&c->vector, m->lhs)),
+                      .rhs = convert_uops(m, atr_cost_rhs_dtype(m, c), is_splat(&c->vector, m->rhs)),
+                      .product = m->mac_uops > 1 && m->acc_registers == 1};
   bool whole = m->lhs[c->dot] == 1 && is_splat(&c->vector, m->lhs); /* else the elements are loaded one by one */
   double extend = m->nest->lhs_dtype == ATR_S16 ? 0 : 2;
   bool biased = c->dot_extent == 4 && m->nest->lhs_dtype == m->nest->rhs_dtype;
-  if (c->dot_extent == 4) return (mac_uops){1, (whole ? 0 : 12) + (biased ? 1 : 0), 0, false, false, biased};
+  if (c->dot_extent == 4) return (mac_uops){.each = 1, .lhs = (whole ? 0 : 12) + (biased ? 1 : 0), .biased = biased};
   if (m->nest->acc_dtype != ATR_F32) /* an addition has more ports than a product */
-    return (mac_uops){m->target->vnni ? 1 : 1.35, whole ? extend : 6, 0, false, !m->target->vnni, false};
-  if (m->target->bf16_dot) return (mac_uops){1, whole ? 0 : 6, 0, false, false, false};
+    return (mac_uops){.each = m->target->vnni ? 1 : 1.35, .lhs = whole ? extend : 6, .product = !m->target->vnni};
+  if (m->target->bf16_dot) return (mac_uops){.each = 1, .lhs = whole ? 0 : 6};
   /* a shift and a mask, on more ports than shuffles */
-  return (mac_uops){2 * m->mac_uops, whole ? 1.6 : 6, 1.6, true, false, false};
+  return (mac_uops){.each = 2 * m->mac_uops, .lhs = whole ? 1.6 : 6, .rhs = 1.6, .apart = true};
 }
 
 static double sums_wanted(const atr_cost_model *m) { return CHAINS_WANTED * m->row->fma_latency * m->row->fma_per_cycle; }
@@ -458,8 +456,7 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   /* Taps after each other: LLVM loads for the next before the last is done with, above all where each has loads of its own. */
   bool several = s.whole.count > s.live.count;
   if (several) registers += (moving ? 2 : 1) * (m->row->registers > 16 ? LARGE_FILE_AHEAD : 1);
-  if (registers > m->row->registers - 1 && registers <= m->row->registers)
-    cycles *= !several ? FULL_FILE : moving ? FULL_FILE_OF_SPANS : FULL_FILE_OF_TAPS;
+  if (registers == m->row->registers) cycles *= !several ? FULL_FILE : moving ? FULL_FILE_OF_SPANS : FULL_FILE_OF_TAPS;
   if (registers > m->row->registers) cycles += 2 * (registers - m->row->registers) * s.reduce_copies;
   return cycles;
 }

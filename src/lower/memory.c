@@ -228,6 +228,12 @@ static double exposed_reads(const traffic *t, const atr_cost_array *a, double ru
   return run < SHORT_RUN ? t->m->row->short_runs : 1;
 }
 
+/* The same of both, from behind a store. */
+static double exposed(const traffic *t, const store *s, const atr_cost_array *a, double run) {
+  if (!s->behind) return run <= LINE ? t->m->row->near_alone : 1;
+  return a->written ? exposed_writes(t, a, run) : exposed_reads(t, a, run);
+}
+
 /* Reads of short runs that have been in a store before. */
 typedef struct reads_again {
   double lhs, rhs;
@@ -265,10 +271,7 @@ static double transfers(const traffic *t, const store *s, footprints lines, read
       if (!accumulates) count *= (double)t->c->loops[l].trips;
     }
     double run = a->packed ? SHORT_RUN : run_of(a, t->inside[t->c->reduced_from]);
-    double exposed = !s->behind   ? (run <= LINE ? t->m->row->near_alone : 1)
-                     : a->written ? exposed_writes(t, a, run)
-                                  : exposed_reads(t, a, run);
-    total += count * a->taps * (s->far ? a->far_weight : a->weight) * exposed;
+    total += count * a->taps * (s->far ? a->far_weight : a->weight) * exposed(t, s, a, run);
     if (run < APART_RUN && !a->written && count > lines[i][0])
       *(a->weights ? &again->rhs : &again->lhs) += (count - lines[i][0]) * a->taps;
   }
