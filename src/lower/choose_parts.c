@@ -5,7 +5,8 @@
  *
  *     a panel of lhs        strided pixels, channels a page apart, elements that would be converted at every use, and those that can
  *                           be vectors where the weights would have to be packed
- *     parts of the sum      operands that no cache holds, both read again and again: gradients of weights
+ *     parts of the sum      operands that no cache holds, both read again and again: gradients of weights; or weights of which what
+ *                           tiles share is more than the second cache has
  *     parts of the weights  those that are packed in every run and take more scratch than there is
  *
  * Every one of them is a program of smaller nests, and those are estimated as any other nest. */
@@ -18,10 +19,12 @@
 #include "lower/parts.h"
 
 static const double IDLE = 1.25; /* cycles, as a multiple of what the arithmetic alone takes, from which on parts are weighed */
-static const double GAIN = 0.93; /* of the whole nest's cycles that parts must stay below */
-static const double NEST_GAIN = 0.02;     /* and for each nest beside it less: every copy is code to compile */
-static const double CONTINUED = 1.06;     /* what a nest that continues sums has taken, of its estimate */
-static const double STRIPS = 1.02;        /* the same for a panel in strips, which is copied in short runs */
+static const double GAIN = 0.98; /* of the whole nest's cycles that parts must stay below */
+static const double NEST_GAIN = 0.02; /* and for each nest beside it less: every copy is code to compile */
+static const double CONTINUED =
+    0.06; /* what a nest that continues sums has taken more, of its estimate, where ends of tiles show */
+static const double PANEL = 1.05;         /* the same for a panel of lhs */
+static const double STRIPS = 1.02;        /* and once more for one in strips, which is copied in short runs */
 static const double PART_CYCLES = 1500;   /* to start a nest of a group, on several threads */
 static const double LEAST_CYCLES = 100e3; /* work below which no split has paid */
 
@@ -57,7 +60,8 @@ static double cycles_of(const weighing *w, const atr_program *split, const atr_n
   if (!nest->has_acc) setting.rhs_constant = false;
   if (nest->has_acc && w->floor >= limit) return HUGE_VAL;
   if (atr_schedule_rank(w->arena, nest, &setting, 1, &choice) == 0) return HUGE_VAL;
-  return (choice.cycles + choice.apart + PART_CYCLES * (double)atr_nest_parts(nest)) * (nest->continues ? CONTINUED : 1);
+  double longer = nest->continues ? CONTINUED * w->setting->target->row->ends_exposed : 0;
+  return (choice.cycles + choice.apart + PART_CYCLES * (double)atr_nest_parts(nest)) * (1 + longer);
 }
 
 static bool same_parts(const atr_parts *a, const atr_parts *b) {
@@ -85,6 +89,7 @@ static void weigh(weighing *w, const atr_parts *parts) {
     cycles += cycles_of(w, split, split->nests[n], w->least - cycles);
   for (int d = 0; d < w->nest->dim_count; d++)
     if (parts->strip[d] != 0) cycles *= STRIPS;
+  if (parts->lhs_count > 0) cycles *= PANEL;
   if (cycles >= w->least) return;
   w->least = cycles;
   w->found = true;
@@ -141,6 +146,26 @@ static bool split_sums(const atr_nest *nest, atr_dtype dtype, bool both, double 
 static void weigh_sums(weighing *w, bool both, double room) {
   atr_parts parts = {.lhs_count = 0};
   if (split_sums(w->nest, w->nest->lhs_dtype, both, room, &parts)) weigh(w, &parts);
+}
+
+/* Sums of some channels after others, all taps each: the weights that tiles of one group of features share, four vectors of them, stay in
+ * `room` bytes while the tiles pass. */
+static void weigh_channels(weighing *w, double room) {
+  const atr_nest *nest = w->nest;
+  atr_parts parts = {.lhs_count = 0}, tile = {.lhs_count = 0};
+  int channels = -1;
+  for (int d = 0; d < nest->dim_count; d++) {
+    bool features = nest->rhs.at.coef[d] != 0 && !nest->dims[d].reduced;
+    if (features) tile.block[d] = atr_min(4 * lanes_of(nest, w->setting->target), nest->dims[d].extent);
+    bool larger = channels < 0 || nest->dims[d].extent > nest->dims[channels].extent;
+    if (nest->dims[d].reduced && larger && nest->rhs.at.coef[d] != 0 && nest->lhs.at.coef[d] != 0) channels = d;
+  }
+  if (channels < 0) return;
+  int64_t block = nest->dims[channels].extent;
+  while (block > 1 && bytes_of(nest, &nest->rhs, nest->rhs_dtype, &tile) > room)
+    tile.block[channels] = block = next_divisor(nest->dims[channels].extent, block);
+  parts.block[channels] = block;
+  if (block < nest->dims[channels].extent) weigh(w, &parts);
 }
 
 /* ---- a panel of lhs */
@@ -326,6 +351,7 @@ bool atr_parts_choose(atr_arena *arena, const atr_program *program, const atr_ne
   }
   for (int d = 0; d < nest->dim_count && room > 0 && !setting->rhs_constant; d++)
     if (!nest->dims[d].reduced && nest->lhs.at.coef[d] != 0) weigh_turned(&w, d, fmin(cache, room));
+  weigh_channels(&w, cache / 2);
   weigh_sums(&w, false, cache / 2);
   weigh_sums(&w, true, cache / 2);
   weigh_sums(&w, true, cache / 4);

@@ -21,11 +21,13 @@ static const double FULL_FILE = 1.03; /* the last register taken: LLVM may have 
 static const double FULL_FILE_OF_TAPS = 1.1;   /* the same where it may also load ahead */
 static const double FULL_FILE_OF_SPANS = 1.25; /* and what it loads is put together */
 static const double LARGE_FILE_AHEAD = 3;      /* and from how much farther ahead, where there are more than 16 */
-static const double LOOP_CYCLES = 8;           /* to set up a loop of the reduction and to leave it */
-static const double ISSUE_WIDTH = 5;           /* instructions per cycle, somewhat below what the front end can do */
-static const double SHUFFLE_SHARE = 0.5;       /* of the shuffles go to ports that multiply */
-static const double CONVERT_SHARE = 0.07;      /* cycles that an instruction of a float conversion takes from the multipliers */
-static const double EXTEND_SHARE = 0.5;        /* the same for integers */
+static const double SPLATS_AHEAD = 2; /* the same where lhs is one element for all lanes, which needs no register of its own */
+static const double LOOP_CYCLES = 8;  /* to set up a loop of the reduction and to leave it */
+static const double ISSUE_WIDTH = 5;  /* instructions per cycle, somewhat below what the front end can do */
+static const double SHUFFLE_SHARE = 0.5;  /* of the shuffles go to ports that multiply */
+static const double CONVERT_SHARE = 0.07; /* cycles that an instruction of a float conversion takes from the multipliers */
+static const double STORE_MISS = 12;      /* cycles of a store to a line that the nearest cache has lost */
+static const double EXTEND_SHARE = 0.5;   /* the same for integers */
 
 void atr_cost_steps(const atr_nest *nest, const atr_access *access, int64_t *out) {
   for (int d = 0; d < nest->dim_count; d++) out[d] = atr_access_step(access, d);
@@ -362,17 +364,24 @@ static double span_loads(const atr_cost_model *m, const atr_candidate *c, const 
   return (double)atr_ceil_div(span, m->width) + (whole ? 0 : 1.5);
 }
 
-/* Copies whose elements lie a multiple of the cache's way apart fall into few of its sets and throw each other out. With 64
- * sets of 64-byte lines, which every CPU of the table has or nearly has: the factor by which loads slow down. */
+/* The nearest cache of every CPU of the table has so many sets, or nearly. */
+enum { CACHE_SETS = 64, CACHE_LINE = 64 };
+
+static double ways_of_cache(const atr_cost_model *m) {
+  return (double)(int64_t)(atr_target_cache(m->target, 0) / (CACHE_SETS * CACHE_LINE) + 0.5);
+}
+
+/* Copies whose elements lie a multiple of the cache's way apart fall into few of its sets and throw each other out: the factor by which
+ * loads slow down. */
 static double conflict_factor(const atr_cost_model *m, const int64_t *step, const shape_of_step *shape, int dim,
                               atr_dtype dtype) {
   shape_of_step rows = {.count = 0}; /* copies of dim, and of taps that step through the same rows */
   if (dim < 0 || llabs(step[dim]) * (int64_t)atr_dtype_size(dtype) < 1024) return 1;
   for (int i = 0; i < shape->count; i++)
     if (step[shape->dims[i]] % step[dim] == 0) add_copies(&rows, shape->dims[i], shape->extents[i]);
-  int64_t lines = llabs(step[dim]) * (int64_t)atr_dtype_size(dtype) / 64;
-  double per_set = distinct(step, rows.dims, rows.extents, rows.count) / (double)(64 / atr_gcd(lines % 64 + 64, 64));
-  double ways = (double)(int64_t)(atr_target_cache(m->target, 0) / (64 * 64) + 0.5);
+  int64_t lines = llabs(step[dim]) * (int64_t)atr_dtype_size(dtype) / CACHE_LINE;
+  double per_set = distinct(step, rows.dims, rows.extents, rows.count) / (double)(CACHE_SETS / atr_gcd(lines, CACHE_SETS));
+  double ways = ways_of_cache(m);
   double taken = per_set - (ways > 8 ? 1 : 0); /* with twelve lines in twelve ways nothing was slower yet */
   return taken > ways - 1 ? 2 : taken > ways - 2 ? 1.15 : 1.02;
 }
@@ -455,7 +464,8 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   if (uops.biased) registers += distinct_in(s.rhs, &s.outer) * width + 1;
   /* Taps after each other: LLVM loads for the next before the last is done with, above all where each has loads of its own. */
   bool several = s.whole.count > s.live.count;
-  if (several) registers += (moving ? 2 : 1) * (m->row->registers > 16 ? LARGE_FILE_AHEAD : 1);
+  double ahead = m->row->registers <= 16 ? 1 : is_splat(&c->vector, m->lhs) ? SPLATS_AHEAD : LARGE_FILE_AHEAD;
+  if (several) registers += (moving ? 2 : 1) * ahead;
   if (registers == m->row->registers) cycles *= !several ? FULL_FILE : moving ? FULL_FILE_OF_SPANS : FULL_FILE_OF_TAPS;
   if (registers > m->row->registers) cycles += 2 * (registers - m->row->registers) * s.reduce_copies;
   return cycles;
@@ -487,6 +497,25 @@ static double store_cycles(const atr_cost_model *m, const atr_candidate *c, int6
   return cycles * (double)vectors;
 }
 
+/* What stores of a tile take more whose lanes lie a multiple of the nearest cache's way apart, more of them in a set than it has ways:
+ * every one is a miss, though the next one of its lane is to the same line. */
+static double crowded_stores(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors) {
+  int64_t size = (int64_t)atr_dtype_size(m->nest->exprs[m->nest->root].dtype), lanes = c->vector.lanes[1] * vectors,
+          apart = llabs(m->out[c->vector.dims[1]]) * size;
+  lane_cost store = cost_of_store(m, &c->vector);
+  if (store.shuffles == 0 || apart % CACHE_LINE != 0) return 0;
+  double sets = (double)(CACHE_SETS / atr_gcd(apart / CACHE_LINE, CACHE_SETS));
+  if ((double)lanes <= sets * ways_of_cache(m)) return 0;
+  int64_t group = joins_stores(m, c, store) ? atr_min(copies, 16 / size) : 1;
+  return STORE_MISS * (double)(lanes * atr_ceil_div(copies, group)) * (double)c->vector.lanes[0];
+}
+
+/* Loads of the sums that a tile continues, each vector by itself. */
+static double sum_load_cycles(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors) {
+  lane_cost load = cost_of_lanes(m, &c->vector, m->out, true);
+  return (double)(copies * vectors) * (load.loads + load.shuffles);
+}
+
 /* Loads of the expression. */
 static double load_cycles(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors) {
   double cycles = 0;
@@ -504,7 +533,8 @@ static double load_cycles(const atr_cost_model *m, const atr_candidate *c, int64
 static double tile_cycles(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors) {
   double accumulators = (double)(copies * vectors) * (double)atr_ceil_div(c->vector.lanes[0] * c->vector.lanes[1], m->width);
   double steps = m->nest->has_acc || c->vector.lanes[0] * c->vector.lanes[1] > 1 ? m->step_uops + 1 : m->step_uops - 1;
-  double ends = 8 + store_cycles(m, c, copies, vectors) * (m->nest->continues ? 2 : 1) + accumulators * steps / 2;
+  double ends = 8 + store_cycles(m, c, copies, vectors) + accumulators * steps / 2;
+  if (m->nest->continues) ends += sum_load_cycles(m, c, copies, vectors);
   if (!m->nest->has_acc) return ends + load_cycles(m, c, copies, vectors);
   double body, step = atr_cost_step(m, c, copies, vectors, &body), iterations = 1, sum = 0;
   for (int i = 0; i < m->reduce_count; i++) {
@@ -515,7 +545,8 @@ static double tile_cycles(const atr_cost_model *m, const atr_candidate *c, int64
     sum += iterations * LOOP_CYCLES;
     iterations *= extent;
   }
-  return atr_cost_overlapped((double[]){sum + iterations * step, ends}, 2, m->row->ends_exposed);
+  return atr_cost_overlapped((double[]){sum + iterations * step, ends}, 2, m->row->ends_exposed) +
+         crowded_stores(m, c, copies, vectors);
 }
 
 /* A tile's copies of one dim: so many, in vectors of so many of which any or none has a tap; and as many as the multipliers are busy
@@ -542,22 +573,40 @@ static int64_t run_by_tile(const tile_extent *t, int64_t tile, int64_t extent, i
   return atr_min(atr_max(atr_ceil_div(there, t->lanes) * t->lanes, t->busy), to - from);
 }
 
+/* The dim of pixels that walks an index; -1: none does, or several. The others are taps, those of other parts of the sum too. */
+static int pixels_of(const atr_nest *nest, const atr_affine *at) {
+  int found = -1;
+  for (int d = 0; d < nest->dim_count; d++) {
+    if (at->coef[d] == 0 || nest->out.at.coef[d] == 0) continue;
+    if (found >= 0) return -1;
+    found = d;
+  }
+  return found;
+}
+
+/* Copies of dim d that run the tap at offset t. */
+static int64_t run_of_tap(const atr_nest *nest, const atr_index *index, int64_t t, int d, const tile_extent *tile) {
+  int64_t extent = nest->dims[d].extent, c = index->at.coef[d];
+  int64_t first = atr_max(c > 0 ? atr_ceil_div(-t, c) : atr_ceil_div(t - index->bound + 1, -c), 0);
+  int64_t last = atr_min(c > 0 ? atr_floor_div(index->bound - 1 - t, c) : atr_floor_div(t, -c), extent - 1);
+  if (first > last) return 0;
+  int64_t lo = first / tile->copies, hi = last / tile->copies, run = run_by_tile(tile, lo, extent, first, last);
+  return hi > lo ? run + run_by_tile(tile, hi, extent, first, last) + (hi - lo - 1) * tile->copies : run;
+}
+
 /* Part of the taps that run. Wide rates want tiles that end where taps do. */
 static double executed(const atr_nest *nest, const atr_index *index, int d, const tile_extent *tile) {
-  int r = atr_affine_only_dim(nest, &index->at, true);
-  if (r < 0 || index->edge != ATR_EDGE_ZERO || index->divisor != 1 || nest->dims[r].extent > 64) return 1;
-  int64_t extent = nest->dims[d].extent, c = index->at.coef[d], run = 0;
-  for (int64_t k = 0; k < nest->dims[r].extent; k++) {
-    int64_t t = index->at.offset + index->at.coef[r] * k;
-    int64_t first = atr_max(c > 0 ? atr_ceil_div(-t, c) : atr_ceil_div(t - index->bound + 1, -c), 0);
-    int64_t last = atr_min(c > 0 ? atr_floor_div(index->bound - 1 - t, c) : atr_floor_div(t, -c), extent - 1);
-    if (first > last) continue;
-    int64_t lo = first / tile->copies, hi = last / tile->copies;
-    run += run_by_tile(tile, lo, extent, first, last);
-    if (hi > lo) run += run_by_tile(tile, hi, extent, first, last) + (hi - lo - 1) * tile->copies;
+  int dims[ATR_MAX_DIMS], count = 0;
+  int64_t point[ATR_MAX_DIMS] = {0}, taps = 1, run = 0;
+  for (int r = 0; r < nest->dim_count; r++) {
+    if (r == d || index->at.coef[r] == 0) continue;
+    dims[count++] = r;
+    taps *= nest->dims[r].extent;
   }
-  double all = (double)nest->dims[r].extent * (double)extent;
-  return run > 0 && all > 0 ? (double)run / all : 1;
+  if (taps == 0 || taps > 64 || index->edge != ATR_EDGE_ZERO || index->divisor != 1) return 1;
+  do run += run_of_tap(nest, index, atr_affine_at(&index->at, point, nest->dim_count), d, tile);
+  while (atr_nest_next_point(nest, dims, count, point));
+  return run > 0 ? (double)run / ((double)taps * (double)nest->dims[d].extent) : 1;
 }
 
 /* Part of the terms that run in tiles of the candidate's size. */
@@ -568,7 +617,7 @@ static double taps_that_run(const atr_cost_model *m, const atr_candidate *c) {
     part *= present(m->nest, &m->nest->guards[g], moves ? c->vector.lanes[1] : 1);
   }
   for (int i = 0; m->nest->has_acc && i < m->nest->lhs.index_count; i++) {
-    int d = atr_affine_only_dim(m->nest, &m->nest->lhs.index[i].at, false);
+    int d = pixels_of(m->nest, &m->nest->lhs.index[i].at);
     if (d < 0) continue;
     tile_extent tile = extent_of_tile(m, c, d);
     part *= executed(m->nest, &m->nest->lhs.index[i], d, &tile);

@@ -17,7 +17,8 @@ static const double LINE = 64, PAGE = 4096; /* bytes */
 /* Weights that are used once, read with jumps instead of from the first to the last: DeepFace's unshared 7x7 layer took 1.7 ms
  * where the order in memory takes 0.8. */
 static const double OUT_OF_ORDER = 2;
-/* Part of the shorter times that does not hide behind the longest; but walks for translations hide behind nothing. */
+/* Part of the shorter times that does not hide behind the longest, but for lines into the nearest cache that hide behind the tiles, of
+ * which the target's row says it; walks for translations hide behind nothing. */
 static const double EXPOSED = 0.12;
 /* Lines of short runs, far from each other, are not fetched ahead; still less single ones that a tile reads in long steps: the inner
  * features of a depthwise layer at one pixel after the other. */
@@ -219,10 +220,16 @@ static double exposed_writes(const traffic *t, const atr_cost_array *a, double r
   return writes_alone(t->m) ? 1 + START_LINES * LINE / longer : 1;
 }
 
+/* Bytes that the passes of loop l walk along an array. */
+static double walked(const traffic *t, const atr_cost_array *a, int l) {
+  int d = t->c->loops[l].dim;
+  return (double)(a->step[d] * t->inside[l][d] * a->size);
+}
+
 /* The same of reads. */
 static double exposed_reads(const traffic *t, const atr_cost_array *a, double run) {
-  int inner = t->c->loop_count - 1; /* the innermost loop that moves the array */
-  while (inner >= 0 && a->step[t->c->loops[inner].dim] == 0) inner--;
+  int inner = t->c->loop_count - 1; /* the innermost loop that moves the array, farther than over a few taps */
+  while (inner >= 0 && walked(t, a, inner) < SHORT_RUN) inner--;
   double apart = inner < 0 ? 0 : (double)(a->step[t->c->loops[inner].dim] * a->size);
   if (run <= LINE && apart > ALONE_STEP) return t->m->row->lines_alone;
   return run < SHORT_RUN ? t->m->row->short_runs : 1;
@@ -296,6 +303,17 @@ static bool in_order(const traffic *t) {
   return step <= run;
 }
 
+/* The longest of a tile's cycles and the traffic's, and what of the others does not hide behind it. */
+static double overlapped(const atr_cost_model *m, const double *times) {
+  int longest = 0;
+  for (int i = 1; i < ATR_TRAFFIC_TERMS; i++)
+    if (times[i] > times[longest]) longest = i;
+  double cycles = times[longest];
+  for (int i = 0; i < ATR_TRAFFIC_TERMS; i++)
+    if (i != longest) cycles += times[i] * (i == 1 && times[0] >= times[1] ? m->row->near_exposed : EXPOSED);
+  return cycles;
+}
+
 void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, atr_candidate *c) {
   static const int64_t sets[ATR_CACHE_LEVELS] = {64, 2048, 1}; /* of every CPU of the table, or near it */
   traffic t; /* filled as far as there are loops and dims: this runs thousands of times */
@@ -323,7 +341,7 @@ void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, at
     for (int i = 1; i < ATR_CACHE_LEVELS; i++) c->traffic[i] *= OUT_OF_ORDER;
   double times[ATR_TRAFFIC_TERMS] = {c->tile_cycles}, walks = c->traffic[ATR_TRAFFIC_TERMS - 1];
   memcpy(&times[1], c->traffic, sizeof times - sizeof times[0]);
-  c->cycles = atr_cost_overlapped(times, ATR_TRAFFIC_TERMS, EXPOSED) + walks + in_place;
+  c->cycles = overlapped(m, times) + walks + in_place;
 }
 
 double atr_cost_widened_bytes(const atr_cost_model *m) { return m->lhs_elements * (double)atr_dtype_size(m->nest->acc_dtype); }

@@ -271,9 +271,9 @@ END_TEST
 
 static const char *reason; /* of the last choice */
 
-static const char *chosen(const char *instructions, bool constant) {
+static const char *chosen_on(int row, const char *instructions, bool constant) {
   atr_program *program = collapsed_of(instructions);
-  atr_target target = target_of_row(ROW_AVX2, false);
+  atr_target target = target_of_row(row, false);
   atr_schedule_setting setting = {.target = &target, .rhs_constant = constant, .nests = 1};
   atr_parts parts = {.lhs_count = 0};
   atr_choice whole = {.why = NULL}, best;
@@ -284,6 +284,8 @@ static const char *chosen(const char *instructions, bool constant) {
   reason = parts.why;
   return parts_text(program->nests[0], &parts);
 }
+
+static const char *chosen(const char *instructions, bool constant) { return chosen_on(ROW_AVX2, instructions, constant); }
 
 START_TEST(test_choice) {
   ck_assert_str_eq(chosen(DENSE, true), "");
@@ -309,7 +311,7 @@ END_TEST
 
 /* Channels whose pixels lie apart are packed in strips, as wide as two vectors of pixels, or as the pixels of a tile over features. */
 START_TEST(test_strips) {
-  const char *strips = chosen(CONV("f32[1,512,28,28]", "f32[256,512,1,1]", "window={size=1x1}, dim_labels=bf01_oi01->bf01"),
+  const char *strips = chosen(CONV("f32[1,512,56,56]", "f32[256,512,1,1]", "window={size=1x1}, dim_labels=bf01_oi01->bf01"),
                               true);
   ck_assert_msg(strstr(strips, "lhs ic oy_ox:16") != NULL, "%s", strips);
   const char *few = chosen(CONV("f32[1,2048,7,7]", "f32[512,2048,1,1]", "window={size=1x1}, dim_labels=bf01_oi01->bf01"), true);
@@ -328,6 +330,17 @@ START_TEST(test_turned) {
   const char *turned = chosen(CONV("f32[8,28,28,128]", "f32[8,28,28,512]", "window={size=28x28}, dim_labels=f01b_i01o->01bf"),
                               false);
   ck_assert_msg(strstr(turned, "lhs") == NULL, "%s", turned);
+}
+END_TEST
+
+/* DeepLab's rates: all taps of 2048 channels for 32 features are 2.4 MB of weights, those of some channels stay in the second cache. Layers
+ * with fewer channels need no parts. */
+START_TEST(test_channels) {
+#define RATE(channels)                                                                                                         \
+  CONV("f32[1,33,33," channels "]", "f32[3,3," channels ",256]",                                                               \
+       "window={size=3x3 pad=12_12x12_12 rhs_dilate=12x12}, dim_labels=b01f_01io->b01f")
+  ck_assert_str_eq(chosen_on(ROW_AVX512_ZEN5, RATE("2048"), true), "part ic:128");
+  ck_assert_str_eq(chosen_on(ROW_AVX512_ZEN5, RATE("128"), true), "");
 }
 END_TEST
 
@@ -379,6 +392,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_choice);
   tcase_add_test(tc, test_strips);
   tcase_add_test(tc, test_turned);
+  tcase_add_test(tc, test_channels);
   tcase_add_test(tc, test_beside);
   tcase_add_test(tc, test_weighing_leaves_no_trace);
   suite_add_tcase(s, tc);

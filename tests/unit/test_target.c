@@ -612,6 +612,22 @@ START_TEST(test_large_tiles) {
 }
 END_TEST
 
+/* DCGAN's 4x4 with stride 2, planes of channels one after the other. Vectors over features are stored lane by lane, in lines as far
+ * apart as planes are: where these fill 4 KB they all fall into one set of the nearest cache, which has fewer ways. */
+START_TEST(test_stores_in_one_set) {
+  static const char *const planes[] = {
+      "x = f32[8,128,16,18] parameter(0) w = f32[64,128,4,4] parameter(1) ROOT y = f32[8,64,32,36] convolution(x, w), "
+      "window={size=4x4 lhs_dilate=2x2 pad=2_2x2_2 rhs_reversal=1x1}, dim_labels=bf01_oi01->bf01",
+      "x = f32[8,128,16,16] parameter(0) w = f32[64,128,4,4] parameter(1) ROOT y = f32[8,64,32,32] convolution(x, w), "
+      "window={size=4x4 lhs_dilate=2x2 pad=2_2x2_2 rhs_reversal=1x1}, dim_labels=bf01_oi01->bf01"};
+  const atr_program *program = phases_of(canonical_of(planes[_i]));
+  atr_schedule schedule;
+  choose_on(program->nests[0], ROW_AVX512_ZEN5, &schedule);
+  const char *text = schedule_text(program->nests[0], &schedule);
+  ck_assert_msg(strstr(text, _i == 0 ? "vector oc" : "vector ox") != NULL, "%s", text);
+}
+END_TEST
+
 /* A limit well above the best schedule's cycles changes nothing, and one below leaves none. */
 static void check_limit(const atr_nest *nest, atr_schedule_setting setting) {
   atr_choice best, limited;
@@ -698,6 +714,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_fours_choice);
   tcase_add_loop_test(tc, test_stores_of_features, 0, 4);
   tcase_add_test(tc, test_large_tiles);
+  tcase_add_loop_test(tc, test_stores_in_one_set, 0, 2);
   tcase_add_test(tc, test_widen_choice);
   tcase_add_test(tc, test_pack_choice);
   tcase_add_test(tc, test_rows_in_one_set);
