@@ -56,6 +56,7 @@ static int64_t first_of_rhs(const atr_emitter *e, int64_t n) {
 
 void atr_llvm_prepare_tile(atr_emitter *e) {
   e->acc = e->excess = NULL;
+  e->mask_count = 0;
   if (!e->nest->has_acc) return;
   int64_t points = atr_llvm_points(e, 0);
   LLVMTypeRef type = atr_llvm_vector_type(e, e->nest->acc_dtype);
@@ -161,6 +162,35 @@ typedef struct mac_bases {
   LLVMValueRef lhs, rhs;
 } mac_bases;
 
+/* A mask of lanes whose bits LLVM does not know: it comes out of an instruction of no instructions at the function's beginning. */
+static LLVMValueRef hide_mask(atr_emitter *e, uint64_t bits) {
+  LLVMTypeRef narrow = LLVMIntTypeInContext(e->context, (unsigned)e->lanes), word = e->lanes <= 32 ? e->i32 : e->i64;
+  LLVMTypeRef same = LLVMFunctionType(word, &word, 1, false);
+  LLVMValueRef code = LLVMGetInlineAsm(same, "", 0, "=r,0", 4, false, false, LLVMInlineAsmDialectATT, false);
+  LLVMValueRef number = LLVMConstInt(word, bits, false);
+  LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b), entry = LLVMGetEntryBasicBlock(e->function);
+  LLVMPositionBuilderBefore(e->b, LLVMGetFirstInstruction(entry));
+  LLVMValueRef hidden = LLVMBuildCall2(e->b, same, code, &number, 1, "");
+  if (narrow != word) hidden = LLVMBuildTrunc(e->b, hidden, narrow, "");
+  hidden = LLVMBuildBitCast(e->b, hidden, LLVMVectorType(e->i1, (unsigned)e->lanes), "mask");
+  LLVMPositionBuilderAtEnd(e->b, here);
+  return hidden;
+}
+
+/* Lanes of a sum that have a term. Where masks have registers, the choice between the sums after and before the term is part of the
+ * multiply-add; but LLVM, where it knows the mask, makes it an instruction of its own. */
+static LLVMValueRef mask_of_terms(atr_emitter *e, const bool *valid) {
+  if (!e->target->row->masks) return atr_llvm_mask(e, valid);
+  uint64_t bits = 0;
+  for (int l = 0; l < e->lanes; l++) bits |= (uint64_t)valid[l] << l;
+  for (int i = 0; i < e->mask_count; i++)
+    if (e->masks[i].bits == bits) return e->masks[i].mask;
+  LLVMValueRef mask = hide_mask(e, bits);
+  ATR_RESERVE(e->work->arena, e->masks, e->mask_count, e->mask_capacity);
+  e->masks[e->mask_count++] = (atr_hidden_mask){bits, mask};
+  return mask;
+}
+
 /* One multiply-accumulate of the block: unrolled reduced point r, accumulator n. */
 typedef struct mac_step {
   int64_t r, n;
@@ -196,7 +226,7 @@ static void mac_point(atr_emitter *e, const mac_bases *bases, const mac_step *st
   atr_llvm_lanes(e, &nest->lhs, point, &l);
   bool partial = false;
   for (int lane = 0; lane < l.count; lane++) partial |= out.valid[lane] && !l.valid[lane];
-  LLVMValueRef exists = partial ? atr_llvm_mask(e, l.valid) : NULL;
+  LLVMValueRef exists = partial ? mask_of_terms(e, l.valid) : NULL;
   if (e->dot >= 0) {
     *sum = dot_point(e, bases, point, exists, *sum, excess);
     return;

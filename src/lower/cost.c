@@ -427,6 +427,43 @@ static double sums_wanted(const atr_cost_model *m) { return CHAINS_WANTED * m->r
 
 bool atr_cost_small_tiles(const atr_cost_model *m) { return m->row->registers / 2.0 >= sums_wanted(m); }
 
+/* Of a tile that covers an image along one index of lhs: the part of the elements in its reach that exist, relative to the part of its
+ * products that do. Beside the image nothing is loaded, but what is there serves fewer taps. 1: it does not cover it. */
+static double loaded_along(const atr_nest *nest, const atr_index *index, const step_copies *s) {
+  int64_t first = index->at.offset, last = first, extent[2] = {1, 1}, step[2] = {0, 0};
+  double products = 0;
+  int moving = 0, outside = 0;
+  for (int d = 0; d < nest->dim_count; d++) outside += index->at.coef[d] != 0 && nest->dims[d].extent > 1;
+  for (int i = 0; i < s->whole.count; i++) {
+    int d = s->whole.dims[i];
+    int64_t c = index->at.coef[d];
+    if (c == 0) continue;
+    if (moving == 2 || s->whole.extents[i] < nest->dims[d].extent) return 1;
+    extent[moving] = s->whole.extents[i];
+    step[moving++] = c;
+    first += atr_min(c * (s->whole.extents[i] - 1), 0);
+    last += atr_max(c * (s->whole.extents[i] - 1), 0);
+  }
+  if (moving < 2 || outside > moving || (first >= 0 && last < index->bound)) return 1;
+  for (int64_t i = 0; i < extent[0]; i++)
+    for (int64_t j = 0; j < extent[1]; j++) {
+      int64_t at = index->at.offset + i * step[0] + j * step[1];
+      products += at >= 0 && at < index->bound ? 1 : 0;
+    }
+  double there = (double)(atr_min(last, index->bound - 1) - atr_max(first, 0) + 1) / (double)(last - first + 1);
+  return products > 0 ? fmin(there * (double)(extent[0] * extent[1]) / products, 1) : 1;
+}
+
+static double loaded_part(const atr_cost_model *m, const atr_candidate *c, const step_copies *s) {
+  double part = 1;
+  for (int i = 0; i < m->nest->lhs.index_count; i++) {
+    const atr_index *index = &m->nest->lhs.index[i];
+    bool lanes = index->at.coef[c->vector.dims[1]] != 0 || (c->vector.dims[0] >= 0 && index->at.coef[c->vector.dims[0]] != 0);
+    if (index->edge == ATR_EDGE_ZERO && index->divisor == 1 && !lanes) part *= loaded_along(m->nest, index, s);
+  }
+  return part;
+}
+
 double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors, double *body) {
   step_copies s;
   int vd = c->vector.dims[1];
@@ -439,6 +476,9 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   if (l.shuffles > 0) l.loads = span_loads(m, c, &s);
   double lhs_vectors = distinct_in(s.lhs, &s.whole), rhs_vectors = distinct_in(s.rhs, &s.whole),
          lhs_loads = l.shuffles > 0 ? distinct_in(s.lhs, &s.loaded) : lhs_vectors;
+  double part = loaded_part(m, c, &s);
+  lhs_vectors *= part;
+  lhs_loads *= part;
   mac_uops uops = uops_of_mac(m, c);
   double arithmetic = accumulators * s.reduce_copies * uops.each + (uops.biased ? rhs_vectors * width : 0),
          loads = lhs_loads * l.loads + rhs_vectors * r.loads;

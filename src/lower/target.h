@@ -37,6 +37,7 @@ typedef struct atr_target_row {
   bool s8_dot;                         /* some of its CPUs multiply fours of 8-bit integers */
   const char *bf16_dot;                /* feature that brings products of pairs of bf16; "": there is none */
   bool flushes;                        /* vectors take and give subnormal f32 numbers as zero */
+  bool masks;                          /* has registers of masks, by which any instruction leaves lanes as they were */
 } atr_target_row;
 
 typedef struct atr_target {

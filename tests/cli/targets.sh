@@ -101,6 +101,18 @@ has out 'vscale_range(4,4)'
 expect 0 atrousc compile dense.hlo --target=aarch64-linux-gnu --features=+sve --emit=llvm
 ! grep -q vscale_range out || fail "a length of SVE is assumed"
 
+# At the edges of rows some lanes have no term. Where masks have registers the multiply-add leaves them as they are; elsewhere a blend does.
+for cpu in x86-64-v4 znver4 znver5 haswell; do
+  expect 0 atrousc compile dense.hlo --target=x86_64-linux-gnu --cpu=$cpu --schedule='loop oy oc; reduce ic; unroll ky:3 kx:3; vector ox:16' --emit=asm
+  case $cpu in
+  haswell) grep -q 'vblendps' out || fail "no blends for $cpu" ;;
+  *)
+    grep -q 'vfmadd.*{%k[1-7]}' out || fail "no multiply-adds of some lanes for $cpu"
+    ! grep -q 'vblend' out || fail "blends for $cpu"
+    ;;
+  esac
+done
+
 # Index arithmetic is as wide as addresses.
 expect 0 atrousc compile dense.hlo --target=wasm32-unknown-unknown --emit=llvm
 has out 'phi i32'

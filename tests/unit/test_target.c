@@ -628,6 +628,18 @@ START_TEST(test_stores_in_one_set) {
 }
 END_TEST
 
+/* Depthwise 7x7 on 7x7 pixels of planes: a tile over all columns loads the seven that there are, not the thirteen that its taps reach. */
+START_TEST(test_columns_that_exist) {
+  const atr_program *program = collapsed_of(
+      "x = f32[1,768,7,7] parameter(0) w = f32[768,1,7,7] parameter(1) ROOT y = convolution(x, w), "
+      "window={size=7x7 pad=3_3x3_3}, dim_labels=bf01_oi01->bf01, feature_group_count=768");
+  atr_schedule schedule;
+  choose_on(program->nests[0], ROW_AVX512_ZEN5, &schedule);
+  const char *text = schedule_text(program->nests[0], &schedule);
+  ck_assert_msg(strstr(text, "kx:7 ox:7") != NULL && strstr(text, "vector g:16") != NULL, "%s", text);
+}
+END_TEST
+
 /* A limit well above the best schedule's cycles changes nothing, and one below leaves none. */
 static void check_limit(const atr_nest *nest, atr_schedule_setting setting) {
   atr_choice best, limited;
@@ -715,6 +727,7 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_stores_of_features, 0, 4);
   tcase_add_test(tc, test_large_tiles);
   tcase_add_loop_test(tc, test_stores_in_one_set, 0, 2);
+  tcase_add_test(tc, test_columns_that_exist);
   tcase_add_test(tc, test_widen_choice);
   tcase_add_test(tc, test_pack_choice);
   tcase_add_test(tc, test_rows_in_one_set);
