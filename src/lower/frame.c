@@ -15,6 +15,9 @@
  * compile as the inside and its strips. */
 enum { MANY_TAPS = 9, MANY_TAPS_ALONE = 5 };
 static const double SMALL_WEIGHTS = 16384; /* elements: every part packs its own */
+/* Of an output dim: with less inside, its edges are no small matter any more. Where masks have registers the edges cost code, but no time,
+ * and the whole needs no strips: depthwise 7x7 on 28x28 and 56x56 pixels 1.6 and 1.2 times faster. */
+static const double LEAST_INSIDE = 0.75, LEAST_INSIDE_MASKED = 31.0 / 32;
 
 typedef struct frame {
   int dim;
@@ -28,22 +31,22 @@ static bool sums_taps_alone(const atr_nest *nest) {
 }
 
 /* Is most of the index's output dim inside, and not all of it? */
-static bool find_inside(const atr_nest *nest, const atr_index *index, frame *out) {
+static bool find_inside(const atr_nest *nest, const atr_index *index, double least_inside, frame *out) {
   int o = atr_affine_only_dim(nest, &index->at, false), k = atr_affine_only_dim(nest, &index->at, true);
   int64_t many = sums_taps_alone(nest) ? MANY_TAPS_ALONE : MANY_TAPS;
   if (o < 0 || k < 0 || index->divisor != 1 || nest->dims[k].extent < many || index->at.coef[o] < 0) return false;
   int64_t c = index->at.coef[o], reach = index->at.coef[k] * (nest->dims[k].extent - 1), extent = nest->dims[o].extent;
-  int64_t least = index->at.offset + atr_min(reach, 0), most = index->at.offset + atr_max(reach, 0);
+  int64_t first = index->at.offset + atr_min(reach, 0), last = index->at.offset + atr_max(reach, 0);
   out->dim = o;
-  out->lo = atr_max(atr_ceil_div(-least, c), 0);
-  out->hi = atr_min(atr_floor_div(index->bound - 1 - most, c) + 1, extent);
-  return out->hi - out->lo < extent && 4 * (out->hi - out->lo) >= 3 * extent;
+  out->lo = atr_max(atr_ceil_div(-first, c), 0);
+  out->hi = atr_min(atr_floor_div(index->bound - 1 - last, c) + 1, extent);
+  return out->hi - out->lo < extent && (double)(out->hi - out->lo) >= least_inside * (double)extent;
 }
 
-static bool find_frame(const atr_nest *nest, frame *out) {
+static bool find_frame(const atr_nest *nest, double least_inside, frame *out) {
   if (!nest->has_acc || atr_nest_rhs_points(nest) > SMALL_WEIGHTS) return false;
   for (int i = 0; i < nest->lhs.index_count; i++)
-    if (find_inside(nest, &nest->lhs.index[i], out)) return true;
+    if (find_inside(nest, &nest->lhs.index[i], least_inside, out)) return true;
   return false;
 }
 
@@ -56,10 +59,10 @@ static atr_nest *part(atr_arena *arena, const atr_nest *nest, int dim, int64_t l
   return p;
 }
 
-void atr_nest_split_frame(atr_arena *arena, const atr_nest *nest, atr_program *out) {
+void atr_nest_split_frame(atr_arena *arena, const atr_nest *nest, bool masks, atr_program *out) {
   frame f;
   atr_nest *inside = atr_nest_copy(arena, nest);
-  while (find_frame(inside, &f)) {
+  while (find_frame(inside, masks ? LEAST_INSIDE_MASKED : LEAST_INSIDE, &f)) {
     int64_t extent = inside->dims[f.dim].extent;
     if (f.lo > 0) atr_program_new_nest(arena, out, part(arena, inside, f.dim, 0, f.lo, "low"));
     if (f.hi < extent) atr_program_new_nest(arena, out, part(arena, inside, f.dim, f.hi, extent, "high"));

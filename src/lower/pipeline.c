@@ -78,17 +78,20 @@ static atr_status run_canonical(state *s) {
   return check_sizes(s);
 }
 
-/* Puts the nests that each nest becomes in its place. */
-static atr_status replace_nests(state *s, void (*split)(atr_arena *arena, const atr_nest *nest, atr_program *out)) {
+static atr_status run_phases(state *s) {
   atr_program *p = atr_program_without_nests(s->work->arena, s->program);
-  for (int n = 0; n < s->program->nest_count; n++) split(s->work->arena, s->program->nests[n], p);
+  for (int n = 0; n < s->program->nest_count; n++) atr_nest_split_residues(s->work->arena, s->program->nests[n], p);
   s->program = p;
   return ATR_OK;
 }
 
-static atr_status run_phases(state *s) { return replace_nests(s, atr_nest_split_residues); }
-
-static atr_status run_frame(state *s) { return replace_nests(s, atr_nest_split_frame); }
+static atr_status run_frame(state *s) {
+  atr_program *p = atr_program_without_nests(s->work->arena, s->program);
+  for (int n = 0; n < s->program->nest_count; n++)
+    atr_nest_split_frame(s->work->arena, s->program->nests[n], s->options->target->row->masks, p);
+  s->program = p;
+  return ATR_OK;
+}
 
 static atr_status run_collapse(state *s) {
   for (int n = 0; n < s->program->nest_count; n++) atr_nest_collapse(s->work->arena, s->program->nests[n]);

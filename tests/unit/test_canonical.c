@@ -386,6 +386,25 @@ static const frame_row frame_rows[] = {
     {"size=15x11 pad=7_7x5_5", 16, "y:64x48"},    /* weights are too many to be packed for every part */
 };
 
+/* Where masks have registers strips must be narrow. */
+START_TEST(test_frame_with_masks) {
+  static const struct {
+    int width;
+    const char *inside;
+  } rows[] = {{48, "loop ox:48"}, {255, "loop ox:255"}, {256, "loop ox:248"}};
+  const atr_program *program = frames_for(
+      phases_of(canonical_of(
+          atr_arena_printf(&arena,
+                           "x = f32[1,64,%d,1] parameter(0) w = f32[3,9,1,1] parameter(1) ROOT y = convolution(x, w), "
+                           "window={size=3x9 pad=1_1x4_4}, dim_labels=b01f_01io->b01f",
+                           rows[_i].width))),
+      true);
+  const char *text = nest_text(program, nest_named(program, "y"));
+  ck_assert_int_eq(program->nest_count, _i == 2 ? 3 : 1);
+  ck_assert_msg(strstr(text, rows[_i].inside) != NULL, "%s", text);
+}
+END_TEST
+
 START_TEST(test_frame) {
   const frame_row *r = &frame_rows[_i];
   int taps[2];
@@ -479,6 +498,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_phase_limit);
   tcase_add_test(tc, test_phases_of_a_pad);
   tcase_add_loop_test(tc, test_frame, 0, COUNT(frame_rows));
+  tcase_add_loop_test(tc, test_frame_with_masks, 0, 3);
   tcase_add_loop_test(tc, test_collapse, 0, COUNT(dims_rows));
   tcase_add_test(tc, test_iota_limit);
   suite_add_tcase(s, tc);
