@@ -46,7 +46,7 @@ static void explain_work(atr_text *text, const atr_program *program, const atr_n
 
 /* ---- threads and regions */
 
-static void explain_threads(atr_text *text, const atr_nest *nest) {
+static void explain_threads(atr_text *text, const atr_program *program, const atr_nest *nest) {
   const char *between = "";
   int64_t total = atr_nest_parallel_total(nest), tasks = atr_nest_tasks(nest);
   atr_text_puts(text, "  threads   ");
@@ -55,8 +55,11 @@ static void explain_threads(atr_text *text, const atr_nest *nest) {
     atr_text_printf(text, "%s%s (%lld)", between, nest->dims[d].name, (long long)nest->dims[d].extent);
     between = " and ";
   }
+  const char *parts = atr_nest_parts(nest) > 1 && atr_program_tasks_run_parts(program, nest) ? ", each of which runs all parts" : "";
   if (*between == '\0') atr_text_puts(text, "one: no dim is parallel\n");
-  else atr_text_printf(text, ": %lld iterations in %lld task%s\n", (long long)total, (long long)tasks, tasks == 1 ? "" : "s");
+  else
+    atr_text_printf(text, ": %lld iterations in %lld task%s%s\n", (long long)total, (long long)tasks, tasks == 1 ? "" : "s",
+                    parts);
 }
 
 /* What the loop tree of a nest is made of. */
@@ -161,7 +164,7 @@ void atr_explain(atr_text *text, const atr_module *module, const atr_program *pr
     explain_work(text, program, nest, target);
     if (nest->schedule != NULL) atr_text_printf(text, "  schedule  %s\n", nest->schedule);
     if (nest->why != NULL) atr_text_printf(text, "  why       %s\n", nest->why);
-    explain_threads(text, nest);
+    explain_threads(text, program, nest);
     if (nest->tree != NULL) explain_regions(text, nest);
     atr_nest_print(text, program, nest, 2);
   }

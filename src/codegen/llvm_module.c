@@ -184,6 +184,23 @@ static LLVMValueRef first_of_task(atr_emitter *e, LLVMValueRef task, int64_t tot
 
 static LLVMTypeRef task_type(atr_emitter *e) { return LLVMFunctionType(e->void_type, (LLVMTypeRef[]){e->ptr, e->i64}, 2, 0); }
 
+/* Iterations of the PARALLEL dims that a task runs. */
+typedef struct task_range {
+  LLVMValueRef first, end;
+} task_range;
+
+static void part_body(atr_emitter *e, void *user, LLVMValueRef part) {
+  const task_range *r = user;
+  set_dims(e, ATR_DIM_PART, part);
+  if (atr_nest_parallel_total(e->nest) == 1) task_body(e, NULL, atr_llvm_index(e, 0));
+  else atr_llvm_loop(e, r->first, r->end, task_body, NULL);
+}
+
+/* Which part it is where the entry point loops over them. */
+static LLVMValueRef part_in_group(atr_emitter *e) {
+  return to_index(e, LLVMBuildLoad2(e->b, e->i64, LLVMBuildStructGEP2(e->b, env_type(e), e->env, ENV_PART, ""), "part"));
+}
+
 static LLVMValueRef emit_nest(atr_emitter *e, const atr_nest *nest, const char *symbol) {
   e->nest = nest;
   describe_dims(e);
@@ -197,13 +214,12 @@ static LLVMValueRef emit_nest(atr_emitter *e, const atr_nest *nest, const char *
   atr_llvm_begin_accesses(e);
   atr_llvm_prepare_tile(e);
   e->box = atr_nest_box(nest);
-  if (atr_nest_parts(nest) > 1)
-    set_dims(e, ATR_DIM_PART,
-             to_index(e, LLVMBuildLoad2(e->b, e->i64, LLVMBuildStructGEP2(e->b, env_type(e), e->env, ENV_PART, ""), "part")));
-  int64_t total = atr_nest_parallel_total(nest), tasks = atr_nest_tasks(nest);
+  int64_t total = atr_nest_parallel_total(nest), tasks = atr_nest_tasks(nest), parts = atr_nest_parts(nest);
   LLVMValueRef task = to_index(e, LLVMGetParam(e->function, 1)), next = LLVMBuildAdd(e->b, task, atr_llvm_index(e, 1), "");
-  if (total == 1) task_body(e, NULL, atr_llvm_index(e, 0));
-  else atr_llvm_loop(e, first_of_task(e, task, total, tasks), first_of_task(e, next, total, tasks), task_body, NULL);
+  task_range range = {first_of_task(e, task, total, tasks), first_of_task(e, next, total, tasks)};
+  if (parts == 1) part_body(e, &range, atr_llvm_index(e, 0));
+  else if (!atr_program_tasks_run_parts(e->program, nest)) part_body(e, &range, part_in_group(e));
+  else atr_llvm_loop(e, atr_llvm_index(e, 0), atr_llvm_index(e, parts), part_body, &range);
   LLVMBuildRetVoid(e->b);
   return e->function;
 }
@@ -281,7 +297,8 @@ static void emit_entry(atr_emitter *e, bool prepack, LLVMValueRef function, LLVM
   for (to.first = 0; to.first < e->program->nest_count; to.first = to.last + 1) {
     to.last = atr_program_group_end(e->program, to.first);
     int64_t parts = atr_nest_parts(e->program->nests[to.first]);
-    if (parts == 1) call_group(e, &to, atr_llvm_i64(e, 0));
+    if (parts == 1 || atr_program_tasks_run_parts(e->program, e->program->nests[to.first]))
+      call_group(e, &to, atr_llvm_i64(e, 0));
     else atr_llvm_loop(e, atr_llvm_i64(e, 0), atr_llvm_i64(e, parts), call_group, &to);
   }
   LLVMBuildRet(e->b, LLVMConstInt(e->i32, 0, 0));

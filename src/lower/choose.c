@@ -23,6 +23,7 @@ static const double PIECE_CYCLES =
 static const double TAPS_CYCLES = 8; /* the same of a loop over taps, one of few */
 static const double LOOP_PRODUCTS = 48; /* multiplications of a loop that takes several steps */
 static const int64_t MOST_STEPS = 4;
+static const double IDLE_SHARE = 0.5; /* of the time that a thread waits, what counts beside the time of one thread alone */
 static const double PARALLEL_CYCLES = 30e3; /* work below which waking threads costs more than it gives */
 
 /* The best candidates so far, best first; one of each kind. */
@@ -311,6 +312,40 @@ static void add_independent(const atr_cost_model *m, atr_candidate *c, const loo
   for (int i = before; i < l->pixel_count; i++) add_loop(c, l->pixels[i], trips_of(m, c, l->pixels[i]));
 }
 
+/* Up to which of the outermost loops behind the parts, before `end`, are shared out: enough for tasks of a fair size on many threads. */
+static int shared_loops(const atr_candidate *c, int end, double cycles) {
+  double tasks = 1;
+  int count = c->part_count;
+  while (count < end && tasks < 32 && cycles / tasks >= PARALLEL_CYCLES / 2) tasks *= (double)c->loops[count++].trips;
+  return cycles >= PARALLEL_CYCLES ? count : c->part_count;
+}
+
+/* Up to which of them iterations share nothing, so that tasks may run all parts: the number of parts' loops where they may not. */
+static int private_loops(const atr_cost_model *m, const atr_candidate *c) {
+  int end = c->part_count;
+  bool alone = m->alone && (!c->pack || m->rhs_constant) && c->part_count > 0;
+  while (alone && end < c->reduced_from && atr_nest_is_private(m->nest, c->loops[end].dim)) end++;
+  return end;
+}
+
+/* Where tasks run all parts, little work in each part is no matter. */
+static int parallel_loops(const atr_cost_model *m, const atr_candidate *c) {
+  int end = private_loops(m, c);
+  double part = c->cycles;
+  for (int l = 0; l < c->part_count; l++) part /= (double)c->loops[l].trips;
+  return end > c->part_count ? shared_loops(c, end, c->cycles) : shared_loops(c, c->reduced_from, part);
+}
+
+/* Such tasks are few: an odd one of them leaves a thread of two idle while it runs. */
+static double idle_cycles(const atr_cost_model *m, const atr_candidate *c) {
+  int end = private_loops(m, c);
+  if (end == c->part_count) return 0;
+  int64_t tasks = 1;
+  end = shared_loops(c, end, c->cycles);
+  for (int l = c->part_count; l < end; l++) tasks *= c->loops[l].trips;
+  return IDLE_SHARE * c->cycles * (double)(tasks % 2) / (double)tasks;
+}
+
 static void rank(ranking *r, const atr_candidate *c) {
   if (is_beyond(r, c->cycles, r->best[r->most - 1].cycles)) return;
   int at = r->count < r->most ? r->count++ : r->count - 1;
@@ -323,6 +358,7 @@ static void try_reductions(const atr_cost_model *m, const atr_cost_arrays *array
   int64_t trips = inner >= 0 ? trips_of(m, c, inner) : 0;
   add_reduction(m, c, 0);
   atr_cost_traffic(m, arrays, c);
+  c->cycles += idle_cycles(m, c);
   rank(r, c);
   bool between = c->loop_count - independent > 1 && c->loops[c->loop_count - 1].dim == inner; /* taps to share a piece */
   double body, step = atr_cost_step(m, c, c->copies, c->vectors, &body), whole = c->tile_cycles;
@@ -333,6 +369,7 @@ static void try_reductions(const atr_cost_model *m, const atr_cost_arrays *array
     double passes = block > 1 ? (double)block : fmax((double)c->loops[c->loop_count - 1].trips, 1); /* of the innermost loop */
     c->tile_cycles = whole * (1 + (block > 1 ? PIECE_CYCLES : TAPS_CYCLES) / (step * passes));
     atr_cost_traffic(m, arrays, c);
+    c->cycles += idle_cycles(m, c);
     rank(r, c);
   }
   c->tile_cycles = whole;
@@ -391,16 +428,6 @@ static void add_piece(atr_schedule *s, int dim, atr_dim_kind kind, int64_t exten
   s->pieces[s->count++] = (atr_piece){dim, kind, extent};
 }
 
-/* Up to which of the outermost loops behind the parts are shared out: enough for tasks of a fair size on many threads. */
-static int parallel_loops(const atr_candidate *c) {
-  double tasks = 1, cycles = c->cycles;
-  int count = c->part_count;
-  for (int l = 0; l < count; l++) cycles /= (double)c->loops[l].trips;
-  while (count < c->reduced_from && tasks < 32 && cycles / tasks >= PARALLEL_CYCLES / 2)
-    tasks *= (double)c->loops[count++].trips;
-  return cycles >= PARALLEL_CYCLES ? count : c->part_count;
-}
-
 static atr_dim_kind kind_of(const atr_candidate *c, int loop, int parallel) {
   return loop < c->part_count ? ATR_DIM_PART : loop < parallel ? ATR_DIM_PARALLEL : ATR_DIM_LOOP;
 }
@@ -412,7 +439,7 @@ static bool first_piece(const atr_candidate *c, int loop) {
 }
 
 static void make_schedule(const atr_cost_model *m, const atr_candidate *c, atr_schedule *s) {
-  int parallel = parallel_loops(c);
+  int parallel = parallel_loops(m, c);
   *s = (atr_schedule){.widen_lhs = c->widen_lhs, .widen_rhs = c->widen_rhs, .pack_rhs = c->pack};
   for (int l = 0; l < c->loop_count; l++)
     add_piece(s, c->loops[l].dim, kind_of(c, l, parallel), first_piece(c, l) ? 0 : c->loops[l].trips);

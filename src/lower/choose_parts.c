@@ -48,6 +48,14 @@ static int64_t lanes_of(const atr_nest *nest, const atr_target *target) {
   return target->row->vector_bits / (8 * (int64_t)atr_dtype_size(nest->acc_dtype));
 }
 
+/* Loops over tasks that the nest is shared out in: one for all parts where it is alone, packs nothing, and its tasks share nothing. */
+static int64_t starts_of(const atr_nest *nest, const atr_schedule_setting *setting, const atr_schedule *schedule) {
+  bool together = setting->alone && (!schedule->pack_rhs || setting->rhs_constant);
+  for (int p = 0; p < schedule->count; p++)
+    together = together && (schedule->pieces[p].kind != ATR_DIM_PARALLEL || atr_nest_is_private(nest, schedule->pieces[p].dim));
+  return together ? 1 : atr_nest_parts(nest);
+}
+
 /* Cycles of one nest of the split program; `limit`: from so many on it does not matter how many. */
 static double cycles_of(const weighing *w, const atr_program *split, const atr_nest *nest, double limit) {
   atr_choice choice;
@@ -56,12 +64,13 @@ static double cycles_of(const weighing *w, const atr_program *split, const atr_n
   setting.limit = limit;
   setting.occupied += atr_nest_temporaries(split, nest, w->program->buffer_count);
   setting.beside = atr_nest_beside(split, nest);
+  setting.alone = atr_program_is_alone(split, nest);
   if (setting.occupied > ATR_NEST_SCRATCH) return HUGE_VAL;
   if (!nest->has_acc) setting.rhs_constant = false;
   if (nest->has_acc && w->floor >= limit) return HUGE_VAL;
   if (atr_schedule_rank(w->arena, nest, &setting, 1, &choice) == 0) return HUGE_VAL;
   double longer = nest->continues ? CONTINUED * w->setting->target->row->ends_exposed : 0;
-  return (choice.cycles + choice.apart + PART_CYCLES * (double)atr_nest_parts(nest)) * (1 + longer);
+  return (choice.cycles + choice.apart + PART_CYCLES * (double)starts_of(nest, &setting, &choice.schedule)) * (1 + longer);
 }
 
 static bool same_parts(const atr_parts *a, const atr_parts *b) {
@@ -146,6 +155,24 @@ static bool split_sums(const atr_nest *nest, atr_dtype dtype, bool both, double 
 static void weigh_sums(weighing *w, bool both, double room) {
   atr_parts parts = {.lhs_count = 0};
   if (split_sums(w->nest, w->nest->lhs_dtype, both, room, &parts)) weigh(w, &parts);
+}
+
+/* The same for what tiles of two vectors of a dim that all arrays have read: each task has some of its own, runs all parts, and so finds
+ * what one tile has read in the nearest cache when the next one does. */
+static void weigh_private_sums(weighing *w, double room) {
+  const atr_nest *nest = w->nest;
+  atr_parts parts = {.lhs_count = 0};
+  bool found = false;
+  for (int d = 0; d < nest->dim_count; d++) {
+    int64_t tile = 2 * lanes_of(nest, w->setting->target);
+    if (!atr_nest_is_private(nest, d) || nest->dims[d].extent <= tile) continue;
+    parts.block[d] = tile;
+    found = true;
+  }
+  if (!found || !split_sums(nest, nest->lhs_dtype, true, room, &parts)) return;
+  for (int d = 0; d < nest->dim_count; d++)
+    if (atr_nest_is_private(nest, d)) parts.block[d] = 0;
+  weigh(w, &parts);
 }
 
 /* Sums of some channels after others, all taps each: the weights that tiles of one group of features share, four vectors of them, stay in
@@ -355,6 +382,7 @@ bool atr_parts_choose(atr_arena *arena, const atr_program *program, const atr_ne
   weigh_sums(&w, false, cache / 2);
   weigh_sums(&w, true, cache / 2);
   weigh_sums(&w, true, cache / 4);
+  weigh_private_sums(&w, atr_target_cache(setting->target, 0) / 2);
   if (w.found)
     out->why = atr_arena_printf(arena, "in parts: estimate %.5g cycles with copies and sums, %.5g whole", w.least, cycles);
   return w.found;

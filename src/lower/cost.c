@@ -115,6 +115,7 @@ atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_sett
   const atr_target *target = setting->target;
   atr_cost_model m = {.nest = nest,
                       .nests = setting->nests,
+                      .alone = setting->alone,
                       .rhs_constant = setting->rhs_constant,
                       .target = target,
                       .row = target->row,

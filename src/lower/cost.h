@@ -73,6 +73,7 @@ typedef struct atr_cost_model {
   double convert_uops;   /* extra instructions per loaded vector, but for floats of another dtype */
   double step_uops;      /* instructions per vector of the epilogue */
   double nests;          /* atr_schedule_setting's */
+  bool alone;            /* atr_schedule_setting's */
   bool rhs_constant;     /* packing it costs nothing while running */
   double useful;         /* part of the sum's terms that exist */
   double weights;        /* points of the dims that move rhs */

@@ -365,11 +365,34 @@ static bool group_touches(const atr_program *program, int first, int last, int b
   return false;
 }
 
+/* First and last nest of the group that it belongs to. */
+static void find_group(const atr_program *program, const atr_nest *nest, int *first, int *last) {
+  int at = 0;
+  while (at < program->nest_count && program->nests[at] != nest) at++;
+  for (*first = 0; (*last = atr_program_group_end(program, *first)) < at;) *first = *last + 1;
+}
+
+bool atr_program_is_alone(const atr_program *program, const atr_nest *nest) {
+  int first, last;
+  find_group(program, nest, &first, &last);
+  return first == last;
+}
+
+bool atr_nest_is_private(const atr_nest *nest, int d) {
+  return nest->has_acc && atr_access_step(&nest->lhs, d) != 0 && atr_access_step(&nest->rhs, d) != 0 &&
+         atr_access_step(&nest->out, d) != 0;
+}
+
+bool atr_program_tasks_run_parts(const atr_program *program, const atr_nest *nest) {
+  for (int d = 0; d < nest->dim_count; d++)
+    if (nest->dims[d].kind == ATR_DIM_PARALLEL && !atr_nest_is_private(nest, d)) return false;
+  return atr_nest_parallel_total(nest) > 1 && atr_program_is_alone(program, nest);
+}
+
 int64_t atr_nest_beside(const atr_program *program, const atr_nest *nest) {
   int64_t bytes = 0;
-  int at = 0, first = 0, last;
-  while (at < program->nest_count && program->nests[at] != nest) at++;
-  while ((last = atr_program_group_end(program, first)) < at) first = last + 1;
+  int first, last;
+  find_group(program, nest, &first, &last);
   for (int b = 0; b < program->buffer_count && first < last; b++)
     if (!atr_nest_touches(nest, b) && group_touches(program, first, last, b)) bytes += atr_buffer_bytes(&program->buffers[b]);
   return bytes;

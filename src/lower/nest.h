@@ -166,7 +166,8 @@ static inline int64_t atr_buffer_bytes(const atr_buffer *buffer) {
 
 /* Nests run in order, each whole; but neighbours that have the same PART dims, by name and extent, are a group: for every point
  * of those dims each of them runs at this point. So one can fill a panel that the next reads and that the next part fills anew. A
- * nest may read the element that it is about to write: sums that are continued from part to part. */
+ * nest may read the element that it is about to write: sums that are continued from part to part. Where no other nest has its PART dims
+ * and no two tasks read the same, each task runs all parts of its iterations: one wait for all of them instead of one for each. */
 typedef struct atr_program {
   const char *name;
   atr_buffer *buffers; /* [0 .. buffer_count) */
@@ -260,6 +261,12 @@ bool atr_nest_touches(const atr_nest *nest, int buffer);
 int64_t atr_nest_temporaries(const atr_program *program, const atr_nest *nest, int first);
 /* Number of the last nest of the group that nest n is the first of; n where it stands alone. */
 int atr_program_group_end(const atr_program *program, int n);
+/* Is the nest a group of its own? */
+bool atr_program_is_alone(const atr_program *program, const atr_nest *nest);
+/* Does a dim move all that a nest with a sum reads for it and writes, so that two of its indices share nothing? */
+bool atr_nest_is_private(const atr_nest *nest, int d);
+/* Does each task run all parts of its iterations? The PARALLEL dims of a nest that is alone are all private. */
+bool atr_program_tasks_run_parts(const atr_program *program, const atr_nest *nest);
 /* Bytes of the buffers that the other nests of its group touch and this one does not: the caches hold these as well. */
 int64_t atr_nest_beside(const atr_program *program, const atr_nest *nest);
 /* First and last nest that touch a buffer -> those between which it must be kept: what a group reads from outside, or leaves

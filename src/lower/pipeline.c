@@ -131,6 +131,7 @@ atr_schedule_setting atr_schedule_setting_of(const atr_program *program, const a
     if (program->nests[n]->out.buffer == nest->out.buffer) all += atr_nest_macs(program->nests[n]);
   setting.nests = macs > 0 ? all / macs : 1;
   setting.beside = atr_nest_beside(program, nest);
+  setting.alone = atr_program_is_alone(program, nest);
   return setting;
 }
 

@@ -54,6 +54,7 @@ typedef struct atr_schedule_setting {
   bool rough;        /* an estimate is wanted more than the best schedule: fewer tiles are looked at */
   double limit;      /* cycles from which on a schedule is of no interest; 0: all are */
   int64_t occupied;  /* bytes of ATR_NEST_SCRATCH that are taken already */
+  bool alone;        /* no other nest runs in the same parts (atr_program_is_alone) */
   int64_t beside;    /* bytes of other arrays that pass through the caches while it runs (atr_nest_beside) */
 } atr_schedule_setting;
 

@@ -1,0 +1,41 @@
+#!/bin/bash
+# parts.sh - parts of a sum and threads: tasks that share nothing run all parts of their iterations, others meet after every part. The
+# result is the same, bit for bit, on any number of threads.
+. "$(dirname "$0")/common.bash"
+cat >gradient.hlo <<'HLO'
+HloModule gradient
+
+ENTRY main {
+  x = f32[4,12,14,96] parameter(0)
+  w = f32[4,12,14,96] parameter(1)
+  ROOT y = f32[3,3,1,96] convolution(x, w), window={size=12x14 pad=1_1x1_1}, dim_labels=f01b_i01o->01bf, batch_group_count=96
+}
+HLO
+# tasks SCHEDULE: the line of explain on how y is shared out
+tasks() {
+  atrousc explain gradient.hlo --cpu=haswell "--schedule=$1" >explain || fail "explain: $1"
+  sed -n '/^nest y$/,/^nest/s/^  threads *//p' explain
+}
+# Every channel has operands and sums of its own, but all rows of the result are of the same images; packed weights are laid out by a nest
+# that runs in the same parts.
+private='part ic:1 ky:4; parallel g; loop oy ox; reduce ky kx; vector g:8'
+rows='part ic:1 ky:4; parallel g oy; loop ox; reduce ky kx; vector g:8'
+packed='part ic:1 ky:4; parallel g; loop oy ox; reduce ky kx; vector g:8; pack rhs'
+panel='part ic:1 ky:4; lhs oy ox kx ky g; parallel g; loop oy ox; reduce ky kx; vector g:8'
+[ "$(tasks "$private")" = "g.1 (12): 12 iterations in 12 tasks, each of which runs all parts" ] || fail "private: $(tasks "$private")"
+for shared in "$rows" "$packed" "$panel"; do
+  case "$(tasks "$shared")" in *"all parts"* | "") fail "$shared: $(tasks "$shared")" ;; esac
+done
+for schedule in "$private" "$rows" "$packed" "$panel"; do
+  expect 0 atrousc run gradient.hlo --random=3 --check "--schedule=$schedule" --threads=1 -o one.npy
+  for threads in 2 3; do
+    expect 0 atrousc run gradient.hlo --random=3 --check "--schedule=$schedule" --threads=$threads -o more.npy
+    cmp one.npy more.npy || fail "other bits on $threads threads: $schedule"
+  done
+done
+# The cost model: the images of some rows and of the channels of a task stay in the nearest cache, for which parts cost nothing.
+sed 's/12,14,96/28,28,192/g; s/size=12x14/size=28x28/; s/3,1,96/3,1,192/; s/count=96/count=192/; s/\[4,/[8,/g' gradient.hlo >large.hlo
+expect 0 atrousc explain large.hlo --cpu=znver5
+grep -q '^  schedule  part ky:2 ic:1; parallel g; ' out || { grep schedule out; fail "the gradient of a depthwise layer's weights"; }
+grep -q 'each of which runs all parts' out || fail "its tasks"
+exit 0
