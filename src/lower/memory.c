@@ -17,8 +17,8 @@ static const double LINE = 64, PAGE = 4096; /* bytes */
 /* Weights that are used once, read with jumps instead of from the first to the last: DeepFace's unshared 7x7 layer took 1.7 ms
  * where the order in memory takes 0.8. */
 static const double OUT_OF_ORDER = 2;
-/* Part of the shorter times that does not hide behind the longest, but for lines into the nearest cache that hide behind the tiles, of
- * which the target's row says it; walks for translations hide behind nothing. */
+/* Part of tiles and translations that does not hide behind a longer time, and of lines into the nearest cache that take longer than tiles;
+ * the target's row has that of others. Walks for translations hide behind nothing. */
 static const double EXPOSED = 0.12;
 /* Lines of short runs, far from each other, are not fetched ahead; still less single ones that a tile reads in long steps: the inner
  * features of a depthwise layer at one pixel after the other. */
@@ -303,14 +303,19 @@ static bool in_order(const traffic *t) {
   return step <= run;
 }
 
-/* The longest of a tile's cycles and the traffic's, and what of the others does not hide behind it. */
+/* Part of time number i, a tile's cycles or the traffic's behind them, that does not hide behind the longest. */
+static double exposed_part(const atr_cost_model *m, const double *times, int i) {
+  bool cache = i > 0 && i <= ATR_CACHE_LEVELS, behind_tiles = i == 1 && times[0] >= times[1];
+  return cache && (i > 1 || behind_tiles) ? m->row->exposed[i - 1] : EXPOSED;
+}
+
 static double overlapped(const atr_cost_model *m, const double *times) {
   int longest = 0;
   for (int i = 1; i < ATR_TRAFFIC_TERMS; i++)
     if (times[i] > times[longest]) longest = i;
   double cycles = times[longest];
   for (int i = 0; i < ATR_TRAFFIC_TERMS; i++)
-    if (i != longest) cycles += times[i] * (i == 1 && times[0] >= times[1] ? m->row->near_exposed : EXPOSED);
+    if (i != longest) cycles += times[i] * exposed_part(m, times, i);
   return cycles;
 }
 

@@ -25,12 +25,12 @@ typedef struct atr_target_row {
   bool f16_convert;  /* converts f16 in hardware */
   bool masked_loads; /* loads some lanes of 32 or 64 bits in one instruction */
   bool rounds;       /* floats to whole numbers, halves to even, in one instruction */
-  /* By cache, nearest first: bytes, and cycles to bring in one line of 64 bytes from behind it. */
-  double cache_bytes[ATR_CACHE_LEVELS], line_cycles[ATR_CACHE_LEVELS];
+  /* By cache, nearest first: bytes, cycles to bring in one line of 64 bytes from behind it, and the part of these cycles that does not
+   * hide behind a longer time: for the nearest, behind that of the tiles. */
+  double cache_bytes[ATR_CACHE_LEVELS], line_cycles[ATR_CACHE_LEVELS], exposed[ATR_CACHE_LEVELS];
   /* Streams are fetched ahead. How many times longer lines take that are alone, from behind the nearest cache; those of short runs,
    * from behind the others; and from there single ones in long steps. */
   double near_alone, short_runs, lines_alone;
-  double near_exposed;                 /* part of the time of lines into the nearest cache that does not hide behind longer tiles */
   double tlb_pages[2], page_cycles[2]; /* the same for translations of pages of 4096 bytes */
   const char *asks;                    /* LLVM features that the row needs beyond its architecture's base line, as "avx2,fma" */
   bool s16_dot;                        /* multiplies pairs of 16-bit integers and adds the two products */
