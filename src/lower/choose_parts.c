@@ -260,6 +260,15 @@ static bool name_pairs(const atr_nest *nest, atr_parts *parts) {
   return true;
 }
 
+/* Are the elements named one after the other in their array, so that a panel in the same order has nothing to add? */
+static bool lies_in_order(const atr_nest *nest, const atr_parts *parts) {
+  int64_t step[ATR_MAX_DIMS], next = 1;
+  atr_cost_steps(nest, &nest->lhs, step);
+  for (int i = parts->lhs_count - 1; i >= 0; next *= nest->dims[parts->lhs[i--]].extent)
+    if (step[parts->lhs[i]] != next) return false;
+  return true;
+}
+
 /* A panel of at most `room` bytes, by splitting dims of pixels, the farthest first, into blocks of whole vectors, all about as large.
  * `pairs`: with pairs of elements side by side, where they are not as they lie. `strip` > 0: the nearest pixels, if there are more,
  * in strips of so many, and blocks of whole strips. */
@@ -269,6 +278,7 @@ static void weigh_panel(weighing *w, bool pairs, int64_t strip, double room) {
   atr_dtype dtype = dtype_in_panel(nest, &parts);
   name_order(nest, &parts);
   if (pairs && !name_pairs(nest, &parts)) return;
+  if (strip == 0 && parts.lhs_dtype == ATR_DTYPE_NONE && lies_in_order(nest, &parts)) return;
   if (strip > 0) {
     name_strips(nest, &parts);
     parts.strip[parts.lhs[parts.lhs_count - 1]] = strip;

@@ -333,6 +333,14 @@ START_TEST(test_turned) {
 }
 END_TEST
 
+/* A 1x1 layer's pixels lie as a panel would have them, one after the other with all of their channels: there is nothing to copy, though the
+ * layer waits for memory. */
+START_TEST(test_no_copy_in_order) {
+  const char *wide = chosen(CONV("f32[8,112,112,16]", "f32[1,1,16,96]", "window={size=1x1}, dim_labels=b01f_01io->b01f"), true);
+  ck_assert_str_eq(wide, "");
+}
+END_TEST
+
 /* DeepLab's rates: all taps of 2048 channels for 32 features are 2.4 MB of weights, those of some channels stay in the second cache. Layers
  * with fewer channels need no parts. */
 START_TEST(test_channels) {
@@ -392,6 +400,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_choice);
   tcase_add_test(tc, test_strips);
   tcase_add_test(tc, test_turned);
+  tcase_add_test(tc, test_no_copy_in_order);
   tcase_add_test(tc, test_channels);
   tcase_add_test(tc, test_beside);
   tcase_add_test(tc, test_weighing_leaves_no_trace);
