@@ -60,10 +60,10 @@ typedef struct atr_run { /* neighbouring elements already loaded in this block: 
   int pieces;
 } atr_run;
 
-/* Lanes that have a term (llvm_tile.c). */
+/* Lanes that have a term, bit l for lane l, as a mask whose bits LLVM does not know (llvm_tile.c). */
 typedef struct atr_hidden_mask {
   uint64_t bits;
-  LLVMValueRef mask;
+  LLVMValueRef mask; /* vector of i1 */
 } atr_hidden_mask;
 
 /* Constants of a module: equal bytes are there once, also where several copies use them. */
@@ -117,7 +117,7 @@ typedef struct atr_emitter {
   /* Allocas of what sums of a biased lhs have too much, one for all points that read the same of rhs, at the first of them; NULL: lhs
    * is not biased. */
   LLVMValueRef *excess;
-  atr_hidden_mask *masks;
+  atr_hidden_mask *masks; /* of this function */
   int mask_count, mask_capacity;
   int64_t lhs_first, lhs_last; /* elements of lhs that the block being emitted reads at least, from its base */
   atr_loaded *loaded;

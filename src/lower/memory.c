@@ -223,7 +223,7 @@ static double exposed_writes(const traffic *t, const atr_cost_array *a, double r
 /* Bytes that the passes of loop l walk along an array. */
 static double walked(const traffic *t, const atr_cost_array *a, int l) {
   int d = t->c->loops[l].dim;
-  return (double)(a->step[d] * t->inside[l][d] * a->size);
+  return (double)a->step[d] * (double)t->inside[l][d] * (double)a->size;
 }
 
 /* The same of reads. */
