@@ -320,11 +320,14 @@ static int shared_loops(const atr_candidate *c, int end, double cycles) {
   return cycles >= PARALLEL_CYCLES ? count : c->part_count;
 }
 
+/* Runs no other nest in its parts, and will none that packs its weights? */
+static bool is_alone(const atr_cost_model *m, const atr_candidate *c) { return m->alone && (!c->pack || m->rhs_constant); }
+
 /* Up to which of them iterations share nothing, so that tasks may run all parts: the number of parts' loops where they may not. */
 static int private_loops(const atr_cost_model *m, const atr_candidate *c) {
   int end = c->part_count;
-  bool alone = m->alone && (!c->pack || m->rhs_constant) && c->part_count > 0;
-  while (alone && end < c->reduced_from && atr_nest_is_private(m->nest, c->loops[end].dim)) end++;
+  bool together = c->part_count > 0 && is_alone(m, c);
+  while (together && end < c->reduced_from && atr_nest_is_private(m->nest, c->loops[end].dim)) end++;
   return end;
 }
 
@@ -353,13 +356,18 @@ static void rank(ranking *r, const atr_candidate *c) {
   r->best[at] = *c;
 }
 
+/* The candidate with its loops as they are. */
+static void rank_loops(const atr_cost_model *m, const atr_cost_arrays *arrays, atr_candidate *c, ranking *r) {
+  atr_cost_traffic(m, arrays, c);
+  c->cycles += idle_cycles(m, c);
+  rank(r, c);
+}
+
 static void try_reductions(const atr_cost_model *m, const atr_cost_arrays *arrays, atr_candidate *c, ranking *r) {
   int independent = c->loop_count, inner = atr_cost_innermost_loop(m, c->unrolled);
   int64_t trips = inner >= 0 ? trips_of(m, c, inner) : 0;
   add_reduction(m, c, 0);
-  atr_cost_traffic(m, arrays, c);
-  c->cycles += idle_cycles(m, c);
-  rank(r, c);
+  rank_loops(m, arrays, c, r);
   bool between = c->loop_count - independent > 1 && c->loops[c->loop_count - 1].dim == inner; /* taps to share a piece */
   double body, step = atr_cost_step(m, c, c->copies, c->vectors, &body), whole = c->tile_cycles;
   for (int64_t block = 1; between && block < trips; block = block == 1 ? 16 : 2 * block) {
@@ -368,9 +376,7 @@ static void try_reductions(const atr_cost_model *m, const atr_cost_arrays *array
     add_reduction(m, c, block);
     double passes = block > 1 ? (double)block : fmax((double)c->loops[c->loop_count - 1].trips, 1); /* of the innermost loop */
     c->tile_cycles = whole * (1 + (block > 1 ? PIECE_CYCLES : TAPS_CYCLES) / (step * passes));
-    atr_cost_traffic(m, arrays, c);
-    c->cycles += idle_cycles(m, c);
-    rank(r, c);
+    rank_loops(m, arrays, c, r);
   }
   c->tile_cycles = whole;
 }
@@ -507,6 +513,7 @@ int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_schedule
     make_schedule(&m, &all.best[i], &out[i].schedule);
     out[i].cycles = all.best[i].cycles;
     out[i].apart = all.best[i].apart;
+    out[i].alone = is_alone(&m, &all.best[i]);
     out[i].why = reasons(arena, &m, &all.best[i]);
   }
   return all.count;

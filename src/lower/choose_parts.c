@@ -22,9 +22,9 @@ static const double IDLE = 1.25; /* cycles, as a multiple of what the arithmetic
 static const double GAIN = 0.98; /* of the whole nest's cycles that parts must stay below */
 static const double NEST_GAIN = 0.02; /* and for each nest beside it less: every copy is code to compile */
 static const double CONTINUED =
-    0.06; /* what a nest that continues sums has taken more, of its estimate, where ends of tiles show */
-static const double PANEL = 1.05;         /* the same for a panel of lhs */
-static const double STRIPS = 1.02;        /* and once more for one in strips, which is copied in short runs */
+    0.06; /* part of its estimate that a nest has taken more that continues sums, where ends of tiles show */
+static const double PANEL = 1.05;         /* what nests with a panel of lhs have taken, of their estimate */
+static const double STRIPS = 1.02;        /* and once more those with strips, which are copied in short runs */
 static const double PART_CYCLES = 1500;   /* to start a nest of a group, on several threads */
 static const double LEAST_CYCLES = 100e3; /* work below which no split has paid */
 
@@ -48,11 +48,12 @@ static int64_t lanes_of(const atr_nest *nest, const atr_target *target) {
   return target->row->vector_bits / (8 * (int64_t)atr_dtype_size(nest->acc_dtype));
 }
 
-/* Loops over tasks that the nest is shared out in: one for all parts where it is alone, packs nothing, and its tasks share nothing. */
-static int64_t starts_of(const atr_nest *nest, const atr_schedule_setting *setting, const atr_schedule *schedule) {
-  bool together = setting->alone && (!schedule->pack_rhs || setting->rhs_constant);
-  for (int p = 0; p < schedule->count; p++)
-    together = together && (schedule->pieces[p].kind != ATR_DIM_PARALLEL || atr_nest_is_private(nest, schedule->pieces[p].dim));
+/* Loops over tasks that the nest is shared out in: one for all parts where it is alone in them and its tasks share nothing. */
+static int64_t starts_of(const atr_nest *nest, const atr_choice *choice) {
+  const atr_schedule *s = &choice->schedule;
+  bool together = choice->alone;
+  for (int p = 0; p < s->count; p++)
+    together = together && (s->pieces[p].kind != ATR_DIM_PARALLEL || atr_nest_is_private(nest, s->pieces[p].dim));
   return together ? 1 : atr_nest_parts(nest);
 }
 
@@ -70,7 +71,7 @@ static double cycles_of(const weighing *w, const atr_program *split, const atr_n
   if (nest->has_acc && w->floor >= limit) return HUGE_VAL;
   if (atr_schedule_rank(w->arena, nest, &setting, 1, &choice) == 0) return HUGE_VAL;
   double longer = nest->continues ? CONTINUED * w->setting->target->row->ends_exposed : 0;
-  return (choice.cycles + choice.apart + PART_CYCLES * (double)starts_of(nest, &setting, &choice.schedule)) * (1 + longer);
+  return (choice.cycles + choice.apart + PART_CYCLES * (double)starts_of(nest, &choice)) * (1 + longer);
 }
 
 static bool same_parts(const atr_parts *a, const atr_parts *b) {

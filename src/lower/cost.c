@@ -26,8 +26,8 @@ static const double LOOP_CYCLES = 8;  /* to set up a loop of the reduction and t
 static const double ISSUE_WIDTH = 5;  /* instructions per cycle, somewhat below what the front end can do */
 static const double SHUFFLE_SHARE = 0.5;  /* of the shuffles go to ports that multiply */
 static const double CONVERT_SHARE = 0.07; /* cycles that an instruction of a float conversion takes from the multipliers */
-static const double STORE_MISS = 12;      /* cycles of a store to a line that the nearest cache has lost */
 static const double EXTEND_SHARE = 0.5;   /* the same for integers */
+static const double STORE_MISS = 12;      /* cycles of a store to a line that the nearest cache has lost */
 
 void atr_cost_steps(const atr_nest *nest, const atr_access *access, int64_t *out) {
   for (int d = 0; d < nest->dim_count; d++) out[d] = atr_access_step(access, d);
@@ -104,13 +104,6 @@ static double lhs_elements(const atr_nest *nest) {
   return points < span ? points : span;
 }
 
-/* Part of a guard's points that run: the last of parts or strips may have few, but whole vectors of so many lanes. */
-static double present(const atr_nest *nest, const atr_guard *guard, int64_t lanes) {
-  int64_t covered = guard->at.offset + 1;
-  for (int d = 0; d < nest->dim_count; d++) covered += atr_max(guard->at.coef[d], 0) * (nest->dims[d].extent - 1);
-  return fmin(1, (double)(atr_ceil_div(guard->bound, lanes) * lanes) / (double)covered);
-}
-
 atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_setting *setting) {
   const atr_target *target = setting->target;
   atr_cost_model m = {.nest = nest,
@@ -140,9 +133,7 @@ atr_cost_model atr_cost_model_make(const atr_nest *nest, const atr_schedule_sett
     for (int d = 0; d < nest->dim_count; d++)
       if (!nest->dims[d].reduced && m.rhs[d] == 0) outputs *= (double)nest->dims[d].extent;
     m.weights = atr_nest_rhs_points(nest);
-    double all = atr_nest_macs(nest);
-    m.useful = all > 0 ? atr_nest_useful_macs(nest) / all : 0;
-    for (int g = 0; g < nest->guard_count; g++) m.useful *= present(nest, &nest->guards[g], 1);
+    m.useful = atr_cost_useful(nest);
     m.lhs_elements = lhs_elements(nest);
     m.reused = outputs >= 16;
     m.may_pack = (m.reused || m.rhs_constant) && m.weights > 1 && nest->rhs.index_count == 0;
@@ -341,13 +332,14 @@ static double distinct_in(const int64_t *step, const shape_of_step *shape) {
   return distinct(step, shape->dims, shape->extents, shape->count);
 }
 
-double atr_cost_overlapped(const double *values, int count, double hindrance) {
-  double most = values[0], sum = 0;
-  for (int i = 0; i < count; i++) {
-    sum += values[i];
-    if (values[i] > most) most = values[i];
-  }
-  return most + hindrance * (sum - most);
+double atr_cost_overlapped(const double *times, const double *exposed, int count) {
+  int longest = 0;
+  for (int i = 1; i < count; i++)
+    if (times[i] > times[longest]) longest = i;
+  double cycles = times[longest];
+  for (int i = 0; i < count; i++)
+    if (i != longest) cycles += exposed[i] * times[i];
+  return cycles;
 }
 
 /* Loads of the span that one vector and the copies that share its load read: whole registers, or pieces of several sizes. */
@@ -372,6 +364,9 @@ static double ways_of_cache(const atr_cost_model *m) {
   return (double)(int64_t)(atr_target_cache(m->target, 0) / (CACHE_SETS * CACHE_LINE) + 0.5);
 }
 
+/* Sets that lines fall into which are so many lines apart. */
+static double sets_of(int64_t lines) { return (double)(CACHE_SETS / atr_gcd(lines, CACHE_SETS)); }
+
 /* Copies whose elements lie a multiple of the cache's way apart fall into few of its sets and throw each other out: the factor by which
  * loads slow down. */
 static double conflict_factor(const atr_cost_model *m, const int64_t *step, const shape_of_step *shape, int dim,
@@ -381,7 +376,7 @@ static double conflict_factor(const atr_cost_model *m, const int64_t *step, cons
   for (int i = 0; i < shape->count; i++)
     if (step[shape->dims[i]] % step[dim] == 0) add_copies(&rows, shape->dims[i], shape->extents[i]);
   int64_t lines = llabs(step[dim]) * (int64_t)atr_dtype_size(dtype) / CACHE_LINE;
-  double per_set = distinct(step, rows.dims, rows.extents, rows.count) / (double)(CACHE_SETS / atr_gcd(lines, CACHE_SETS));
+  double per_set = distinct(step, rows.dims, rows.extents, rows.count) / sets_of(lines);
   double ways = ways_of_cache(m);
   double taken = per_set - (ways > 8 ? 1 : 0); /* with twelve lines in twelve ways nothing was slower yet */
   return taken > ways - 1 ? 2 : taken > ways - 2 ? 1.15 : 1.02;
@@ -424,9 +419,9 @@ static mac_uops uops_of_mac(const atr_cost_model *m, const atr_candidate *c) {
   return (mac_uops){.each = 2 * m->mac_uops, .lhs = whole ? 1.6 : 6, .rhs = 1.6, .apart = true};
 }
 
-static double sums_wanted(const atr_cost_model *m) { return CHAINS_WANTED * m->row->fma_latency * m->row->fma_per_cycle; }
+double atr_cost_sums_wanted(const atr_cost_model *m) { return CHAINS_WANTED * m->row->fma_latency * m->row->fma_per_cycle; }
 
-bool atr_cost_small_tiles(const atr_cost_model *m) { return m->row->registers / 2.0 >= sums_wanted(m); }
+bool atr_cost_small_tiles(const atr_cost_model *m) { return m->row->registers / 2.0 >= atr_cost_sums_wanted(m); }
 
 /* Of a tile that covers an image along one index of lhs: the part of the elements in its reach that exist, relative to the part of its
  * products that do. Beside the image nothing is loaded, but what is there serves fewer taps. 1: it does not cover it. */
@@ -494,8 +489,9 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   *body = arithmetic + loads + others;
   double tiles = atr_cost_innermost_loop(m, c->unrolled) < 0 ? fmax(1, WINDOW / *body) : 1;
   double latency = LATENCY_SLACK * m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 || uops.apart ? 2 : 1) / tiles;
-  double cycles = atr_cost_overlapped(bounds, sizeof bounds / sizeof bounds[0], HINDRANCE);
-  double chains = tiles * accumulators / sums_wanted(m);
+  const double hindrances[] = {HINDRANCE, HINDRANCE, HINDRANCE, HINDRANCE};
+  double cycles = atr_cost_overlapped(bounds, hindrances, sizeof bounds / sizeof bounds[0]);
+  double chains = tiles * accumulators / atr_cost_sums_wanted(m);
   if (cycles < latency) cycles = latency;
   if (chains < 1) cycles *= 1 + FEW_CHAINS * (1 - chains);
   cycles *= conflict_factor(m, s.lhs, &s.whole, c->copies_dim, atr_cost_lhs_dtype(m, c));
@@ -545,8 +541,7 @@ static double crowded_stores(const atr_cost_model *m, const atr_candidate *c, in
           apart = llabs(m->out[c->vector.dims[1]]) * size;
   lane_cost store = cost_of_store(m, &c->vector);
   if (store.shuffles == 0 || apart % CACHE_LINE != 0) return 0;
-  double sets = (double)(CACHE_SETS / atr_gcd(apart / CACHE_LINE, CACHE_SETS));
-  if ((double)lanes <= sets * ways_of_cache(m)) return 0;
+  if ((double)lanes <= sets_of(apart / CACHE_LINE) * ways_of_cache(m)) return 0;
   int64_t group = joins_stores(m, c, store) ? atr_min(copies, 16 / size) : 1;
   return STORE_MISS * (double)(lanes * atr_ceil_div(copies, group)) * (double)c->vector.lanes[0];
 }
@@ -586,84 +581,9 @@ static double tile_cycles(const atr_cost_model *m, const atr_candidate *c, int64
     sum += iterations * LOOP_CYCLES;
     iterations *= extent;
   }
-  return atr_cost_overlapped((double[]){sum + iterations * step, ends}, 2, m->row->ends_exposed) +
+  double exposed = m->row->ends_exposed;
+  return atr_cost_overlapped((double[]){sum + iterations * step, ends}, (double[]){exposed, exposed}, 2) +
          crowded_stores(m, c, copies, vectors);
-}
-
-/* A tile's copies of one dim: so many, in vectors of so many of which any or none has a tap; and as many as the multipliers are busy
- * with, while the tile's other copies are at work beside them: all, if they need more than half of the registers. */
-typedef struct tile_extent {
-  int64_t copies, lanes, busy;
-} tile_extent;
-
-static tile_extent extent_of_tile(const atr_cost_model *m, const atr_candidate *c, int d) {
-  tile_extent t = {.copies = atr_cost_inner_extent(m, c, d), .lanes = 1};
-  for (int v = 0; v < 2; v++)
-    if (d == c->vector.dims[v]) t.lanes *= c->vector.lanes[v];
-  int64_t registers = atr_ceil_div(c->vector.lanes[0] * c->vector.lanes[1], m->width);
-  double others = (double)(registers * c->copies * c->vectors) * (double)t.lanes / (double)t.copies;
-  t.busy = atr_cost_small_tiles(m) ? t.lanes * (int64_t)ceil(sums_wanted(m) / others) : t.copies;
-  return t;
-}
-
-/* Copies for which tile number `tile` runs a tap that those from `first` to `last` have: absent ones are left out, which saves nothing
- * where the multipliers wait for sums. */
-static int64_t run_by_tile(const tile_extent *t, int64_t tile, int64_t extent, int64_t first, int64_t last) {
-  int64_t from = tile * t->copies, to = atr_min(from + t->copies, extent);
-  int64_t there = atr_min(last + 1, to) - atr_max(first, from);
-  return atr_min(atr_max(atr_ceil_div(there, t->lanes) * t->lanes, t->busy), to - from);
-}
-
-/* The dim of pixels that walks an index; -1: none does, or several. The others are taps, those of other parts of the sum too. */
-static int pixels_of(const atr_nest *nest, const atr_affine *at) {
-  int found = -1;
-  for (int d = 0; d < nest->dim_count; d++) {
-    if (at->coef[d] == 0 || nest->out.at.coef[d] == 0) continue;
-    if (found >= 0) return -1;
-    found = d;
-  }
-  return found;
-}
-
-/* Copies of dim d that run the tap at offset t. */
-static int64_t run_of_tap(const atr_nest *nest, const atr_index *index, int64_t t, int d, const tile_extent *tile) {
-  int64_t extent = nest->dims[d].extent, c = index->at.coef[d];
-  int64_t first = atr_max(c > 0 ? atr_ceil_div(-t, c) : atr_ceil_div(t - index->bound + 1, -c), 0);
-  int64_t last = atr_min(c > 0 ? atr_floor_div(index->bound - 1 - t, c) : atr_floor_div(t, -c), extent - 1);
-  if (first > last) return 0;
-  int64_t lo = first / tile->copies, hi = last / tile->copies, run = run_by_tile(tile, lo, extent, first, last);
-  return hi > lo ? run + run_by_tile(tile, hi, extent, first, last) + (hi - lo - 1) * tile->copies : run;
-}
-
-/* Part of the taps that run. Wide rates want tiles that end where taps do. */
-static double executed(const atr_nest *nest, const atr_index *index, int d, const tile_extent *tile) {
-  int dims[ATR_MAX_DIMS], count = 0;
-  int64_t point[ATR_MAX_DIMS] = {0}, taps = 1, run = 0;
-  for (int r = 0; r < nest->dim_count; r++) {
-    if (r == d || index->at.coef[r] == 0) continue;
-    dims[count++] = r;
-    taps *= nest->dims[r].extent;
-  }
-  if (taps == 0 || taps > 64 || index->edge != ATR_EDGE_ZERO || index->divisor != 1) return 1;
-  do run += run_of_tap(nest, index, atr_affine_at(&index->at, point, nest->dim_count), d, tile);
-  while (atr_nest_next_point(nest, dims, count, point));
-  return run > 0 ? (double)run / ((double)taps * (double)nest->dims[d].extent) : 1;
-}
-
-/* Part of the terms that run in tiles of the candidate's size. */
-static double taps_that_run(const atr_cost_model *m, const atr_candidate *c) {
-  double part = 1;
-  for (int g = 0; g < m->nest->guard_count; g++) {
-    bool moves = m->nest->guards[g].at.coef[c->vector.dims[1]] != 0;
-    part *= present(m->nest, &m->nest->guards[g], moves ? c->vector.lanes[1] : 1);
-  }
-  for (int i = 0; m->nest->has_acc && i < m->nest->lhs.index_count; i++) {
-    int d = pixels_of(m->nest, &m->nest->lhs.index[i].at);
-    if (d < 0) continue;
-    tile_extent tile = extent_of_tile(m, c, d);
-    part *= executed(m->nest, &m->nest->lhs.index[i], d, &tile);
-  }
-  return part;
 }
 
 /* Cycles of all tiles if every tap ran everywhere. */
@@ -690,7 +610,7 @@ static double cycles_of_tiles(const atr_cost_model *m, const atr_candidate *c, d
 double atr_cost_tiles(const atr_cost_model *m, atr_candidate *c, double limit) {
   double cycles = cycles_of_tiles(m, c, m->useful > 0 ? limit / m->useful : HUGE_VAL);
   if (cycles * m->useful >= limit) return cycles * m->useful;
-  c->taps = taps_that_run(m, c);
+  c->taps = atr_cost_taps(m, c);
   return cycles * c->taps;
 }
 

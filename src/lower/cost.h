@@ -1,6 +1,7 @@
 /* cost.h - the parts of the cost model: a candidate schedule in the model's own terms, and what it costs.
  *
  * cost.c    cycles of a tile's arithmetic and loads, when all its data is in the nearest cache
+ * taps.c    which of the sum's terms exist, and run
  * memory.c  cycles of bringing data into each cache, for one order of the loops around the tile
  * choose.c  which candidates there are, and the best of them as schedules */
 #ifndef ATR_LOWER_COST_H
@@ -92,8 +93,8 @@ atr_dtype atr_cost_lhs_dtype(const atr_cost_model *m, const atr_candidate *c);
 atr_dtype atr_cost_rhs_dtype(const atr_cost_model *m, const atr_candidate *c);
 /* Elements by which an access moves per step of each dim. */
 void atr_cost_steps(const atr_nest *nest, const atr_access *access, int64_t *out);
-/* Times that overlap: the longest, and the part `hindrance` of the others that gets in its way. */
-double atr_cost_overlapped(const double *values, int count, double hindrance);
+/* Times that overlap: the longest, and of each of the others the part that does not hide behind it. */
+double atr_cost_overlapped(const double *times, const double *exposed, int count);
 /* The innermost looped reduced dim; -1: none. */
 int atr_cost_innermost_loop(const atr_cost_model *m, uint64_t unrolled);
 /* How many elements of reduced dim d the target multiplies at once in a lane; 1: no more. */
@@ -102,6 +103,8 @@ int64_t atr_cost_dot_extent(const atr_nest *nest, const atr_target *target, int 
 int64_t atr_cost_iterations(const atr_cost_model *m, const atr_candidate *c, int d);
 /* Indices of dim d that one tile covers at one step of its reduction. */
 int64_t atr_cost_inner_extent(const atr_cost_model *m, const atr_candidate *c, int d);
+/* Vectors of sums at work that keep the multipliers busy. */
+double atr_cost_sums_wanted(const atr_cost_model *m);
 /* Do sums in half of the registers keep the multipliers busy, so that smaller tiles have their uses? */
 bool atr_cost_small_tiles(const atr_cost_model *m);
 /* Cycles of one pass of the innermost step with `copies` x `vectors` accumulators; *body: its instructions. */
@@ -114,6 +117,12 @@ double atr_cost_tiles(const atr_cost_model *m, atr_candidate *c, double limit);
 double atr_cost_tiles_floor(const atr_cost_model *m, const atr_candidate *c);
 /* Instructions of all the variants of the body that edges need. */
 double atr_cost_code(const atr_cost_model *m, const atr_candidate *c);
+
+/* ---- taps.c */
+/* Part of a sum's terms that exist, those of parts and strips that are not full included. */
+double atr_cost_useful(const atr_nest *nest);
+/* Part of the terms that run in tiles of the candidate's size. */
+double atr_cost_taps(const atr_cost_model *m, const atr_candidate *c);
 
 /* ---- memory.c */
 /* The arrays of a candidate's tile, whatever its loops. */

@@ -303,22 +303,6 @@ static bool in_order(const traffic *t) {
   return step <= run;
 }
 
-/* Part of time number i, a tile's cycles or the traffic's behind them, that does not hide behind the longest. */
-static double exposed_part(const atr_cost_model *m, const double *times, int i) {
-  bool cache = i > 0 && i <= ATR_CACHE_LEVELS, behind_tiles = i == 1 && times[0] >= times[1];
-  return cache && (i > 1 || behind_tiles) ? m->row->exposed[i - 1] : EXPOSED;
-}
-
-static double overlapped(const atr_cost_model *m, const double *times) {
-  int longest = 0;
-  for (int i = 1; i < ATR_TRAFFIC_TERMS; i++)
-    if (times[i] > times[longest]) longest = i;
-  double cycles = times[longest];
-  for (int i = 0; i < ATR_TRAFFIC_TERMS; i++)
-    if (i != longest) cycles += times[i] * exposed_part(m, times, i);
-  return cycles;
-}
-
 void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, atr_candidate *c) {
   static const int64_t sets[ATR_CACHE_LEVELS] = {64, 2048, 1}; /* of every CPU of the table, or near it */
   traffic t; /* filled as far as there are loops and dims: this runs thousands of times */
@@ -346,7 +330,9 @@ void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, at
     for (int i = 1; i < ATR_CACHE_LEVELS; i++) c->traffic[i] *= OUT_OF_ORDER;
   double times[ATR_TRAFFIC_TERMS] = {c->tile_cycles}, walks = c->traffic[ATR_TRAFFIC_TERMS - 1];
   memcpy(&times[1], c->traffic, sizeof times - sizeof times[0]);
-  c->cycles = overlapped(m, times) + walks + in_place;
+  double exposed[ATR_TRAFFIC_TERMS] = {EXPOSED, times[0] >= times[1] ? m->row->exposed[0] : EXPOSED, m->row->exposed[1],
+                                       m->row->exposed[2], EXPOSED};
+  c->cycles = atr_cost_overlapped(times, exposed, ATR_TRAFFIC_TERMS) + walks + in_place;
 }
 
 double atr_cost_widened_bytes(const atr_cost_model *m) { return m->lhs_elements * (double)atr_dtype_size(m->nest->acc_dtype); }

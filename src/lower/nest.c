@@ -147,10 +147,10 @@ bool atr_access_asks(const atr_access *access, int d) {
   return false;
 }
 
-int atr_affine_only_dim(const atr_nest *nest, const atr_affine *at, bool reduced) {
+int atr_affine_only_dim(const atr_nest *nest, const atr_affine *at, bool summed) {
   int found = -1;
   for (int d = 0; d < nest->dim_count; d++) {
-    if (at->coef[d] == 0 || nest->dims[d].reduced != reduced) continue;
+    if (at->coef[d] == 0 || (atr_access_step(&nest->out, d) == 0) != summed) continue;
     if (found >= 0) return -1;
     found = d;
   }

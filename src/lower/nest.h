@@ -211,8 +211,9 @@ void atr_nest_visit_access(atr_nest *nest, atr_access_visitor visit, void *user)
 int64_t atr_access_step(const atr_access *access, int d);
 /* Does it depend on dim d whether, or as what, an element of the access exists? */
 bool atr_access_asks(const atr_access *access, int d);
-/* The only dim, reduced or independent, that moves an affine form; -1: none, or several. */
-int atr_affine_only_dim(const atr_nest *nest, const atr_affine *at, bool reduced);
+/* The only dim that moves an affine form, of those that the sum is over, also those of its parts, or of the others, which move the
+ * output; -1: none, or several. */
+int atr_affine_only_dim(const atr_nest *nest, const atr_affine *at, bool summed);
 /* Points of the dims that move rhs: its elements, where no two of them meet. */
 double atr_nest_rhs_points(const atr_nest *nest);
 /* Puts d among dims ordered from the largest step to the smallest, behind equal ones; returns how many there are then. */

@@ -74,6 +74,7 @@ void atr_schedule_choose(atr_arena *arena, const atr_nest *nest, const atr_sched
 typedef struct atr_choice {
   atr_schedule schedule;
   double cycles, apart; /* estimated; what lines that lie far apart may add, which a panel of them can save (parts.h) */
+  bool alone;           /* no other nest runs in its parts, nor one that packs its weights */
   const char *why;
 } atr_choice;
 int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_schedule_setting *setting, int most, atr_choice *out);
