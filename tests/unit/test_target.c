@@ -587,15 +587,19 @@ static void choose_on(const atr_nest *nest, int row, atr_schedule *schedule) {
                       &why);
 }
 
+static const char *text_chosen_on(const atr_nest *nest, int row) {
+  atr_schedule schedule;
+  choose_on(nest, row, &schedule);
+  return schedule_text(nest, &schedule);
+}
+
 /* Two features of each channel: vectors over channels alone would be stored lane by lane. */
 START_TEST(test_stores_of_features) {
   const atr_program *program = collapsed_of(
       "x = f32[1,28,28,32] parameter(0) w = f32[3,3,1,64] parameter(1) ROOT y = convolution(x, w), "
       "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f, feature_group_count=32");
   static const int rows[] = {ROW_AVX512, ROW_AVX512_ZEN5, ROW_AVX512_HALF, ROW_AVX2};
-  atr_schedule schedule;
-  choose_on(program->nests[0], rows[_i], &schedule);
-  const char *text = schedule_text(program->nests[0], &schedule);
+  const char *text = text_chosen_on(program->nests[0], rows[_i]);
   ck_assert_msg(strstr(text, " oc:2; pack rhs") != NULL || strstr(text, "vector ox") != NULL, "%s", text);
 }
 END_TEST
@@ -621,9 +625,7 @@ START_TEST(test_stores_in_one_set) {
       "x = f32[8,128,16,16] parameter(0) w = f32[64,128,4,4] parameter(1) ROOT y = f32[8,64,32,32] convolution(x, w), "
       "window={size=4x4 lhs_dilate=2x2 pad=2_2x2_2 rhs_reversal=1x1}, dim_labels=bf01_oi01->bf01"};
   const atr_program *program = phases_of(canonical_of(planes[_i]));
-  atr_schedule schedule;
-  choose_on(program->nests[0], ROW_AVX512_ZEN5, &schedule);
-  const char *text = schedule_text(program->nests[0], &schedule);
+  const char *text = text_chosen_on(program->nests[0], ROW_AVX512_ZEN5);
   ck_assert_msg(strstr(text, _i == 0 ? "vector oc" : "vector ox") != NULL, "%s", text);
 }
 END_TEST
@@ -633,9 +635,7 @@ START_TEST(test_columns_that_exist) {
   const atr_program *program = collapsed_of(
       "x = f32[1,768,7,7] parameter(0) w = f32[768,1,7,7] parameter(1) ROOT y = convolution(x, w), "
       "window={size=7x7 pad=3_3x3_3}, dim_labels=bf01_oi01->bf01, feature_group_count=768");
-  atr_schedule schedule;
-  choose_on(program->nests[0], ROW_AVX512_ZEN5, &schedule);
-  const char *text = schedule_text(program->nests[0], &schedule);
+  const char *text = text_chosen_on(program->nests[0], ROW_AVX512_ZEN5);
   ck_assert_msg(strstr(text, "kx:7 ox:7") != NULL && strstr(text, "vector g:16") != NULL, "%s", text);
 }
 END_TEST
