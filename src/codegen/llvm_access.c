@@ -616,6 +616,25 @@ static bool follows_lane(const atr_lanes *lanes, int l) {
   return l > 0 && lanes->valid[l] && lanes->valid[l - 1] && lanes->offset[l] == lanes->offset[l - 1] + 1;
 }
 
+/* Runs of lanes that are neighbours in memory: stores of the vector. */
+static int runs_of(const atr_lanes *lanes) {
+  int runs = 0;
+  for (int l = 0; l < lanes->count; l++) runs += lanes->valid[l] && !follows_lane(lanes, l);
+  return runs;
+}
+
+enum { MANY_STORES = 64, FENCED_STORES = 16 };
+
+/* No load or store passes this point. LLVM's scheduler compares each store with all that it might pass; of lanes stored one by one there are
+ * hundreds, whose comparison was half of the compile time of transposed layers in NCHW. */
+static void fence_stores(atr_emitter *e) {
+  static const char clobbers[] = "~{memory}";
+  LLVMTypeRef signature = LLVMFunctionType(LLVMVoidTypeInContext(e->context), NULL, 0, 0);
+  LLVMValueRef code = LLVMGetInlineAsm(signature, "", 0, clobbers, strlen(clobbers), true, false, LLVMInlineAsmDialectATT,
+                                       false);
+  LLVMBuildCall2(e->b, signature, code, NULL, 0, "");
+}
+
 static void store_vector(atr_emitter *e, const atr_access *access, LLVMValueRef base, const atr_stored *v) {
   const atr_lanes *lanes = &v->lanes;
   LLVMValueRef re = v->value.re, im = v->value.im;
@@ -705,5 +724,14 @@ void atr_llvm_store(atr_emitter *e, const atr_access *access, LLVMValueRef base,
     if (v[i].value.im != NULL) v[i].value.im = atr_llvm_to_memory(e, dtype, v[i].value.im);
   }
   join_runs(e, v, count);
-  for (int i = 0; i < count; i++) store_vector(e, access, base, &v[i]);
+  int stores = 0;
+  for (int i = 0; i < count; i++) stores += runs_of(&v[i].lanes);
+  bool many = stores >= MANY_STORES;
+  for (int i = 0, since = 0; i < count; i++) {
+    store_vector(e, access, base, &v[i]);
+    since += runs_of(&v[i].lanes);
+    if (!many || since < FENCED_STORES) continue;
+    fence_stores(e);
+    since = 0;
+  }
 }

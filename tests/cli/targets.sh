@@ -113,6 +113,16 @@ for cpu in x86-64-v4 znver4 znver5 haswell; do
   esac
 done
 
+# Stores of single lanes, where there are many, are fenced off from each other, so that LLVM need not compare all of them.
+many='loop ox; reduce ky kx ic; unroll oy:12; vector oc:16'
+expect 0 atrousc compile dense.hlo --target=x86_64-linux-gnu --cpu=x86-64-v4 --schedule="$many" --emit=llvm
+! grep -q 'asm sideeffect "", "~{memory}"' out || fail "fences between whole vectors"
+sed -e 's/ROOT y = f32\[1,12,12,64\]/ROOT y = f32[1,64,12,12]/; s/->b01f/->bf01/' dense.hlo >apart.hlo
+expect 0 atrousc compile apart.hlo --target=x86_64-linux-gnu --cpu=x86-64-v4 --schedule="$many" --emit=llvm
+[ "$(grep -c 'asm sideeffect "", "~{memory}"' out)" -ge 3 ] || fail "no fences between many stores"
+expect 0 atrousc compile apart.hlo --target=x86_64-linux-gnu --cpu=x86-64-v4 --schedule='loop ox; reduce ky kx ic; unroll oy:3; vector oc:16' --emit=llvm
+! grep -q 'asm sideeffect "", "~{memory}"' out || fail "fences between few stores"
+
 # Index arithmetic is as wide as addresses.
 expect 0 atrousc compile dense.hlo --target=wasm32-unknown-unknown --emit=llvm
 has out 'phi i32'
