@@ -4,7 +4,7 @@
  * none. Three kinds are weighed, all only where the best schedule of the whole nest leaves the multipliers idle:
  *
  *     a panel of lhs        strided pixels, channels a page apart, elements that would be converted at every use, and those that can
- *                           be vectors where the weights would have to be packed
+ *                           be vectors where the weights would have to be packed, or where features fill few lanes
  *     parts of the sum      operands that no cache holds, both read again and again: gradients of weights; or weights of which what
  *                           tiles share is more than the second cache has
  *     parts of the weights  those that are packed in every run and take more scratch than there is
@@ -26,7 +26,8 @@ static const double CONTINUED =
 static const double PANEL = 1.05;         /* what nests with a panel of lhs have taken, of their estimate */
 static const double STRIPS = 1.02;        /* and once more those with strips, which are copied in short runs */
 static const double PART_CYCLES = 1500;   /* to start a nest of a group, on several threads */
-static const double LEAST_CYCLES = 100e3; /* work below which no split has paid */
+static const double LEAST_IDLE = 25e3;    /* cycles beside the arithmetic below which no split has paid */
+static const double LEAST_CYCLES = 100e3; /* the arithmetic's, below which only empty lanes are worth one */
 
 enum { MAX_WEIGHED = 16 };
 
@@ -44,9 +45,7 @@ typedef struct weighing {
 } weighing;
 
 /* Indices that one vector of the sum's dtype has. */
-static int64_t lanes_of(const atr_nest *nest, const atr_target *target) {
-  return target->row->vector_bits / (8 * (int64_t)atr_dtype_size(nest->acc_dtype));
-}
+static int64_t lanes_of(const weighing *w) { return atr_target_lanes(w->setting->target, w->nest->acc_dtype); }
 
 /* Loops over tasks that the nest is shared out in: one for all parts where it is alone in them and its tasks share nothing. */
 static int64_t starts_of(const atr_nest *nest, const atr_choice *choice) {
@@ -111,17 +110,37 @@ static double indices(const atr_nest *nest, const atr_parts *parts, int d) {
   return (double)(parts->block[d] != 0 ? parts->block[d] : nest->dims[d].extent);
 }
 
+/* Positions along an index in one part, also those that do not exist. */
+static double positions(const atr_nest *nest, const atr_index *index, const atr_parts *parts) {
+  double count = 1;
+  for (int d = 0; d < nest->dim_count; d++) count += (double)llabs(index->at.coef[d]) * (indices(nest, parts, d) - 1);
+  return count;
+}
+
+/* Points of the dims that move an access, its indices left aside, in one part. */
+static double points(const atr_nest *nest, const atr_access *access, const atr_parts *parts) {
+  double count = 1;
+  for (int d = 0; d < nest->dim_count; d++)
+    if (access->at.coef[d] != 0) count *= indices(nest, parts, d);
+  return count;
+}
+
 /* Bytes of an operand that one part reads: positions along each of its indices, and points of its other dims. */
 static double bytes_of(const atr_nest *nest, const atr_access *access, atr_dtype dtype, const atr_parts *parts) {
-  double bytes = (double)atr_dtype_size(dtype);
-  for (int i = 0; i < access->index_count; i++) {
-    const atr_index *index = &access->index[i];
-    double positions = 1;
-    for (int d = 0; d < nest->dim_count; d++) positions += (double)llabs(index->at.coef[d]) * (indices(nest, parts, d) - 1);
-    bytes *= positions < (double)index->bound ? positions : (double)index->bound;
-  }
-  for (int d = 0; d < nest->dim_count; d++)
-    if (access->at.coef[d] != 0) bytes *= indices(nest, parts, d);
+  double bytes = (double)atr_dtype_size(dtype) * points(nest, access, parts);
+  for (int i = 0; i < access->index_count; i++)
+    bytes *= fmin(positions(nest, &access->index[i], parts), (double)access->index[i].bound);
+  return bytes;
+}
+
+static atr_dtype dtype_in_panel(const atr_nest *nest, const atr_parts *parts) {
+  return parts->lhs_dtype != ATR_DTYPE_NONE ? parts->lhs_dtype : nest->lhs_dtype;
+}
+
+/* The same of a panel of lhs, which has room for padding too. */
+static double panel_bytes(const atr_nest *nest, const atr_parts *parts) {
+  double bytes = (double)atr_dtype_size(dtype_in_panel(nest, parts)) * points(nest, &nest->lhs, parts);
+  for (int i = 0; i < nest->lhs.index_count; i++) bytes *= positions(nest, &nest->lhs.index[i], parts);
   return bytes;
 }
 
@@ -165,7 +184,7 @@ static void weigh_private_sums(weighing *w, double room) {
   atr_parts parts = {.lhs_count = 0};
   bool found = false;
   for (int d = 0; d < nest->dim_count; d++) {
-    int64_t tile = 2 * lanes_of(nest, w->setting->target);
+    int64_t tile = 2 * lanes_of(w);
     if (!atr_nest_is_private(nest, d) || nest->dims[d].extent <= tile) continue;
     parts.block[d] = tile;
     found = true;
@@ -184,7 +203,7 @@ static void weigh_channels(weighing *w, double room) {
   int channels = -1;
   for (int d = 0; d < nest->dim_count; d++) {
     bool features = nest->rhs.at.coef[d] != 0 && !nest->dims[d].reduced;
-    if (features) tile.block[d] = atr_min(4 * lanes_of(nest, w->setting->target), nest->dims[d].extent);
+    if (features) tile.block[d] = atr_min(4 * lanes_of(w), nest->dims[d].extent);
     bool larger = channels < 0 || nest->dims[d].extent > nest->dims[channels].extent;
     if (nest->dims[d].reduced && larger && nest->rhs.at.coef[d] != 0 && nest->lhs.at.coef[d] != 0) channels = d;
   }
@@ -198,12 +217,12 @@ static void weigh_channels(weighing *w, double room) {
 
 /* ---- a panel of lhs */
 
-/* Indices in each of at least `count` blocks, whole pieces of `piece` where they have several, so that the last is as full as can be. */
-static int64_t even_block(int64_t extent, double count, int64_t piece) {
-  int64_t most = atr_max((int64_t)((double)extent / count), 1), best = most;
+/* Indices in each block, about `most`, whole pieces of `piece` where they have several, so that the last is as full as can be. */
+static int64_t even_block(int64_t extent, int64_t most, int64_t piece) {
+  int64_t best = most = atr_max(atr_min(most, extent), 1);
   if (most > piece) best = most = most / piece * piece;
   else piece = 1;
-  for (int64_t block = most; block > most * 2 / 3; block -= piece)
+  for (int64_t block = most; block > most / 2; block -= piece)
     if (atr_ceil_div(extent, block) * block < atr_ceil_div(extent, best) * best) best = block;
   return best;
 }
@@ -221,10 +240,6 @@ static atr_dtype panel_dtype(const atr_nest *nest, const atr_target *target) {
   if (atr_nest_can_widen(nest, nest->lhs_dtype) && !pairs) return nest->acc_dtype;
   bool narrow = nest->acc_dtype == ATR_S32 && (nest->lhs_dtype == ATR_S8 || nest->lhs_dtype == ATR_U8);
   return narrow && most_at_once(nest, target) < 4 ? ATR_S16 : ATR_DTYPE_NONE;
-}
-
-static atr_dtype dtype_in_panel(const atr_nest *nest, const atr_parts *parts) {
-  return parts->lhs_dtype != ATR_DTYPE_NONE ? parts->lhs_dtype : nest->lhs_dtype;
 }
 
 /* Dims of lhs, from the largest step to the smallest: the panel has its elements in the order of their array, which copies best. */
@@ -270,13 +285,28 @@ static bool lies_in_order(const atr_nest *nest, const atr_parts *parts) {
   return true;
 }
 
-/* A panel of at most `room` bytes, by splitting dims of pixels, the farthest first, into blocks of whole vectors, all about as large.
- * `pairs`: with pairs of elements side by side, where they are not as they lie. `strip` > 0: the nearest pixels, if there are more,
+/* A panel of at most `room` bytes, by splitting dims of pixels, the farthest first, into blocks of whole pieces, all about as large; and where
+ * the dim has many more indices than taps, not smaller than these reach: what they do is read anew for every block. */
+static void split_pixels(const weighing *w, int64_t piece, double room, atr_parts *parts) {
+  const atr_nest *nest = w->nest;
+  for (int i = 0; i < parts->lhs_count; i++) {
+    int d = parts->lhs[i];
+    int64_t extent = nest->dims[d].extent;
+    double bytes = panel_bytes(nest, parts);
+    if (nest->dims[d].reduced || extent == 1 || bytes <= room) continue;
+    parts->block[d] = 1;
+    double least = panel_bytes(nest, parts), each = (bytes - least) / (double)(extent - 1), taps = least / each;
+    double most = 1 + fmax((room - least) / each, 2 * taps < (double)extent ? taps : 0);
+    parts->block[d] = even_block(extent, (int64_t)most, atr_max(parts->strip[d], piece));
+    if (parts->block[d] == extent) parts->block[d] = 0;
+  }
+}
+
+/* `pairs`: with pairs of elements side by side, where they are not as they lie. `strip` > 0: the nearest pixels, if there are more,
  * in strips of so many, and blocks of whole strips. */
 static void weigh_panel(weighing *w, bool pairs, int64_t strip, double room) {
   const atr_nest *nest = w->nest;
   atr_parts parts = {.lhs_dtype = panel_dtype(nest, w->setting->target)};
-  atr_dtype dtype = dtype_in_panel(nest, &parts);
   name_order(nest, &parts);
   if (pairs && !name_pairs(nest, &parts)) return;
   if (strip == 0 && parts.lhs_dtype == ATR_DTYPE_NONE && lies_in_order(nest, &parts)) return;
@@ -284,14 +314,7 @@ static void weigh_panel(weighing *w, bool pairs, int64_t strip, double room) {
     name_strips(nest, &parts);
     parts.strip[parts.lhs[parts.lhs_count - 1]] = strip;
   }
-  for (int i = 0; i < parts.lhs_count; i++) {
-    int d = parts.lhs[i];
-    double bytes = bytes_of(nest, &nest->lhs, dtype, &parts);
-    if (nest->dims[d].reduced || bytes <= room) continue;
-    int64_t whole = strip == 0 ? 2 * lanes_of(nest, w->setting->target) : atr_max(parts.strip[d], 1),
-            block = even_block(nest->dims[d].extent, bytes / room, whole);
-    if (block < nest->dims[d].extent) parts.block[d] = block;
-  }
+  split_pixels(w, strip == 0 ? 2 * lanes_of(w) : 1, room, &parts);
   weigh(w, &parts);
 }
 
@@ -303,7 +326,7 @@ static void weigh_strips(weighing *w, double room) {
   atr_parts order = {.lhs_count = 0};
   name_order(w->nest, &order);
   if (order.lhs_count == 0 || w->nest->dims[order.lhs[order.lhs_count - 1]].reduced) return;
-  int64_t pixels = w->nest->dims[order.lhs[order.lhs_count - 1]].extent, vectors = 2 * lanes_of(w->nest, target),
+  int64_t pixels = w->nest->dims[order.lhs[order.lhs_count - 1]].extent, vectors = 2 * lanes_of(w),
           sums = target->row->registers - 3;
   if (pixels > vectors) weigh_panel(w, false, vectors, room);
   for (int features = 1; features <= 2; features++)
@@ -316,7 +339,7 @@ static void weigh_strips(weighing *w, double room) {
  * refused. */
 static void weigh_turned(weighing *w, int d, double room) {
   const atr_nest *nest = w->nest;
-  int64_t lanes = lanes_of(nest, w->setting->target), extent = nest->dims[d].extent;
+  int64_t lanes = lanes_of(w), extent = nest->dims[d].extent;
   atr_parts parts = {.lhs_dtype = panel_dtype(nest, w->setting->target)};
   name_order(nest, &parts);
   int last = parts.lhs_count - 1, at = 0;
@@ -328,6 +351,23 @@ static void weigh_turned(weighing *w, int d, double room) {
   weigh(w, &parts);
 }
 
+/* Features that leave lanes empty beside pixels that would fill them, but lie all their channels apart: a panel in which pixels of dim d
+ * are neighbours, behind the channels, in parts of some rows. */
+static void weigh_pixels(weighing *w, int d, double room) {
+  const atr_nest *nest = w->nest;
+  atr_parts order = {.lhs_count = 0}, parts = {.lhs_dtype = panel_dtype(nest, w->setting->target)};
+  name_order(nest, &order);
+  int nearest = order.lhs[order.lhs_count - 1];
+  for (int p = 0; p < nest->dim_count; p++)
+    if (atr_nest_is_pixel(nest, p) && (p == nearest || atr_nest_walk_together(nest, p, nearest)))
+      return; /* they are neighbours already */
+  for (int i = 0; i < order.lhs_count; i++)
+    if (!atr_nest_walk_together(nest, order.lhs[i], d)) parts.lhs[parts.lhs_count++] = order.lhs[i];
+  parts.lhs[parts.lhs_count++] = d;
+  split_pixels(w, 1, room, &parts);
+  weigh(w, &parts);
+}
+
 /* ---- parts of the weights */
 
 /* Weights of at most `room` bytes in a part: blocks of whole vectors of their independent dims, and where these do not suffice of
@@ -335,7 +375,7 @@ static void weigh_turned(weighing *w, int d, double room) {
 static void weigh_weights(weighing *w, double room) {
   const atr_nest *nest = w->nest;
   atr_parts parts = {.lhs_count = 0};
-  int64_t step[ATR_MAX_DIMS], vectors = 4 * lanes_of(nest, w->setting->target);
+  int64_t step[ATR_MAX_DIMS], vectors = 4 * lanes_of(w);
   int dims[ATR_MAX_DIMS], count = 0;
   atr_cost_steps(nest, &nest->rhs, step);
   for (int reduced = 0; reduced < 2; reduced++, count = 0) {
@@ -357,43 +397,62 @@ static void weigh_weights(weighing *w, double room) {
 /* ---- */
 
 static double arithmetic_cycles(const atr_nest *nest, const atr_target *target) {
-  double lanes = (double)target->row->vector_bits / (8.0 * (double)atr_dtype_size(nest->acc_dtype));
+  double lanes = (double)atr_target_lanes(target, nest->acc_dtype);
   double at_once = nest->acc_dtype != ATR_F32 ? (double)most_at_once(nest, target) : 1;
   return atr_nest_useful_macs(nest) / (at_once * lanes * target->row->fma_per_cycle);
 }
 
+/* Those for features that fill no vectors, also of nests with little arithmetic, of which they do many times as much. */
+static void weigh_empty_lanes(weighing *w, double cache, double room) {
+  const atr_nest *nest = w->nest;
+  if (room <= 0 || atr_nest_features_fill(nest, lanes_of(w))) return;
+  for (int d = 0; d < nest->dim_count; d++)
+    if (atr_nest_is_pixel(nest, d)) {
+      weigh_pixels(w, d, fmin(cache, room) / 2);
+      weigh_pixels(w, d, room);
+    }
+}
+
+static void weigh_panels(weighing *w, double room) {
+  for (int pairs = 1; pairs >= 0; pairs--) {
+    weigh_panel(w, pairs == 1, 0, room);
+    weigh_panel(w, pairs == 1, 0, room / 2);
+  }
+  weigh_strips(w, room);
+  weigh_strips(w, room / 2);
+}
+
+/* `cache`: bytes of the second; `room` of scratch. */
+static void weigh_all(weighing *w, double cache, double room) {
+  const atr_nest *nest = w->nest;
+  const atr_parts none = {.lhs_count = 0};
+  bool constant = w->setting->rhs_constant;
+  if (room > 0) weigh_panels(w, fmin(cache, room));
+  if (room > 0 && !constant && bytes_of(nest, &nest->rhs, nest->rhs_dtype, &none) > room / 2) {
+    weigh_weights(w, room * 0.9);
+    weigh_weights(w, room / 3);
+  }
+  for (int d = 0; d < nest->dim_count && room > 0 && !constant; d++)
+    if (!nest->dims[d].reduced && nest->lhs.at.coef[d] != 0) weigh_turned(w, d, fmin(cache, room));
+  weigh_channels(w, cache / 2);
+  weigh_sums(w, false, cache / 2);
+  weigh_sums(w, true, cache / 2);
+  weigh_sums(w, true, cache / 4);
+  weigh_private_sums(w, atr_target_cache(w->setting->target, 0) / 2);
+}
+
 bool atr_parts_choose(atr_arena *arena, const atr_program *program, const atr_nest *nest, const atr_schedule_setting *setting,
                       atr_parts *out, atr_choice *whole) {
-  weighing w = {.arena = arena, .program = program, .nest = nest, .setting = setting, .best = out};
   if (!atr_nest_has_points(nest)) return false;
-  double least = arithmetic_cycles(nest, setting->target), cache = atr_target_cache(setting->target, 1);
-  const atr_parts none = {.lhs_count = 0};
-  if (least < LEAST_CYCLES) return false;
+  double room = (double)(ATR_NEST_SCRATCH - setting->occupied), cache = atr_target_cache(setting->target, 1);
+  weighing w = {.arena = arena, .program = program, .nest = nest, .setting = setting, .best = out};
+  w.floor = arithmetic_cycles(nest, setting->target);
   atr_schedule_rank(arena, nest, setting, 1, whole);
   double cycles = whole->cycles + whole->apart;
-  if (cycles < least * IDLE) return false;
-  double room = (double)(ATR_NEST_SCRATCH - setting->occupied), weights = bytes_of(nest, &nest->rhs, nest->rhs_dtype, &none);
-  w.floor = least;
+  if (cycles < w.floor * IDLE || cycles - w.floor < LEAST_IDLE) return false;
   w.least = cycles * (GAIN - NEST_GAIN * (setting->nests - 1));
-  if (room > 0) {
-    for (int pairs = 1; pairs >= 0; pairs--) {
-      weigh_panel(&w, pairs == 1, 0, fmin(cache, room));
-      weigh_panel(&w, pairs == 1, 0, fmin(cache, room) / 2);
-    }
-    weigh_strips(&w, fmin(cache, room));
-    weigh_strips(&w, fmin(cache, room) / 2);
-  }
-  if (room > 0 && !setting->rhs_constant && weights > room / 2) {
-    weigh_weights(&w, room * 0.9);
-    weigh_weights(&w, room / 3);
-  }
-  for (int d = 0; d < nest->dim_count && room > 0 && !setting->rhs_constant; d++)
-    if (!nest->dims[d].reduced && nest->lhs.at.coef[d] != 0) weigh_turned(&w, d, fmin(cache, room));
-  weigh_channels(&w, cache / 2);
-  weigh_sums(&w, false, cache / 2);
-  weigh_sums(&w, true, cache / 2);
-  weigh_sums(&w, true, cache / 4);
-  weigh_private_sums(&w, atr_target_cache(setting->target, 0) / 2);
+  weigh_empty_lanes(&w, cache, room);
+  if (w.floor >= LEAST_CYCLES) weigh_all(&w, cache, room);
   if (w.found)
     out->why = atr_arena_printf(arena, "in parts: estimate %.5g cycles with copies and sums, %.5g whole", w.least, cycles);
   return w.found;

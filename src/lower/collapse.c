@@ -2,7 +2,8 @@
  *
  * In: a canonical nest. Out: the same nest with dims of extent 1 dropped, and with every two dims a, b of one kind merged
  * when all affine forms have coef[a] = coef[b] * extent(b), so that one dim of extent(a)*extent(b) walks both: the pixels of
- * a 1x1 convolution, or a whole elementwise operation. At least one independent dim stays. */
+ * a 1x1 convolution, or a whole elementwise operation. At least one independent dim stays, and taps stay apart from channels where a
+ * panel of lhs may want these in another order. */
 #include <string.h>
 
 #include "lower/simplify.h"
@@ -36,7 +37,13 @@ static int independent_count(const atr_nest *nest) {
   return count;
 }
 
-static bool merge_one_pair(atr_arena *arena, atr_nest *nest) {
+static bool is_tap(const atr_nest *nest, int d) {
+  for (int p = 0; p < nest->dim_count; p++)
+    if (atr_nest_is_pixel(nest, p) && atr_nest_walk_together(nest, p, d)) return true;
+  return false;
+}
+
+static bool merge_one_pair(atr_arena *arena, atr_nest *nest, bool taps_apart) {
   for (int a = 0; a < nest->dim_count; a++)
     for (int b = 0; b < nest->dim_count; b++) {
       pair p = {a, b, nest->dims[b].extent, true};
@@ -44,7 +51,7 @@ static bool merge_one_pair(atr_arena *arena, atr_nest *nest) {
           nest->dims[b].kind == ATR_DIM_PART || nest->dims[a].extent == 0 || p.extent_b == 0)
         continue;
       atr_nest_visit_affine(nest, check_pair, &p);
-      if (!p.mergeable) continue;
+      if (!p.mergeable || (taps_apart && nest->dims[a].reduced && is_tap(nest, a) != is_tap(nest, b))) continue;
       nest->dims[b].name = atr_arena_printf(arena, "%s_%s", nest->dims[a].name, nest->dims[b].name);
       nest->dims[b].extent *= nest->dims[a].extent;
       remove_dim(nest, a);
@@ -53,11 +60,13 @@ static bool merge_one_pair(atr_arena *arena, atr_nest *nest) {
   return false;
 }
 
-void atr_nest_collapse(atr_arena *arena, atr_nest *nest) {
+void atr_nest_collapse(atr_arena *arena, atr_nest *nest, const atr_target *target) {
+  bool sums = target != NULL && nest->has_acc,
+       taps_apart = sums && !atr_nest_features_fill(nest, atr_target_lanes(target, nest->acc_dtype));
   atr_nest_fold_indices(nest);
   for (int d = nest->dim_count - 1; d >= 0; d--)
     if (nest->dims[d].extent == 1 && nest->dims[d].kind != ATR_DIM_PART &&
         (nest->dims[d].reduced || independent_count(nest) > 1))
       remove_dim(nest, d);
-  while (merge_one_pair(arena, nest)) {}
+  while (merge_one_pair(arena, nest, taps_apart)) {}
 }

@@ -157,6 +157,26 @@ int atr_affine_only_dim(const atr_nest *nest, const atr_affine *at, bool summed)
   return found;
 }
 
+bool atr_nest_is_pixel(const atr_nest *nest, int d) {
+  return !nest->dims[d].reduced && atr_access_step(&nest->lhs, d) != 0 && atr_access_step(&nest->rhs, d) == 0;
+}
+
+bool atr_nest_walk_together(const atr_nest *nest, int a, int b) {
+  const int64_t *at = nest->lhs.at.coef;
+  for (int i = 0; i < nest->lhs.index_count; i++)
+    if (nest->lhs.index[i].at.coef[a] != 0 && nest->lhs.index[i].at.coef[b] != 0) return true;
+  return at[a] != 0 && at[b] != 0 && atr_steps_meet(at[a], nest->dims[a].extent, at[b], nest->dims[b].extent);
+}
+
+bool atr_nest_features_fill(const atr_nest *nest, int64_t lanes) {
+  for (int d = 0; d < nest->dim_count; d++) {
+    int64_t extent = nest->dims[d].extent;
+    bool features = !nest->dims[d].reduced && atr_access_step(&nest->rhs, d) != 0 && atr_access_step(&nest->lhs, d) == 0;
+    if (features && 5 * extent >= 4 * atr_ceil_div(extent, lanes) * lanes) return true;
+  }
+  return false;
+}
+
 double atr_nest_rhs_points(const atr_nest *nest) {
   double points = 1;
   for (int d = 0; d < nest->dim_count; d++)

@@ -214,6 +214,12 @@ bool atr_access_asks(const atr_access *access, int d);
 /* The only dim that moves an affine form, of those that the sum is over, also those of its parts, or of the others, which move the
  * output; -1: none, or several. */
 int atr_affine_only_dim(const atr_nest *nest, const atr_affine *at, bool summed);
+/* Does dim d move lhs and the result but not rhs? */
+bool atr_nest_is_pixel(const atr_nest *nest, int d);
+/* Do two dims walk the same elements of lhs, as pixels and taps do? */
+bool atr_nest_walk_together(const atr_nest *nest, int a, int b);
+/* Do features, the dims that move rhs and the result but not lhs, leave few of the lanes of their vectors empty? */
+bool atr_nest_features_fill(const atr_nest *nest, int64_t lanes);
 /* Points of the dims that move rhs: its elements, where no two of them meet. */
 double atr_nest_rhs_points(const atr_nest *nest);
 /* Puts d among dims ordered from the largest step to the smallest, behind equal ones; returns how many there are then. */

@@ -242,7 +242,7 @@ static atr_nest *pack_lhs(atr_arena *arena, atr_program *program, atr_nest *nest
   atr_nest *fill = fill_nest(arena, nest, &panel, number, dtype);
   read_panel(nest, &panel, number);
   nest->lhs_dtype = dtype;
-  atr_nest_collapse(arena, fill);
+  atr_nest_collapse(arena, fill, NULL);
   return fill;
 }
 
@@ -288,7 +288,7 @@ static void add_zero(atr_arena *arena, atr_program *program, const atr_nest *nes
   zero->expr_count = zero->expr_capacity = 0;
   zero->root = atr_nest_add_expr(arena, zero, &constant);
   zero->out = *totals;
-  atr_nest_collapse(arena, zero);
+  atr_nest_collapse(arena, zero, NULL);
   atr_program_new_nest(arena, program, zero);
 }
 
@@ -304,7 +304,7 @@ static atr_nest *end_nest(atr_arena *arena, const atr_nest *nest, const atr_acce
   for (int e = 1; e <= end->expr_count; e++)
     if (end->exprs[e].kind == ATR_EXPR_ACC)
       end->exprs[e] = (atr_expr){.kind = ATR_EXPR_LOAD, .dtype = end->exprs[e].dtype, .access = *totals};
-  atr_nest_collapse(arena, end);
+  atr_nest_collapse(arena, end, NULL);
   return end;
 }
 
@@ -360,7 +360,7 @@ void atr_nest_split_parts(atr_arena *arena, atr_program *program, const atr_nest
   atr_nest *part = split(arena, whole, parts, program->nest_count, now);
   if (parts->lhs_count > 0) fill = pack_lhs(arena, program, part, parts, now);
   if (fill != NULL) atr_program_new_nest(arena, program, fill);
-  atr_nest_collapse(arena, part);
+  atr_nest_collapse(arena, part, NULL);
   part->why = parts->why;
   atr_program_new_nest(arena, program, part);
   if (end != NULL) atr_program_new_nest(arena, program, end);

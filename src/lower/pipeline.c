@@ -94,7 +94,7 @@ static atr_status run_frame(state *s) {
 }
 
 static atr_status run_collapse(state *s) {
-  for (int n = 0; n < s->program->nest_count; n++) atr_nest_collapse(s->work->arena, s->program->nests[n]);
+  for (int n = 0; n < s->program->nest_count; n++) atr_nest_collapse(s->work->arena, s->program->nests[n], s->options->target);
   return ATR_OK;
 }
 
@@ -253,7 +253,7 @@ static atr_status schedule_nest(state *s, const atr_nest *nest, atr_program *out
   atr_nest *fill = schedule.pack_rhs ? atr_nest_pack_rhs(s->work->arena, out, &s->packed, tiled, schedule.widen_rhs, constant)
                                      : NULL;
   if (fill != NULL) {
-    atr_nest_collapse(s->work->arena, fill);
+    atr_nest_collapse(s->work->arena, fill, NULL);
     ATR_TRY(schedule_nest(s, fill, out));
     if (atr_nest_parts(fill) == 1) move_before_parts(out, tiled);
   }

@@ -3,6 +3,7 @@
 #define ATR_LOWER_SIMPLIFY_H
 
 #include "lower/nest.h"
+#include "lower/target.h"
 
 /* phases.c: removes divisors (lhs_dilation, interior padding) by splitting each output dim into residue classes, one nest per
  * class. Appends the resulting nests to `out`, which receives the nest itself when it has no divisor. */
@@ -22,7 +23,8 @@ void atr_nest_substitute(atr_nest *nest, int dim, int64_t scale, int64_t offset)
  * has `masks` and the strips are wide. Appends them to `out`, or the nest itself. */
 void atr_nest_split_frame(atr_arena *arena, const atr_nest *nest, bool masks, atr_program *out);
 
-/* collapse.c: drops dims of extent 1 and merges pairs of dims that every access walks as one. */
-void atr_nest_collapse(atr_arena *arena, atr_nest *nest);
+/* collapse.c: drops dims of extent 1 and merges pairs of dims that every access walks as one. `target`: but not taps with channels where
+ * features leave lanes of its vectors empty, for there a panel may have pixels in their place (parts.h); NULL: these too. */
+void atr_nest_collapse(atr_arena *arena, atr_nest *nest, const atr_target *target);
 
 #endif

@@ -152,6 +152,11 @@ static const cpu_name CPUS[] = {
     {"generic", "", 0, 0, 0},
 };
 
+int64_t atr_target_lanes(const atr_target *target, atr_dtype dtype) {
+  int64_t lanes = target->row->vector_bits / 8 / (int64_t)atr_dtype_size(dtype);
+  return lanes > 0 ? lanes : 1;
+}
+
 double atr_target_cache(const atr_target *target, int level) {
   return level == 1 && target->l2_bytes > 0 ? target->l2_bytes : target->row->cache_bytes[level];
 }

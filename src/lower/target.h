@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "base/diag.h"
+#include "base/dtype.h"
 #include "base/text.h"
 
 enum { ATR_CACHE_LEVELS = 3 };
@@ -50,6 +51,9 @@ typedef struct atr_target {
   double l2_bytes;                     /* of the CPU's second cache; 0: as the row says */
   const char *triple, *cpu, *features; /* as handed to LLVM */
 } atr_target;
+
+/* Elements of this dtype in a vector, at least one. */
+int64_t atr_target_lanes(const atr_target *target, atr_dtype dtype);
 
 /* Bytes of the cache of this level, 0 the nearest: the CPU's own where it is known, else its row's. */
 double atr_target_cache(const atr_target *target, int level);

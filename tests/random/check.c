@@ -484,7 +484,8 @@ static void try_variants(problem *p) {
   v.constants = constants;
   try_variant(p, &v);
   if (rng_chance(&p->r, 1, 2)) {
-    char *schedule = schedules_random(&p->r, p->module, p->multiply_padding);
+    atr_compile_options options = options_of(p, &v);
+    char *schedule = schedules_random(&p->r, p->module, &options);
     v = (variant){.what = "random schedule", .schedule = schedule, .constants = constants};
     if (schedule != NULL && !p->failed) {
       p->tally->schedules++;

@@ -6,6 +6,7 @@
 
 #include "ir/explicit_pad.h"
 #include "base/checked.h"
+#include "codegen/llvm.h"
 #include "lower/canonical.h"
 #include "lower/parts.h"
 #include "lower/simplify.h"
@@ -147,8 +148,9 @@ static const atr_nest *draw_split(rng *r, atr_arena *arena, const atr_program *p
   return nest;
 }
 
-static void draw_nest(rng *r, atr_arena *arena, const atr_program *program, atr_nest *nest, bool small, atr_text *text) {
-  atr_nest_collapse(arena, nest);
+static void draw_nest(rng *r, atr_arena *arena, const atr_program *program, const atr_target *target, atr_nest *nest,
+                      bool small, atr_text *text) {
+  atr_nest_collapse(arena, nest, target);
   drawing d = {.r = r, .nest = draw_split(r, arena, program, nest), .small = small};
   for (int i = 0; i < d.nest->dim_count; i++) d.outer[i] = d.nest->dims[i].kind == ATR_DIM_PART ? -1 : d.nest->dims[i].extent;
   atr_text_printf(text, "%s: ", nest->name);
@@ -157,9 +159,21 @@ static void draw_nest(rng *r, atr_arena *arena, const atr_program *program, atr_
   atr_text_puts(text, "\n");
 }
 
-static atr_status draw_module(rng *r, atr_work *work, const atr_module *module, bool multiply_padding, atr_text *text) {
+static atr_status select_target(atr_work *work, const atr_compile_options *options, atr_target *out) {
+  const char *triple, *cpu, *features;
+  atr_llvm_host(work->arena, &triple, &cpu, &features);
+  if (options->triple != NULL) triple = options->triple, cpu = options->cpu, features = options->features;
+  return atr_target_select(work, triple, cpu != NULL ? cpu : atr_target_default_cpu(triple), features != NULL ? features : "",
+                           out);
+}
+
+static atr_status draw_module(rng *r, atr_work *work, const atr_module *module, const atr_compile_options *options,
+                              atr_text *text) {
   atr_program *program;
   atr_module *padded;
+  atr_target target;
+  bool multiply_padding = options->multiply_padding;
+  ATR_TRY(select_target(work, options, &target));
   if (multiply_padding) {
     ATR_TRY(atr_module_explicit_padding(work, module, &padded));
     module = padded;
@@ -170,12 +184,12 @@ static atr_status draw_module(rng *r, atr_work *work, const atr_module *module, 
     atr_nest_split_residues(work->arena, program->nests[n], phases);
     for (int p = 0; p < phases->nest_count; p++)
       if (phases->nests[p]->has_acc || rng_chance(r, 1, 3))
-        draw_nest(r, work->arena, program, phases->nests[p], phases->nest_count > 6, text);
+        draw_nest(r, work->arena, program, &target, phases->nests[p], phases->nest_count > 6, text);
   }
   return ATR_OK;
 }
 
-char *schedules_random(rng *r, const atr_module *module, bool multiply_padding) {
+char *schedules_random(rng *r, const atr_module *module, const atr_compile_options *options) {
   atr_arena arena;
   atr_arena_init(&arena, atr_default_realloc, NULL);
   if (setjmp(arena.guard) != 0) {
@@ -185,7 +199,7 @@ char *schedules_random(rng *r, const atr_module *module, bool multiply_padding) 
   atr_work work = {.arena = &arena};
   atr_text text = atr_text_make(&arena);
   char *out = NULL;
-  if (draw_module(r, &work, module, multiply_padding, &text) == ATR_OK && text.len > 0) out = strdup(text.data);
+  if (draw_module(r, &work, module, options, &text) == ATR_OK && text.len > 0) out = strdup(text.data);
   atr_arena_fini(&arena);
   return out;
 }

@@ -5,10 +5,11 @@
 #ifndef TESTS_RANDOM_SCHEDULES_H
 #define TESTS_RANDOM_SCHEDULES_H
 
+#include "atrous/atrous.h"
 #include "ir/ir.h"
 #include "rng.h"
 
-/* NULL when the module has no nests; else to be freed. */
-char *schedules_random(rng *r, const atr_module *module, bool multiply_padding);
+/* For the target that the options name, which decides which dims nests have. NULL when the module has no nests; else to be freed. */
+char *schedules_random(rng *r, const atr_module *module, const atr_compile_options *options);
 
 #endif

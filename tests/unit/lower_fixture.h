@@ -85,7 +85,7 @@ static inline atr_program *frames_of(const atr_program *program) { return frames
 /* Ready to be scheduled. */
 static inline atr_program *collapsed_of(const char *instructions) {
   atr_program *program = frames_of(residues_of(canonical_of(instructions)));
-  for (int n = 0; n < program->nest_count; n++) atr_nest_collapse(&arena, program->nests[n]);
+  for (int n = 0; n < program->nest_count; n++) atr_nest_collapse(&arena, program->nests[n], NULL);
   return program;
 }
 

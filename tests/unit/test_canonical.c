@@ -474,6 +474,28 @@ START_TEST(test_collapse) {
 }
 END_TEST
 
+/* Three features fill few lanes of eight, or of four: taps stay apart from channels, whose order a panel may change. Seven fill them, and four
+ * of four. */
+START_TEST(test_taps_apart) {
+  static const struct {
+    int features, row;
+    const char *reduced;
+  } rows[] = {{3, ROW_AVX2, "reduce ky:3 reduce kx:3 reduce ic:9\n"},
+              {7, ROW_AVX2, "reduce ky:3 reduce kx_ic:27\n"},
+              {3, ROW_SSE2, "reduce ky:3 reduce kx:3 reduce ic:9\n"},
+              {4, ROW_SSE2, "reduce ky:3 reduce kx_ic:27\n"}};
+  atr_program *program = phases_of(
+      canonical_of(atr_arena_printf(&arena,
+                                    "x = f32[1,5,7,9] parameter(0) w = f32[3,3,9,%d] parameter(1) ROOT y = convolution(x, w), "
+                                    "window={size=3x3}, dim_labels=b01f_01io->b01f",
+                                    rows[_i].features)));
+  atr_target target = target_of_row(rows[_i].row, false);
+  atr_nest_collapse(&arena, program->nests[0], &target);
+  const char *text = nest_text(program, program->nests[0]);
+  ck_assert_msg(strstr(text, rows[_i].reduced) != NULL, "%s is not in\n%s", rows[_i].reduced, text);
+}
+END_TEST
+
 /* The list of an iota is data, so it has a limit: 2^28 bytes. */
 START_TEST(test_iota_limit) {
   atr_program *program;
@@ -498,6 +520,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_phase_limit);
   tcase_add_test(tc, test_phases_of_a_pad);
   tcase_add_loop_test(tc, test_frame, 0, COUNT(frame_rows));
+  tcase_add_loop_test(tc, test_taps_apart, 0, 4);
   tcase_add_loop_test(tc, test_frame_with_masks, 0, 3);
   tcase_add_loop_test(tc, test_collapse, 0, COUNT(dims_rows));
   tcase_add_test(tc, test_iota_limit);

@@ -336,6 +336,18 @@ START_TEST(test_turned) {
 }
 END_TEST
 
+/* Three features leave most lanes empty: their pixels are laid side by side, in parts of rows, channels before them. Not where planes of
+ * pixels lie so already, where features fill vectors, or where there is little to gain. */
+START_TEST(test_pixels) {
+#define LAYER(x, w, labels) CONV(x, w, "window={size=5x5 pad=2_2x2_2}, dim_labels=" labels)
+  const char *few = chosen_on(ROW_AVX512_ZEN5, LAYER("f32[1,96,96,64]", "f32[5,5,64,3]", "b01f_01io->b01f"), true);
+  ck_assert_msg(strncmp(few, "part oy:", 8) == 0 && strstr(few, "ic ox") == few + strlen(few) - 5, "%s", few);
+  ck_assert_str_eq(chosen_on(ROW_AVX512_ZEN5, LAYER("f32[1,64,96,96]", "f32[3,64,5,5]", "bf01_oi01->bf01"), true), "");
+  ck_assert_str_eq(chosen_on(ROW_AVX512_ZEN5, LAYER("f32[1,96,96,64]", "f32[5,5,64,16]", "b01f_01io->b01f"), true), "");
+  ck_assert_str_eq(chosen_on(ROW_AVX512_ZEN5, LAYER("f32[1,8,8,8]", "f32[5,5,8,3]", "b01f_01io->b01f"), true), "");
+}
+END_TEST
+
 /* A 1x1 layer's pixels lie as a panel would have them, one after the other with all of their channels: there is nothing to copy, though the
  * layer waits for memory. */
 START_TEST(test_no_copy_in_order) {
@@ -403,6 +415,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_choice);
   tcase_add_test(tc, test_strips);
   tcase_add_test(tc, test_turned);
+  tcase_add_test(tc, test_pixels);
   tcase_add_test(tc, test_no_copy_in_order);
   tcase_add_test(tc, test_channels);
   tcase_add_test(tc, test_beside);

@@ -630,6 +630,35 @@ START_TEST(test_stores_in_one_set) {
 }
 END_TEST
 
+/* One feature of 256 channels: lanes over pixels read elements 1 KB apart, in lines of four sets of the nearest cache, which has 12 ways.
+ * With 64 channels sixteen sets hold more of them. */
+START_TEST(test_loads_in_few_sets) {
+  static const struct {
+    const char *instructions;
+    int most;
+  } rows[] = {{"x = f32[1,56,56,256] parameter(0) w = f32[1,1,256,1] parameter(1) ROOT y = convolution(x, w), "
+               "window={size=1x1}, dim_labels=b01f_01io->b01f",
+               48},
+              {"x = f32[1,56,56,64] parameter(0) w = f32[1,1,64,1] parameter(1) ROOT y = convolution(x, w), "
+               "window={size=1x1}, dim_labels=b01f_01io->b01f",
+               192}};
+  atr_schedule schedule;
+  const atr_nest *nest = collapsed_of(rows[_i].instructions)->nests[0];
+  choose_on(nest, ROW_AVX512_ZEN5, &schedule);
+  int64_t lanes = 16 * accumulator_registers(nest, &schedule, atr_target_row_at(ROW_AVX512_ZEN5));
+  ck_assert_msg(lanes <= rows[_i].most && 2 * lanes > rows[_i].most / 2, "%s", schedule_text(nest, &schedule));
+}
+END_TEST
+
+/* Channels are moved apart, three to a pixel: a vector is picked from three, not lane by lane. */
+START_TEST(test_every_third) {
+  const atr_program *program = collapsed_of(
+      "x = f32[224,224,3] parameter(0) ROOT y = f32[3,224,224] transpose(x), dimensions={2,0,1}");
+  const char *text = text_chosen_on(program->nests[0], ROW_AVX512_ZEN5);
+  ck_assert_msg(strstr(text, "vector d1_d2:16") != NULL, "%s", text);
+}
+END_TEST
+
 /* Depthwise 7x7 on 7x7 pixels of planes: a tile over all columns loads the seven that there are, not the thirteen that its taps reach. */
 START_TEST(test_columns_that_exist) {
   const atr_program *program = collapsed_of(
@@ -728,6 +757,8 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_large_tiles);
   tcase_add_loop_test(tc, test_stores_in_one_set, 0, 2);
   tcase_add_test(tc, test_columns_that_exist);
+  tcase_add_loop_test(tc, test_loads_in_few_sets, 0, 2);
+  tcase_add_test(tc, test_every_third);
   tcase_add_test(tc, test_widen_choice);
   tcase_add_test(tc, test_pack_choice);
   tcase_add_test(tc, test_rows_in_one_set);
