@@ -367,6 +367,26 @@ static lane_span widen_span(const atr_emitter *e, const atr_access *access, cons
   return wide.max - wide.min < 2 * (int64_t)e->lanes ? wide : s;
 }
 
+/* Is a vector of these lanes picked from a span, not loaded as it lies or as one element? */
+static bool is_picked(const atr_lanes *lanes) {
+  lane_span s = span_of(lanes);
+  bool neighbours = true, same = true;
+  for (int l = 1; l < lanes->count; l++) {
+    if (!lanes->valid[l] || !lanes->valid[l - 1]) continue;
+    neighbours = neighbours && lanes->offset[l] == lanes->offset[l - 1] + 1;
+    same = same && lanes->offset[l] == lanes->offset[l - 1];
+  }
+  return s.valid > 1 && !neighbours && !same && s.max - s.min < 4 * (int64_t)lanes->count;
+}
+
+bool atr_llvm_comes_in_span(atr_emitter *e, const atr_access *access, const int64_t *point, int d) {
+  atr_lanes lanes;
+  atr_llvm_lanes(e, access, point, &lanes);
+  if (!is_picked(&lanes) || access->at.coef[d] == 0 || atr_access_asks(access, d)) return false;
+  lane_span s = span_of(&lanes), wide = widen_span(e, access, point, s);
+  return wide.max - wide.min > s.max - s.min;
+}
+
 /* Vectors as wide as registers, or half of them and so on, down to 16 bytes: others LLVM puts together from several loads and many
  * shuffles. */
 static int64_t width_of_pieces(const atr_emitter *e, const atr_access *access, int64_t count) {

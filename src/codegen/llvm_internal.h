@@ -176,6 +176,8 @@ atr_vec atr_llvm_complex_function(atr_emitter *e, atr_op op, atr_vec z);
 /* ---- llvm_access.c */
 /* Lanes of an access for one unrolled point; absent elements are not valid. */
 void atr_llvm_lanes(atr_emitter *e, const atr_access *access, const int64_t *point, atr_lanes *out);
+/* Do vectors of an access come out of one load for all indices of unrolled reduced dim d? */
+bool atr_llvm_comes_in_span(atr_emitter *e, const atr_access *access, const int64_t *point, int d);
 bool atr_lanes_any(const atr_lanes *lanes);
 
 /* Where the lanes that count all read one element the others may read it too: then it is one broadcast for every vector. */

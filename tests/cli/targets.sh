@@ -123,6 +123,22 @@ expect 0 atrousc compile apart.hlo --target=x86_64-linux-gnu --cpu=x86-64-v4 --s
 expect 0 atrousc compile apart.hlo --target=x86_64-linux-gnu --cpu=x86-64-v4 --schedule='loop ox; reduce ky kx ic; unroll oy:3; vector oc:16' --emit=llvm
 ! grep -q 'asm sideeffect "", "~{memory}"' out || fail "fences between few stores"
 
+# Two groups of eight channels to a vector: the span that the channels are picked from is loaded again for each of them, rather than kept with
+# what LLVM makes of it.
+cat >groups.hlo <<'HLO'
+HloModule groups
+
+ENTRY main {
+  x = f32[1,56,56,256] parameter(0)
+  w = f32[3,3,8,256] parameter(1)
+  ROOT y = f32[1,28,28,256] convolution(x, w), window={size=3x3 stride=2x2 pad=0_1x0_1}, dim_labels=b01f_01io->b01f, feature_group_count=32
+}
+HLO
+expect 0 atrousc compile groups.hlo --target=x86_64-linux-gnu --cpu=x86-64-v4 --constant=1 --emit=asm \
+  --schedule='parallel oy g; loop ox; reduce ky; unroll kx:3 ic:8 ox:14; vector g:2 oc:8; pack rhs'
+products=$(grep -c vfmadd out) spilled=$(grep zmm out | grep -c '(%rsp)')
+[ "$products" -gt 600 ] && [ "$spilled" -lt 60 ] || fail "$spilled spills for $products products"
+
 # Index arithmetic is as wide as addresses.
 expect 0 atrousc compile dense.hlo --target=wasm32-unknown-unknown --emit=llvm
 has out 'phi i32'
