@@ -28,8 +28,9 @@ static const double SHORT_RUN = 256, ALONE_STEP = 512;
 static const double APART_RUN = 128, APART_CYCLES = 1.3;
 /* But rows of the result that tile after tile makes longer, by a line or more, to this length are streams, and several are fetched at
  * once: 12 to 48 channels of 200 x 200 pixels in NCHW took 2.5 ms with one row of the output or two at a time, 1.4 with three, 1.2 with
- * four or six. Shorter ones start like so many lines more, where what is read stays the same. */
-static const double LONG_RUN = 2048, STREAMS = 3, STREAMS_SHARE = 0.5, START_LINES = 4;
+ * four or six. On Zen 5 one is fetched as fast: 64 channels of 570 x 570 pixels in NHWC took 2.1 ms with one row or two, 2.2 with three,
+ * 2.9 with five. Shorter ones start like so many lines more, where what is read stays the same. */
+static const double LONG_RUN = 2048, STREAMS_SHARE = 0.5, START_LINES = 4;
 /* Of a store's part that loops may fill, what a tile may need and still leave lines for the next one: all of the store, about. Where rows
  * are a multiple of a cache's way apart it is soon full: a depthwise layer of rate 2 and 512 channels took 405 us with two rows of the
  * output at once; 3x3 on one channel of 1024 columns 370, 406 and 487 us where the rows of input and output are 6, 8 and 10, and 360 us
@@ -215,7 +216,7 @@ static bool writes_alone(const atr_cost_model *m) {
 /* How much longer than in a stream lines take that are written in runs. */
 static double exposed_writes(const traffic *t, const atr_cost_array *a, double run) {
   double longer = run >= LINE ? run * continued(t, a, run) : run;
-  if (longer >= LONG_RUN) return rows_of(a, t->inside[t->c->reduced_from], run) >= STREAMS ? STREAMS_SHARE : 1;
+  if (longer >= LONG_RUN) return rows_of(a, t->inside[t->c->reduced_from], run) >= t->m->row->streams ? STREAMS_SHARE : 1;
   if (run < SHORT_RUN) return t->m->row->short_runs;
   return writes_alone(t->m) ? 1 + START_LINES * LINE / longer : 1;
 }

@@ -35,14 +35,14 @@ enum { ARCH_COUNT = sizeof ARCHS / sizeof ARCHS[0] };
 
 /* Walks of page tables on servers are those of virtual machines, through two tables: weights of 9.4 MB that pass for every eleven pixels
  * cost a layer of 512 channels and rate 2 in NCHW 75 ms instead of 61, on a busy machine 111 instead of 64. */
-#define SERVER_CACHES {32e3, 1e6, 16e6}, {3.2, 1.5, 14}, {0.12, 0.12, 0.12}, 1, 3, 8, {64, 2048}, {1, 60}
+#define SERVER_CACHES {32e3, 1e6, 16e6}, {3.2, 1.5, 14}, {0.12, 0.12, 0.12}, 1, 3, 8, 3, {64, 2048}, {1, 60}
 /* A stream of loads takes 1.4 cycles a line from the second cache, 2.4 from the third and 4 to 8 from memory, and does so while others
  * are at work. With the figures of SERVER_CACHES tiles were chosen for what they bring in, not for what they do: depthwise layers took
  * 1.2 to 2.8 times as long. Lines from the third cache are here at less than a stream of loads alone takes, with more of them showing: a
  * depthwise layer of 384 channels, which copies as it multiplies, keeps up with 113000 of them in 202000 cycles, while 2.4 MB of weights
  * that pass for every eleven pixels cost a layer of rate 6 a tenth of its time. */
-#define ZEN5_CACHES {48e3, 1e6, 16e6}, {1.7, 1.6, 9}, {0.06, 0.16, 0.12}, 1.9, 1.2, 4, {96, 4096}, {1, 60}
-#define SMALL_CACHES {32e3, 512e3, 4e6}, {3.2, 4, 20}, {0.12, 0.12, 0.12}, 1, 3, 8, {48, 1024}, {2, 25}
+#define ZEN5_CACHES {48e3, 1e6, 16e6}, {1.7, 1.6, 9}, {0.06, 0.16, 0.12}, 1.9, 1.2, 4, 1, {96, 4096}, {1, 60}
+#define SMALL_CACHES {32e3, 512e3, 4e6}, {3.2, 4, 20}, {0.12, 0.12, 0.12}, 1, 3, 8, 3, {48, 1024}, {2, 25}
 
 /* Wider before narrower within an architecture; the last of each asks for nothing. avx512zen5: what a tile has before and behind its
  * products runs beside those of its neighbours, of which as many instructions are at work as tiles have. avx512half: units of 256 bits, which take an

@@ -32,6 +32,7 @@ typedef struct atr_target_row {
   /* Streams are fetched ahead. How many times longer lines take that are alone, from behind the nearest cache; those of short runs,
    * from behind the others; and from there single ones in long steps. */
   double near_alone, short_runs, lines_alone;
+  int streams; /* rows of the result, written longer and longer, from which on lines of several come at once, in half the time */
   double tlb_pages[2], page_cycles[2]; /* the same for translations of pages of 4096 bytes */
   const char *asks;                    /* LLVM features that the row needs beyond its architecture's base line, as "avx2,fma" */
   bool s16_dot;                        /* multiplies pairs of 16-bit integers and adds the two products */
