@@ -18,7 +18,7 @@
 #include "lower/cost.h"
 #include "lower/parts.h"
 
-static const double IDLE = 1.25; /* cycles, as a multiple of what the arithmetic alone takes, from which on parts are weighed */
+static const double IDLE = 1.15; /* cycles, as a multiple of what the arithmetic alone takes, from which on parts are weighed */
 static const double GAIN = 0.98; /* of the whole nest's cycles that parts must stay below */
 static const double NEST_GAIN = 0.02; /* and for each nest beside it less: every copy is code to compile */
 static const double CONTINUED =
