@@ -1,4 +1,4 @@
-/* llvm_access.c - vectors from and to memory.
+/* llvm_access.c - where the lanes of an access are, and vectors out of memory.
  *
  * In: an access and an unrolled point. Out: one vector. An address is a dynamic offset, from looped dims, plus a table of
  * static offsets, one per lane, from unrolled and vector dims; the table decides how the vector is made:
@@ -237,8 +237,7 @@ LLVMValueRef atr_llvm_safe_base(atr_emitter *e, const atr_access *access, const 
 
 /* ---- memory */
 
-/* A nest's function stores nothing that it loads, but for sums that it continues. */
-static void mark(atr_emitter *e, LLVMValueRef instruction, bool store) {
+void atr_llvm_mark(atr_emitter *e, LLVMValueRef instruction, bool store) {
   unsigned scope = LLVMGetMDKindIDInContext(e->context, "alias.scope", 11),
            noalias = LLVMGetMDKindIDInContext(e->context, "noalias", 7);
   LLVMSetMetadata(instruction, scope, store ? e->scope_write : e->scope_read);
@@ -251,12 +250,11 @@ static void mark_unchanged(atr_emitter *e, LLVMValueRef load) {
   LLVMSetMetadata(load, invariant, LLVMMetadataAsValue(e->context, LLVMMDNodeInContext2(e->context, NULL, 0)));
 }
 
-static unsigned alignment_of(const atr_emitter *e, const atr_access *access) {
+unsigned atr_llvm_alignment_of(const atr_emitter *e, const atr_access *access) {
   return (unsigned)atr_dtype_size(atr_dtype_real(e->program->buffers[access->buffer].dtype));
 }
 
-/* Address of element `offset` (real numbers counted) past the base. */
-static LLVMValueRef address(atr_emitter *e, const atr_access *access, LLVMValueRef base, int64_t offset) {
+LLVMValueRef atr_llvm_address(atr_emitter *e, const atr_access *access, LLVMValueRef base, int64_t offset) {
   LLVMValueRef constant = atr_llvm_index(e, offset);
   LLVMTypeRef type = atr_llvm_memory_type(e, e->program->buffers[access->buffer].dtype);
   return offset == 0 ? base : LLVMBuildGEP2(e->b, type, base, &constant, 1, "");
@@ -271,8 +269,8 @@ static bool must_freeze(const atr_emitter *e) {
 static LLVMValueRef load_run(atr_emitter *e, const atr_access *access, LLVMValueRef base, int64_t first, int64_t count) {
   LLVMTypeRef element = atr_llvm_memory_type(e, e->program->buffers[access->buffer].dtype);
   LLVMTypeRef type = count == 1 ? element : LLVMVectorType(element, (unsigned)count);
-  LLVMValueRef load = LLVMBuildLoad2(e->b, type, address(e, access, base, first), "");
-  LLVMSetAlignment(load, alignment_of(e, access));
+  LLVMValueRef load = LLVMBuildLoad2(e->b, type, atr_llvm_address(e, access, base, first), "");
+  LLVMSetAlignment(load, atr_llvm_alignment_of(e, access));
   if (access->buffer != e->nest->out.buffer) mark_unchanged(e, load); /* else a sum that is continued */
   bool whole = count == e->lanes && (count & (count - 1)) == 0;
   return must_freeze(e) && !whole ? LLVMBuildFreeze(e->b, load, "") : load;
@@ -300,8 +298,7 @@ static int64_t place_of_piece(const atr_run *run, int piece) {
   return piece == run->pieces - 1 ? run->count - run->width : piece * run->width;
 }
 
-/* Lane l is lane from[l] of a and b, which follow each other; negative: it may hold anything. */
-static LLVMValueRef shuffled(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, const int64_t *from, int count) {
+LLVMValueRef atr_llvm_shuffled(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, const int64_t *from, int count) {
   LLVMValueRef pattern[2 * ATR_MAX_LANES];
   bool identity = LLVMGetVectorSize(LLVMTypeOf(a)) == (unsigned)count;
   for (int l = 0; l < count; l++) {
@@ -329,17 +326,17 @@ static LLVMValueRef pick_lanes(atr_emitter *e, const atr_run *run, const atr_lan
     if (from[l] < 0 && whole) from[l] = run->width;
     if (from[l] < 0 && (from[l] = place_in_piece(run, 1, element[l])) >= 0) from[l] += run->width;
   }
-  LLVMValueRef out = shuffled(e, run->piece[0], whole ? zero : run->piece[1], from, lanes->count);
+  LLVMValueRef out = atr_llvm_shuffled(e, run->piece[0], whole ? zero : run->piece[1], from, lanes->count);
   for (int piece = 2; piece < run->pieces; piece++) { /* all as wide as `out` */
     for (int l = 0; l < lanes->count; l++) {
       int64_t place = place_in_piece(run, piece, element[l]);
       from[l] = place >= 0 ? lanes->count + place : l;
     }
-    out = shuffled(e, out, run->piece[piece], from, lanes->count);
+    out = atr_llvm_shuffled(e, out, run->piece[piece], from, lanes->count);
   }
   if (all || whole) return out;
   for (int l = 0; l < lanes->count; l++) from[l] = lanes->valid[l] ? l : lanes->count;
-  return shuffled(e, out, LLVMConstNull(LLVMTypeOf(out)), from, lanes->count);
+  return atr_llvm_shuffled(e, out, LLVMConstNull(LLVMTypeOf(out)), from, lanes->count);
 }
 
 static LLVMValueRef load_apart(atr_emitter *e, const atr_access *access, LLVMValueRef base, const atr_lanes *lanes, int parts,
@@ -393,7 +390,7 @@ static int64_t width_of_pieces(const atr_emitter *e, const atr_access *access, i
   int64_t width = e->lanes;
   if ((width & (width - 1)) != 0 || count > ATR_MAX_PIECES * width) return count;
   while (width > count) width /= 2;
-  return width * alignment_of(e, access) < 16 ? count : width;
+  return width * atr_llvm_alignment_of(e, access) < 16 ? count : width;
 }
 
 static const atr_run *load_span(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base, int64_t first,
@@ -425,10 +422,10 @@ static LLVMValueRef load_masked(atr_emitter *e, const atr_access *access, LLVMVa
   }
   bool narrow = (valid & (valid - 1)) == 0; /* one plain load does */
   if (!e->target->row->masked_loads || bits < 32 || narrow || bits * lanes->count % 128 != 0) return NULL;
-  LLVMValueRef args[] = {address(e, access, base, shift), LLVMConstInt(e->i32, alignment_of(e, access), 0),
+  LLVMValueRef args[] = {atr_llvm_address(e, access, base, shift), LLVMConstInt(e->i32, atr_llvm_alignment_of(e, access), 0),
                          atr_llvm_mask(e, lanes->valid), LLVMConstNull(type)};
   LLVMValueRef load = atr_llvm_intrinsic(e, "llvm.masked.load", type, args, 4);
-  if (access->buffer != e->nest->out.buffer) mark(e, load, false);
+  if (access->buffer != e->nest->out.buffer) atr_llvm_mark(e, load, false);
   return load;
 }
 
@@ -471,8 +468,8 @@ static bool is_dotted_run(const atr_lanes *elements, int64_t count) {
 
 /* Neighbours as one number: not by way of a short vector, which LLVM would put together from its elements. */
 static LLVMValueRef load_word(atr_emitter *e, const atr_access *access, LLVMValueRef base, int64_t first) {
-  LLVMValueRef load = LLVMBuildLoad2(e->b, e->i32, address(e, access, base, first), "");
-  LLVMSetAlignment(load, alignment_of(e, access));
+  LLVMValueRef load = LLVMBuildLoad2(e->b, e->i32, atr_llvm_address(e, access, base, first), "");
+  LLVMSetAlignment(load, atr_llvm_alignment_of(e, access));
   mark_unchanged(e, load);
   return load;
 }
@@ -610,148 +607,4 @@ atr_vec atr_llvm_load(atr_emitter *e, int access_number, const atr_access *acces
   ATR_RESERVE(e->work->arena, e->loaded, e->loaded_count, e->loaded_capacity);
   e->loaded[e->loaded_count++] = entry;
   return entry.value;
-}
-
-/* ---- stores */
-
-static void store_run(atr_emitter *e, const atr_access *access, LLVMValueRef base, int64_t first, LLVMValueRef value) {
-  LLVMValueRef store = LLVMBuildStore(e->b, value, address(e, access, base, first));
-  LLVMSetAlignment(store, alignment_of(e, access));
-  mark(e, store, true);
-}
-
-/* Lanes first..first+count of one vector, or of two interleaved. */
-static LLVMValueRef gather_run(atr_emitter *e, LLVMValueRef re, LLVMValueRef im, int first, int count) {
-  int64_t from[2 * ATR_MAX_LANES];
-  int n = 0;
-  for (int l = first; l < first + count; l++) {
-    from[n++] = l;
-    if (im != NULL) from[n++] = l + e->lanes;
-  }
-  return shuffled(e, re, im != NULL ? im : LLVMGetPoison(LLVMTypeOf(re)), from, n);
-}
-
-/* Are lane l and the one before it there, and neighbours in memory? */
-static bool follows_lane(const atr_lanes *lanes, int l) {
-  return l > 0 && lanes->valid[l] && lanes->valid[l - 1] && lanes->offset[l] == lanes->offset[l - 1] + 1;
-}
-
-/* Runs of lanes that are neighbours in memory: stores of the vector. */
-static int runs_of(const atr_lanes *lanes) {
-  int runs = 0;
-  for (int l = 0; l < lanes->count; l++) runs += lanes->valid[l] && !follows_lane(lanes, l);
-  return runs;
-}
-
-enum { MANY_STORES = 64, FENCED_STORES = 16 };
-
-/* No load or store passes this point. LLVM's scheduler compares each store with all that it might pass; of lanes stored one by one there are
- * hundreds, whose comparison was half of the compile time of transposed layers in NCHW. */
-static void fence_stores(atr_emitter *e) {
-  static const char clobbers[] = "~{memory}";
-  LLVMTypeRef signature = LLVMFunctionType(LLVMVoidTypeInContext(e->context), NULL, 0, 0);
-  LLVMValueRef code = LLVMGetInlineAsm(signature, "", 0, clobbers, strlen(clobbers), true, false, LLVMInlineAsmDialectATT,
-                                       false);
-  LLVMBuildCall2(e->b, signature, code, NULL, 0, "");
-}
-
-static void store_vector(atr_emitter *e, const atr_access *access, LLVMValueRef base, const atr_stored *v) {
-  const atr_lanes *lanes = &v->lanes;
-  LLVMValueRef re = v->value.re, im = v->value.im;
-  int parts = im != NULL ? 2 : 1;
-  for (int l = 0; l < lanes->count;) {
-    if (!lanes->valid[l]) {
-      l++;
-      continue;
-    }
-    int end = l + 1;
-    while (end < lanes->count && follows_lane(lanes, end)) end++;
-    LLVMValueRef run = gather_run(e, re, im, l, end - l);
-    if (parts * (end - l) == 1) run = LLVMBuildExtractElement(e->b, re, index_constant(e, l), "");
-    store_run(e, access, base, lanes->offset[l] * parts, run);
-    l = end;
-  }
-}
-
-/* Does every run of `length` lanes of b follow in memory the same run of a? */
-static bool continues_runs(const atr_lanes *a, const atr_lanes *b, int length) {
-  for (int l = 0; l < a->count; l++) {
-    if (a->valid[l] != b->valid[l]) return false;
-    if (a->valid[l] && b->offset[l] != a->offset[l] + length) return false;
-  }
-  return true;
-}
-
-/* From which lane of a (or, beyond a's lanes, of b) lane l of their lower or upper halves, interleaved by runs, comes. Halves of groups
- * of 16 bytes, which is what the instructions of every target that has vectors do in one go. */
-static int interleaved_lane(int l, int count, int group, int length, bool upper) {
-  int inside = l % group, run = inside / length,
-      place = l - inside + run / 2 * length + inside % length + (upper ? group / 2 : 0);
-  return run % 2 == 0 ? place : place + count;
-}
-
-static atr_stored interleaved(atr_emitter *e, const atr_stored *a, const atr_stored *b, int group, int length, bool upper) {
-  int64_t from[ATR_MAX_LANES];
-  int count = a->lanes.count;
-  atr_stored out = {.lanes = {.count = count}};
-  for (int l = 0; l < count; l++) {
-    from[l] = interleaved_lane(l, count, group, length, upper);
-    const atr_lanes *source = from[l] < count ? &a->lanes : &b->lanes;
-    out.lanes.valid[l] = source->valid[from[l] % count];
-    out.lanes.offset[l] = source->offset[from[l] % count];
-  }
-  out.value.re = shuffled(e, a->value.re, b->value.re, from, count);
-  if (a->value.im != NULL) out.value.im = shuffled(e, a->value.im, b->value.im, from, count);
-  return out;
-}
-
-static int bytes_held(LLVMValueRef vector) {
-  LLVMTypeRef element = LLVMGetElementType(LLVMTypeOf(vector));
-  LLVMTypeKind kind = LLVMGetTypeKind(element);
-  return kind == LLVMFloatTypeKind ? 4 : kind == LLVMDoubleTypeKind ? 8 : (int)LLVMGetIntTypeWidth(element) / 8;
-}
-
-/* Interleaves vectors whose lanes lie apart with those that hold the neighbours of their lanes, as in the output of a vector of features
- * in NCHW: blocks of 16 bytes by 16 bytes, or of whole narrower vectors, are transposed, and so many are stored at once. cost.c counts
- * on it. */
-static void join_runs(atr_emitter *e, atr_stored *v, int count) {
-  int group = count > 0 ? 16 / bytes_held(v[0].value.re) : 0;
-  if (group > e->lanes) group = e->lanes;
-  if (group == 0 || (group & (group - 1)) != 0 || e->lanes % group != 0) return;
-  for (int length = 1; length < group; length *= 2)
-    for (int i = 0; i < count; i++)
-      for (int j = 0; j < count && v[i].run == length; j++) {
-        if (j == i || v[j].run != length || !continues_runs(&v[i].lanes, &v[j].lanes, length)) continue;
-        atr_stored lower = interleaved(e, &v[i], &v[j], group, length, false),
-                   upper = interleaved(e, &v[i], &v[j], group, length, true);
-        v[i] = lower;
-        v[j] = upper;
-        v[i].run = v[j].run = 2 * length;
-      }
-}
-
-static bool has_neighbours(const atr_lanes *lanes) {
-  for (int l = 1; l < lanes->count; l++)
-    if (follows_lane(lanes, l)) return true;
-  return false;
-}
-
-void atr_llvm_store(atr_emitter *e, const atr_access *access, LLVMValueRef base, atr_stored *v, int count) {
-  atr_dtype dtype = e->program->buffers[access->buffer].dtype;
-  for (int i = 0; i < count; i++) {
-    v[i].run = has_neighbours(&v[i].lanes) ? 0 : 1;
-    v[i].value.re = atr_llvm_to_memory(e, dtype, v[i].value.re);
-    if (v[i].value.im != NULL) v[i].value.im = atr_llvm_to_memory(e, dtype, v[i].value.im);
-  }
-  join_runs(e, v, count);
-  int stores = 0;
-  for (int i = 0; i < count; i++) stores += runs_of(&v[i].lanes);
-  bool many = stores >= MANY_STORES;
-  for (int i = 0, since = 0; i < count; i++) {
-    store_vector(e, access, base, &v[i]);
-    since += runs_of(&v[i].lanes);
-    if (!many || since < FENCED_STORES) continue;
-    fence_stores(e);
-    since = 0;
-  }
 }

@@ -1,11 +1,11 @@
 /* llvm_internal.h - what the files of the LLVM back end share.
  *
- *   llvm_module.c   entry points, kernels, constants             llvm_access.c  vectors from and to memory, by lane pattern
- *   llvm_loops.c    the loop tree                                llvm_value.c   arithmetic and conversions of every dtype
- *   llvm_tile.c     accumulators, multiply-accumulate, epilogue  llvm_math.c    exp, tanh, logistic
- *   llvm_target.c   target machines, optimisation, output        llvm_math_complex.c   the same and abs, of complex numbers
- *   llvm_dispatch.c which CPU's copy is called                   llvm_selftest.c       NAME_selftest
- *   llvm_wide.c     integers on targets that lack instructions
+ *   llvm_module.c   entry points, kernels, constants             llvm_access.c  vectors out of memory, by lane pattern
+ *   llvm_loops.c    the loop tree                                llvm_store.c   and into it
+ *   llvm_tile.c     accumulators, multiply-accumulate, epilogue  llvm_value.c   arithmetic and conversions of every dtype
+ *   llvm_target.c   target machines, optimisation, output        llvm_math.c    exp, tanh, logistic
+ *   llvm_dispatch.c which CPU's copy is called                   llvm_math_complex.c   the same and abs, of complex numbers
+ *   llvm_wide.c     integers on targets that lack instructions   llvm_selftest.c       NAME_selftest
  */
 #ifndef ATR_CODEGEN_LLVM_INTERNAL_H
 #define ATR_CODEGEN_LLVM_INTERNAL_H
@@ -199,6 +199,15 @@ atr_vec atr_llvm_load(atr_emitter *e, int access_number, const atr_access *acces
 atr_dot_factor atr_llvm_load_factor(atr_emitter *e, int access_number, const atr_access *access, LLVMValueRef base,
                                     const int64_t *point, atr_dtype as);
 void atr_llvm_forget_loads(atr_emitter *e);
+/* Of a load or a store: a nest's function stores nothing that it loads, but for sums that it continues. */
+void atr_llvm_mark(atr_emitter *e, LLVMValueRef instruction, bool store);
+unsigned atr_llvm_alignment_of(const atr_emitter *e, const atr_access *access); /* bytes, of a real number */
+/* Address of element `offset` (real numbers counted) past the base. */
+LLVMValueRef atr_llvm_address(atr_emitter *e, const atr_access *access, LLVMValueRef base, int64_t offset);
+/* Lane l is lane from[l] of a and b, which follow each other; negative: it may hold anything. */
+LLVMValueRef atr_llvm_shuffled(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, const int64_t *from, int count);
+
+/* ---- llvm_store.c */
 /* The vectors of a tile, in any order; what `v` holds is used up. */
 void atr_llvm_store(atr_emitter *e, const atr_access *access, LLVMValueRef base, atr_stored *v, int count);
 

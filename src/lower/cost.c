@@ -531,7 +531,7 @@ static double pieces_of_vector(const atr_cost_model *m, const atr_candidate *c) 
 }
 
 /* Stores of a tile. Lanes that lie apart are stored one by one, but those of copies that are neighbours in memory are interleaved first,
- * up to 16 bytes or a whole vector (llvm_access.c). */
+ * up to 16 bytes or a whole vector (llvm_store.c). */
 static double store_cycles(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors) {
   lane_cost store = cost_of_store(m, &c->vector);
   double lanes = (double)(c->vector.lanes[0] * c->vector.lanes[1]), cycles = 0;
