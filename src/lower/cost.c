@@ -389,7 +389,7 @@ static double conflict_factor(const atr_cost_model *m, const int64_t *step, cons
 static double crowded_loads(const atr_cost_model *m, const atr_candidate *c, double loads, int64_t vectors) {
   int64_t lanes = c->vector.lanes[1] * vectors,
           apart = llabs(m->lhs[c->vector.dims[1]]) * (int64_t)atr_dtype_size(atr_cost_lhs_dtype(m, c));
-  if (apart % CACHE_LINE != 0) return 0;
+  if (apart == 0 || apart % CACHE_LINE != 0) return 0;
   double room = sets_of(apart / CACHE_LINE) * ways_of_cache(m), held = fmin(room / (double)lanes, 1);
   return LOAD_MISS * loads * (1 - held);
 }
