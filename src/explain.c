@@ -16,6 +16,7 @@
 
 #include <string.h>
 
+#include "lower/cost.h"
 #include "lower/regions.h"
 
 static const double MEMORY_BYTES_PER_CYCLE = 8;
@@ -31,7 +32,8 @@ static double nest_bytes(const atr_program *program, const atr_nest *nest) {
 }
 
 static void explain_work(atr_text *text, const atr_program *program, const atr_nest *nest, const atr_target *target) {
-  double flops = nest->has_acc ? flops_per_mac(nest->acc_dtype) : 0, counted, all = flops * atr_nest_macs(nest);
+  double flops = nest->has_acc ? flops_per_mac(nest->acc_dtype) * atr_cost_computed(nest) : 0, counted;
+  double all = flops * atr_nest_macs(nest);
   double bytes = nest_bytes(program, nest);
   counted = flops * atr_nest_useful_macs(nest);
   if (nest->has_acc)

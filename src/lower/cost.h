@@ -121,6 +121,8 @@ double atr_cost_code(const atr_cost_model *m, const atr_candidate *c);
 /* ---- taps.c */
 /* Part of a sum's terms that exist, those of parts and strips that are not full included. */
 double atr_cost_useful(const atr_nest *nest);
+/* Part of the points of its dims that a nest computes: the others are beyond its guards. */
+double atr_cost_computed(const atr_nest *nest);
 /* Part of the terms that run in tiles of the candidate's size. */
 double atr_cost_taps(const atr_cost_model *m, const atr_candidate *c);
 

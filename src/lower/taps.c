@@ -14,10 +14,15 @@ static double present(const atr_nest *nest, const atr_guard *guard, int64_t lane
   return fmin(1, (double)(atr_ceil_div(guard->bound, lanes) * lanes) / (double)covered);
 }
 
-double atr_cost_useful(const atr_nest *nest) {
-  double all = atr_nest_macs(nest), part = all > 0 ? atr_nest_useful_macs(nest) / all : 0;
+double atr_cost_computed(const atr_nest *nest) {
+  double part = 1;
   for (int g = 0; g < nest->guard_count; g++) part *= present(nest, &nest->guards[g], 1);
   return part;
+}
+
+double atr_cost_useful(const atr_nest *nest) {
+  double all = atr_nest_macs(nest);
+  return all > 0 ? atr_nest_useful_macs(nest) / all * atr_cost_computed(nest) : 0;
 }
 
 /* A tile's copies of one dim: so many, in vectors of so many of which any or none has a tap; and as many as the multipliers are busy

@@ -139,6 +139,11 @@ expect 0 atrousc compile groups.hlo --target=x86_64-linux-gnu --cpu=x86-64-v4 --
 products=$(grep -c vfmadd out) spilled=$(grep zmm out | grep -c '(%rsp)')
 [ "$products" -gt 600 ] && [ "$spilled" -lt 60 ] || fail "$spilled spills for $products products"
 
+# explain counts the work of three features, not of the four lanes that they are given.
+sed 's/w = f32\[3,3,64,64\]/w = f32[3,3,64,3]/; s/y = f32\[1,12,12,64\]/y = f32[1,12,12,3]/' dense.hlo >three.hlo
+expect 0 atrousc explain three.hlo --cpu=haswell --schedule='loop oy ox; reduce ky kx ic; vector oc:4'
+has out 'work      0.4977 MFLOP'
+
 # Index arithmetic is as wide as addresses.
 expect 0 atrousc compile dense.hlo --target=wasm32-unknown-unknown --emit=llvm
 has out 'phi i32'
