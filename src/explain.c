@@ -40,7 +40,7 @@ static void explain_work(atr_text *text, const atr_program *program, const atr_n
     atr_text_printf(text, "  work      %.4g MFLOP, of which %.4g MFLOP (%.1f %%) fall outside the input and are skipped\n",
                     all / 1e6, (all - counted) / 1e6, all > 0 ? 100 * (all - counted) / all : 0);
   atr_dtype type = nest->has_acc ? nest->acc_dtype : nest->exprs[nest->root].dtype;
-  double lanes = target->row->vector_bits / 8.0 / (double)atr_dtype_size(atr_dtype_real(type));
+  double lanes = (double)atr_target_lanes(target, atr_dtype_real(type));
   double balance = 2 * lanes * target->row->fma_per_cycle / MEMORY_BYTES_PER_CYCLE, intensity = bytes > 0 ? counted / bytes : 0;
   atr_text_printf(text, "  traffic   %.4g MB at least once, intensity %.3g FLOP/byte: bound by %s (balance of %s: %.3g)\n",
                   bytes / 1e6, intensity, intensity > balance ? "arithmetic" : "memory", target->row->name, balance);

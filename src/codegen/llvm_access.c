@@ -364,6 +364,9 @@ static lane_span widen_span(const atr_emitter *e, const atr_access *access, cons
   return wide.max - wide.min < 2 * (int64_t)e->lanes ? wide : s;
 }
 
+/* Elements from the first to the last that one load may bring for all lanes; farther apart each lane has its own. */
+static int64_t most_span(const atr_lanes *lanes) { return 4 * (int64_t)lanes->count; }
+
 /* Is a vector of these lanes picked from a span, not loaded as it lies or as one element? */
 static bool is_picked(const atr_lanes *lanes) {
   lane_span s = span_of(lanes);
@@ -373,13 +376,14 @@ static bool is_picked(const atr_lanes *lanes) {
     neighbours = neighbours && lanes->offset[l] == lanes->offset[l - 1] + 1;
     same = same && lanes->offset[l] == lanes->offset[l - 1];
   }
-  return s.valid > 1 && !neighbours && !same && s.max - s.min < 4 * (int64_t)lanes->count;
+  return s.valid > 1 && !neighbours && !same && s.max - s.min < most_span(lanes);
 }
 
 bool atr_llvm_comes_in_span(atr_emitter *e, const atr_access *access, const int64_t *point, int d) {
   atr_lanes lanes;
+  if (access->at.coef[d] == 0 || atr_access_asks(access, d)) return false;
   atr_llvm_lanes(e, access, point, &lanes);
-  if (!is_picked(&lanes) || access->at.coef[d] == 0 || atr_access_asks(access, d)) return false;
+  if (!is_picked(&lanes)) return false;
   lane_span s = span_of(&lanes), wide = widen_span(e, access, point, s);
   return wide.max - wide.min > s.max - s.min;
 }
@@ -438,7 +442,7 @@ static void load_parts(atr_emitter *e, int access_number, const atr_access *acce
     for (int p = 0; p < parts; p++) out[p] = atr_llvm_splat(e, load_run(e, access, base, s.min * parts + p, 1));
   } else if (parts == 1 && s.valid > 0 && s.valid < lanes->count && (out[0] = load_masked(e, access, base, lanes)) != NULL) {
     return;
-  } else if (s.valid > 0 && (span * parts > 1) && span <= 4 * (int64_t)lanes->count) {
+  } else if (s.valid > 0 && (span * parts > 1) && span <= most_span(lanes)) {
     if (span != lanes->count) s = widen_span(e, access, point, s);
     int64_t count = (s.max - s.min + 1) * parts;
     const atr_run *run = load_span(e, access_number, access, base, s.min * parts, count, width_of_pieces(e, access, count));

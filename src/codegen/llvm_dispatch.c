@@ -18,28 +18,21 @@ static LLVMValueRef number(atr_emitter *e, int64_t value) { return LLVMConstInt(
 
 enum { EAX, EBX, ECX, EDX };
 
-static LLVMValueRef inline_asm(LLVMTypeRef type, const char *code, const char *operands) {
-  char *text = (char *)(uintptr_t)code, *list = (char *)(uintptr_t)operands; /* only read */
-  return LLVMGetInlineAsm(type, text, strlen(text), list, strlen(list), 0, 0, LLVMInlineAsmDialectATT, 0);
-}
-
 /* As compilers do it: rbx is moved aside, since it may be in use. */
 static LLVMValueRef cpuid(atr_emitter *e, uint32_t leaf, uint32_t subleaf) {
   static const char code[] = "xchgq %rbx, ${1:q}\n\tcpuid\n\txchgq %rbx, ${1:q}";
   static const char operands[] = "={ax},=r,={cx},={dx},0,2,~{dirflag},~{fpsr},~{flags}";
   LLVMTypeRef four = LLVMStructTypeInContext(e->context, (LLVMTypeRef[]){e->i32, e->i32, e->i32, e->i32}, 4, 0);
   LLVMTypeRef type = LLVMFunctionType(four, (LLVMTypeRef[]){e->i32, e->i32}, 2, 0);
-  LLVMValueRef f = inline_asm(type, code, operands);
-  return LLVMBuildCall2(e->b, type, f, (LLVMValueRef[]){number(e, leaf), number(e, subleaf)}, 2, "");
+  return atr_llvm_assembly(e, type, code, operands, false, (LLVMValueRef[]){number(e, leaf), number(e, subleaf)});
 }
 
 static LLVMValueRef xgetbv(atr_emitter *e) {
   static const char code[] = "xgetbv", operands[] = "={ax},={dx},{cx},~{dirflag},~{fpsr},~{flags}";
   LLVMTypeRef two = LLVMStructTypeInContext(e->context, (LLVMTypeRef[]){e->i32, e->i32}, 2, 0);
   LLVMTypeRef type = LLVMFunctionType(two, &e->i32, 1, 0);
-  LLVMValueRef f = inline_asm(type, code, operands);
   LLVMValueRef zero = number(e, 0);
-  return LLVMBuildExtractValue(e->b, LLVMBuildCall2(e->b, type, f, &zero, 1, ""), EAX, "");
+  return LLVMBuildExtractValue(e->b, atr_llvm_assembly(e, type, code, operands, false, &zero), EAX, "");
 }
 
 static LLVMValueRef at_least(atr_emitter *e, LLVMValueRef a, int64_t b) {

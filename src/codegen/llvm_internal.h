@@ -244,6 +244,10 @@ LLVMTypeRef atr_llvm_entry_type(atr_emitter *e, unsigned parameters);
 /* Bytes in read-only memory, aligned as scratch is. */
 LLVMValueRef atr_llvm_data(atr_emitter *e, const void *bytes, size_t size);
 LLVMValueRef atr_llvm_element(atr_emitter *e, LLVMTypeRef type, LLVMValueRef base, int64_t i);
+/* What a piece of assembly of this type makes of `args`. Without code it is nothing at all that LLVM sees through; `effects`: nor moves or
+ * drops. */
+LLVMValueRef atr_llvm_assembly(atr_emitter *e, LLVMTypeRef type, const char *code, const char *operands, bool effects,
+                               LLVMValueRef *args);
 
 /* ---- llvm_dispatch.c */
 /* i32 atrous.choose(): 1 and up, the number of the first CPU whose needs the machine meets; cpu_count + 1: there is none. The

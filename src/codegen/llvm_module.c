@@ -20,6 +20,13 @@ static LLVMTypeRef env_type(atr_emitter *e) {
   return LLVMStructTypeInContext(e->context, fields, ENV_FIELDS, 0);
 }
 
+LLVMValueRef atr_llvm_assembly(atr_emitter *e, LLVMTypeRef type, const char *code, const char *operands, bool effects,
+                               LLVMValueRef *args) {
+  char *text = (char *)(uintptr_t)code, *list = (char *)(uintptr_t)operands; /* only read */
+  LLVMValueRef f = LLVMGetInlineAsm(type, text, strlen(text), list, strlen(list), effects, 0, LLVMInlineAsmDialectATT, 0);
+  return LLVMBuildCall2(e->b, type, f, args, LLVMCountParamTypes(type), "");
+}
+
 LLVMValueRef atr_llvm_element(atr_emitter *e, LLVMTypeRef type, LLVMValueRef base, int64_t i) {
   LLVMValueRef index = atr_llvm_i64(e, i);
   return i == 0 ? base : LLVMBuildGEP2(e->b, type, base, &index, 1, "");

@@ -6,8 +6,6 @@
  *     four vectors of features, pixels beside each other, in NCHW     4 x 4 transposed, 4 stores of 16 bytes
  *     what is left                                                    one store per lane, fenced off where there are many
  */
-#include <string.h>
-
 #include "codegen/llvm_internal.h"
 
 static void store_run(atr_emitter *e, const atr_access *access, LLVMValueRef base, int64_t first, LLVMValueRef value) {
@@ -44,11 +42,8 @@ enum { MANY_STORES = 64, FENCED_STORES = 16 };
 /* No load or store passes this point. LLVM's scheduler compares each store with all that it might pass; of lanes stored one by one there are
  * hundreds, whose comparison was half of the compile time of transposed layers in NCHW. */
 static void fence_stores(atr_emitter *e) {
-  static const char clobbers[] = "~{memory}";
-  LLVMTypeRef signature = LLVMFunctionType(LLVMVoidTypeInContext(e->context), NULL, 0, 0);
-  LLVMValueRef code = LLVMGetInlineAsm(signature, "", 0, clobbers, strlen(clobbers), true, false, LLVMInlineAsmDialectATT,
-                                       false);
-  LLVMBuildCall2(e->b, signature, code, NULL, 0, "");
+  LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(e->context), NULL, 0, 0);
+  atr_llvm_assembly(e, type, "", "~{memory}", true, NULL);
 }
 
 static void store_vector(atr_emitter *e, const atr_access *access, LLVMValueRef base, const atr_stored *v) {

@@ -166,11 +166,10 @@ typedef struct mac_bases {
 static LLVMValueRef hide_mask(atr_emitter *e, uint64_t bits) {
   LLVMTypeRef narrow = LLVMIntTypeInContext(e->context, (unsigned)e->lanes), word = e->lanes <= 32 ? e->i32 : e->i64;
   LLVMTypeRef same = LLVMFunctionType(word, &word, 1, false);
-  LLVMValueRef code = LLVMGetInlineAsm(same, "", 0, "=r,0", 4, false, false, LLVMInlineAsmDialectATT, false);
   LLVMValueRef number = LLVMConstInt(word, bits, false);
   LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b), entry = LLVMGetEntryBasicBlock(e->function);
   LLVMPositionBuilderBefore(e->b, LLVMGetFirstInstruction(entry));
-  LLVMValueRef hidden = LLVMBuildCall2(e->b, same, code, &number, 1, "");
+  LLVMValueRef hidden = atr_llvm_assembly(e, same, "", "=r,0", false, &number);
   if (narrow != word) hidden = LLVMBuildTrunc(e->b, hidden, narrow, "");
   hidden = LLVMBuildBitCast(e->b, hidden, LLVMVectorType(e->i1, (unsigned)e->lanes), "mask");
   LLVMPositionBuilderAtEnd(e->b, here);
@@ -323,11 +322,8 @@ static int64_t list_steps(atr_emitter *e, mac_step *steps) {
 
 /* The same address, in a form that is computed where it stands. */
 static LLVMValueRef pinned(atr_emitter *e, LLVMValueRef address) {
-  LLVMTypeRef type = LLVMTypeOf(address), signature = LLVMFunctionType(type, &type, 1, 0);
-  char nothing_text[] = "", constraints[] = "=r,0";
-  LLVMValueRef nothing = LLVMGetInlineAsm(signature, nothing_text, 0, constraints, strlen(constraints), 1, 0,
-                                          LLVMInlineAsmDialectATT, 0);
-  return LLVMBuildCall2(e->b, signature, nothing, &address, 1, "");
+  LLVMTypeRef type = LLVMTypeOf(address);
+  return atr_llvm_assembly(e, LLVMFunctionType(type, &type, 1, 0), "", "=r,0", true, &address);
 }
 
 /* Do the taps that follow each other pick their lhs vectors from the same loads? */
