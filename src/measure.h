@@ -1,7 +1,7 @@
 /* measure.h - schedules of a module timed on this machine.
  *
  * In: a module, and the options to compile it with. Out: a bench for src/tune, which makes an executable for a schedule text and
- * times one run of it, on arrays of its own and with the context's threads; and the choice for atr_compile_options.measure. */
+ * times runs of it, on arrays of its own and with the context's threads; and the choice for atr_compile_options.measure. */
 #ifndef ATR_MEASURE_H
 #define ATR_MEASURE_H
 

@@ -56,9 +56,10 @@ static const char *line_of(const search *s, const char *schedule) {
   return lines;
 }
 
-/* Makes one more variant and runs it once, so that it is warm. */
+/* Makes one more variant and runs it, so that it is warm. */
 static void try_schedule(search *s, const atr_schedule *schedule, const char *why) {
   atr_work checking = {.arena = s->work->arena};
+  double spent = 0;
   if (s->tried >= s->options->most || s->starved) return;
   const char *text = text_of(s, schedule);
   for (int i = 0; i < s->count; i++)
@@ -73,13 +74,15 @@ static void try_schedule(search *s, const atr_schedule *schedule, const char *wh
     s->out->refused++;
     return;
   }
-  v.ns = s->bench->run(s->bench->user, v.code);
+  v.ns = s->bench->run(s->bench->user, v.code, &spent);
   s->variants[s->count++] = v;
 }
 
-static void run_once(search *s, variant *v) {
-  double ns = s->bench->run(s->bench->user, v->code);
+/* One turn. Returns the time that it took. */
+static double run(search *s, variant *v) {
+  double spent = 0, ns = s->bench->run(s->bench->user, v->code, &spent);
   if (ns < v->ns) v->ns = ns;
+  return spent;
 }
 
 static void drop(search *s, int i) {
@@ -107,7 +110,7 @@ static int fastest(const search *s) {
 /* Rounds over all variants; after each the slower ones go, down to `keep` beside the model's choice. */
 static void halve(search *s, int keep) {
   while (s->count > keep + 1) {
-    for (int i = 0; i < s->count; i++) run_once(s, &s->variants[i]);
+    for (int i = 0; i < s->count; i++) (void)run(s, &s->variants[i]);
     int next = (s->count + 1) / 2 > keep + 1 ? (s->count + 1) / 2 : keep + 1;
     while (s->count > next) drop(s, slowest(s));
   }
@@ -167,10 +170,7 @@ static void finish(search *s) {
   double spent = 0;
   for (int i = 0; i < s->count; i++) s->variants[i].ns = HUGE_VAL;
   for (int round = 0; round < 3 || spent < s->options->budget_ns; round++)
-    for (int i = 0; i < s->count; i++) {
-      run_once(s, &s->variants[i]);
-      spent += s->variants[i].ns;
-    }
+    for (int i = 0; i < s->count; i++) spent += run(s, &s->variants[i]);
 }
 
 /* Why there is nothing to choose from. */

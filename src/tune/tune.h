@@ -1,7 +1,7 @@
 /* tune.h - the best schedule of a nest by measurement.
  *
  * In: a program's nests before their schedules, a target, and a bench: the caller's way to make code with a schedule text and
- * to run it once. Out: the fastest schedule text found, and what the cost model's own choice took in the same interleaved
+ * to time it. Out: the fastest schedule text found, and what the cost model's own choice took in the same interleaved
  * measurement. Nothing is remembered between calls. atr_tune searches the space; atr_tune_select tries a few places of the
  * ranking, none of which changes a bit of the result. */
 #ifndef ATR_TUNE_TUNE_H
@@ -14,7 +14,7 @@ typedef struct atr_tune_bench {
   void *user;
   /* Code for a schedule text (lines "NEST: schedule", as in atr_compile_options); a failure means: leave this one out. */
   atr_status (*make)(void *user, const char *schedule, void **variant);
-  double (*run)(void *user, void *variant); /* nanoseconds of one run */
+  double (*run)(void *user, void *variant, double *spent); /* nanoseconds of one run; adds to *spent what all took that it needed */
   void (*drop)(void *user, void *variant);
 } atr_tune_bench;
 
@@ -22,7 +22,7 @@ typedef struct atr_tune_options {
   uint64_t constant_parameters; /* as in atr_compile_options */
   int64_t occupied;             /* as in atr_schedule_setting */
   int most;                     /* schedules that are tried per nest, at least 1 */
-  double budget_ns;             /* time for running the finalists of a nest; every one runs at least three times */
+  double budget_ns;             /* time for running the finalists of a nest; every one has at least three turns */
   /* Told of every schedule that was timed, when it drops out; why: the model's words, NULL for neighbours. May be NULL. */
   void (*tried)(void *user, const char *nest, const char *schedule, const char *why, double ns);
   void *user;

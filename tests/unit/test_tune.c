@@ -10,6 +10,7 @@
 typedef struct fake {
   const char *wanted; /* text that makes a variant fast; each occurrence halves its time */
   const char *unmade; /* text that cannot be made */
+  double turn, budget; /* time that each turn takes of the budget */
   int made, dropped, runs, told;
 } fake;
 
@@ -21,10 +22,11 @@ static atr_status fake_make(void *user, const char *schedule, void **variant) {
   return ATR_OK;
 }
 
-static double fake_run(void *user, void *variant) {
+static double fake_run(void *user, void *variant, double *spent) {
   fake *f = user;
   double ns = 1000;
   f->runs++;
+  *spent += f->turn;
   for (const char *p = variant; (p = strstr(p, f->wanted)) != NULL; p++) ns /= 2;
   return ns;
 }
@@ -48,7 +50,7 @@ static const char TRANSPOSED[] = "x = f32[1,8,8,32] parameter(0) w = f32[4,4,32,
 static atr_status tune(const char *instructions, fake *f, int most, atr_tuned *out) {
   const atr_program *problem = collapsed_of(instructions);
   const atr_tune_bench bench = {f, fake_make, fake_run, fake_drop};
-  atr_tune_options options = {.constant_parameters = 2, .most = most, .tried = fake_tried, .user = f};
+  atr_tune_options options = {.constant_parameters = 2, .most = most, .budget_ns = f->budget, .tried = fake_tried, .user = f};
   atr_target target;
   ck_assert_int_eq(atr_target_select(&work, "x86_64-unknown-linux-gnu", "haswell", "", &target), ATR_OK);
   return atr_tune(&work, problem, &target, &options, &bench, out);
@@ -82,6 +84,22 @@ START_TEST(test_keeps_the_choice) {
   atr_schedule_choose(&arena, nest, &setting, &schedule, &why);
   ck_assert_str_eq(tuned.schedule, atr_arena_printf(&arena, "%s: %s\n", nest->name, schedule_text(nest, &schedule)));
   ck_assert(tuned.best_ns == tuned.model_ns);
+}
+END_TEST
+
+/* The finalists share the budget: what their turns took counts, not the least time of a run; three turns each are always there. */
+START_TEST(test_budget) {
+  static const struct {
+    double turn;
+    int least, most;
+  } cases[] = {{1e6, 0, 100}, {1e3, 1000, 1100}, {250, 4000, 4100}};
+  for (int i = 0; i < COUNT(cases); i++) {
+    fake f = {.wanted = "no such text", .turn = cases[i].turn, .budget = 1e6};
+    atr_tuned tuned;
+    ck_assert_int_eq(tune(DENSE, &f, 10, &tuned), ATR_OK);
+    ck_assert_msg(f.runs >= cases[i].least && f.runs <= cases[i].most, "%d runs of %g", f.runs, f.turn);
+    ck_assert(tuned.model_ns == 1000);
+  }
 }
 END_TEST
 
@@ -203,6 +221,7 @@ static Suite *suite(void) {
   tcase_add_checked_fixture(tc, setup, teardown);
   tcase_add_test(tc, test_finds_fastest);
   tcase_add_test(tc, test_keeps_the_choice);
+  tcase_add_test(tc, test_budget);
   tcase_add_test(tc, test_leaves_out_what_cannot_be_made);
   tcase_add_test(tc, test_nothing_can_be_made);
   tcase_add_test(tc, test_every_nest_gets_a_line);
