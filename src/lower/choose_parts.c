@@ -402,15 +402,22 @@ static double arithmetic_cycles(const atr_nest *nest, const atr_target *target) 
   return atr_nest_useful_macs(nest) / (at_once * lanes * target->row->fma_per_cycle);
 }
 
-/* Those for features that fill no vectors, also of nests with little arithmetic, of which they do many times as much. */
+/* Those for features that fill no vectors, also of nests with little arithmetic, of which they do many times as much. Pixels from the nearest
+ * on, to the first that fill vectors: farther ones come in no fewer lines. */
 static void weigh_empty_lanes(weighing *w, double cache, double room) {
   const atr_nest *nest = w->nest;
+  int64_t step[ATR_MAX_DIMS];
+  int pixels[ATR_MAX_DIMS], count = 0;
+  bool filled = false;
   if (room <= 0 || atr_nest_features_fill(nest, lanes_of(w))) return;
+  atr_cost_steps(nest, &nest->lhs, step);
   for (int d = 0; d < nest->dim_count; d++)
-    if (atr_nest_is_pixel(nest, d)) {
-      weigh_pixels(w, d, fmin(cache, room) / 2);
-      weigh_pixels(w, d, room);
-    }
+    if (atr_nest_is_pixel(nest, d)) count = atr_dims_insert_by_step(step, pixels, count, d);
+  for (int i = count - 1; i >= 0 && !filled; i--) {
+    weigh_pixels(w, pixels[i], fmin(cache, room) / 2);
+    weigh_pixels(w, pixels[i], room);
+    filled = nest->dims[pixels[i]].extent >= lanes_of(w);
+  }
 }
 
 static void weigh_panels(weighing *w, double room) {

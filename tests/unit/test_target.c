@@ -494,7 +494,7 @@ START_TEST(test_rows_in_one_set) {
   } images[] = {
       {"1024,1024,1", "3,3,1,1", "size=3x3 pad=1_1x1_1", " oy:4", 1, false}, /* 4 rows of the output and 6 of the input */
       {"1024,1040,1", "3,3,1,1", "size=3x3 pad=1_1x1_1", " oy:4", 1, true},
-      {"1024,2048,1", "3,3,1,1", "size=3x3 pad=1_1x1_1", " oy:4", 1, false},
+      {"512,2048,1", "3,3,1,1", "size=3x3 pad=1_1x1_1", " oy:4", 1, false},
       /* a pixel's neighbours of rate 2 are 4096 bytes apart, as the rows are: 9 with the output's, unless channels pass first */
       {"28,28,512", "3,3,1,512", "size=3x3 pad=2_2x2_2 rhs_dilate=2x2", "loop ox; ", 512, false},
       {"28,28,528", "3,3,1,528", "size=3x3 pad=2_2x2_2 rhs_dilate=2x2", "ox; ", 528, true},
@@ -513,6 +513,36 @@ START_TEST(test_rows_in_one_set) {
     const char *text = schedule_text(program->nests[0], &schedule);
     ck_assert_msg((strstr(text, images[i].many_rows) != NULL) == images[i].fit, "%s: %s", images[i].lhs, text);
   }
+}
+END_TEST
+
+static const char *depthwise_schedule(int row, const char *lhs, const char *rhs, const char *window, int groups) {
+  const atr_program *program = collapsed_of(
+      atr_arena_printf(&arena,
+                       "x = f32[%s] parameter(0) w = f32[%s] parameter(1) ROOT y = convolution(x, w), "
+                       "window={%s}, dim_labels=b01f_01io->b01f, feature_group_count=%d",
+                       lhs, rhs, window, groups));
+  atr_target target = target_of_row(row, false);
+  atr_schedule schedule;
+  const char *why;
+  atr_schedule_choose(&arena, program->nests[0], &(atr_schedule_setting){.target = &target, .rhs_constant = true, .nests = 1},
+                      &schedule, &why);
+  return schedule_text(program->nests[0], &schedule);
+}
+
+/* Rows of the image throw each other out of the sets that they share, but not the packed weights of their channels, which stay while all
+ * pixels pass. */
+START_TEST(test_crowded_rows_leave_weights) {
+  const char *text = depthwise_schedule(ROW_AVX512_ZEN5, "1,7,7,768", "7,7,1,768", "size=7x7 pad=3_3x3_3", 768);
+  ck_assert_msg(strncmp(text, "parallel g; loop oy; reduce ky;", 31) == 0, "%s", text);
+}
+END_TEST
+
+/* Tiles of a part of a pixel's channels, the next one beside it, read and write as long runs as tiles of all channels, and may have more
+ * rows at once. */
+START_TEST(test_tiles_make_runs) {
+  const char *text = depthwise_schedule(ROW_AVX2, "8,112,112,32", "3,3,1,32", "size=3x3 pad=1_1x1_1", 32);
+  ck_assert_msg(strstr(text, " g:4;") == NULL && strstr(text, " g") != NULL, "%s", text);
 }
 END_TEST
 
@@ -774,6 +804,8 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_widen_choice);
   tcase_add_test(tc, test_pack_choice);
   tcase_add_test(tc, test_rows_in_one_set);
+  tcase_add_test(tc, test_crowded_rows_leave_weights);
+  tcase_add_test(tc, test_tiles_make_runs);
   tcase_add_test(tc, test_caches);
   tcase_add_loop_test(tc, test_random_choices, 0, RANDOM_BATCHES);
   suite_add_tcase(s, tc);
