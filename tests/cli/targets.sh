@@ -139,6 +139,19 @@ expect 0 atrousc compile groups.hlo --target=x86_64-linux-gnu --cpu=x86-64-v4 --
 products=$(grep -c vfmadd out) spilled=$(grep zmm out | grep -c '(%rsp)')
 [ "$products" -gt 600 ] && [ "$spilled" -lt 60 ] || fail "$spilled spills for $products products"
 
+# Weights that no tile moves stay where they are, where sums leave them no registers: read where they lie, not from the stack.
+cat >weights.hlo <<'HLO'
+HloModule m
+ENTRY main {
+  x = f32[1,56,56,16] parameter(0)
+  w = f32[1,1,16,96] parameter(1)
+  ROOT y = f32[1,56,56,96] convolution(x, w), window={size=1x1}, dim_labels=b01f_01io->b01f
+}
+HLO
+expect 0 atrousc compile weights.hlo --target=x86_64-linux-gnu --cpu=haswell --constant=1 --emit=asm \
+  --schedule='parallel oy_ox; unroll ic:16 oc:12; vector oc:8; pack rhs'
+[ "$(grep ymm out | grep -c '(%rsp)')" -eq 0 ] || fail 'weights on the stack'
+
 # explain counts the work of three features, not of the four lanes that they are given.
 sed 's/w = f32\[3,3,64,64\]/w = f32[3,3,64,3]/; s/y = f32\[1,12,12,64\]/y = f32[1,12,12,3]/' dense.hlo >three.hlo
 expect 0 atrousc explain three.hlo --cpu=haswell --schedule='loop oy ox; reduce ky kx ic; vector oc:4'
