@@ -161,6 +161,14 @@ static void set_vscale(atr_emitter *e, LLVMValueRef function) {
   LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, range);
 }
 
+/* The stack of x86 is aligned to 16 bytes. LLVM aligns wider vectors that it spills, with the frame pointer, where nobody has taken that
+ * register before it comes to spill; else every spill of 64 bytes lies in two lines. */
+static void keep_spills_aligned(atr_emitter *e, LLVMValueRef function) {
+  const atr_target_row *row = e->target->row;
+  bool x86 = strcmp(row->arch, "x86_64") == 0 || strcmp(row->arch, "i686") == 0;
+  if (x86 && row->vector_bits > 128) add_word(e, function, "frame-pointer", "all");
+}
+
 LLVMValueRef atr_llvm_function(atr_emitter *e, const char *name, LLVMTypeRef type) {
   LLVMValueRef f = LLVMAddFunction(e->module, name, type);
   set_prefix(e, f);
@@ -172,6 +180,7 @@ LLVMValueRef atr_llvm_function(atr_emitter *e, const char *name, LLVMTypeRef typ
   /* wide vectors where the row says so: LLVM prefers 256 bits on some CPUs with 512 */
   add_word(e, f, "prefer-vector-width", atr_arena_printf(e->work->arena, "%d", e->target->row->vector_bits));
   set_vscale(e, f);
+  keep_spills_aligned(e, f);
   return f;
 }
 

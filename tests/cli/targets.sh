@@ -151,6 +151,10 @@ HLO
 expect 0 atrousc compile weights.hlo --target=x86_64-linux-gnu --cpu=haswell --constant=1 --emit=asm \
   --schedule='parallel oy_ox; unroll ic:16 oc:12; vector oc:8; pack rhs'
 [ "$(grep ymm out | grep -c '(%rsp)')" -eq 0 ] || fail 'weights on the stack'
+# What has to be there is aligned to vectors: 24 sums, for 16 registers.
+expect 0 atrousc compile weights.hlo --target=x86_64-linux-gnu --cpu=haswell --constant=1 --emit=asm \
+  --schedule='parallel oy_ox; reduce ic; unroll oy_ox:2 oc:12; vector oc:8; pack rhs'
+[ "$(grep ymm out | grep -c '(%rsp)')" -gt 0 ] && grep -q 'andq.*-32, %rsp' out || fail 'vectors at any place of the stack'
 
 # explain counts the work of three features, not of the four lanes that they are given.
 sed 's/w = f32\[3,3,64,64\]/w = f32[3,3,64,3]/; s/y = f32\[1,12,12,64\]/y = f32[1,12,12,3]/' dense.hlo >three.hlo
