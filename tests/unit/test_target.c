@@ -646,6 +646,21 @@ START_TEST(test_large_tiles) {
 }
 END_TEST
 
+/* Sums, elements for all lanes and one vector of weights may fill 16 registers: fewer sums wait for each other. */
+START_TEST(test_full_register_file) {
+  static const char *const layers[] = {
+      "x = f32[8,224,224,3] parameter(0) w = f32[7,7,3,64] parameter(1) ROOT y = convolution(x, w), "
+      "window={size=7x7 stride=2x2 pad=3_3x3_3}, dim_labels=b01f_01io->b01f",
+      "x = f32[1,224,224,3] parameter(0) w = f32[4,4,3,96] parameter(1) ROOT y = convolution(x, w), "
+      "window={size=4x4 stride=4x4}, dim_labels=b01f_01io->b01f"};
+  const atr_program *program = collapsed_of(layers[_i]);
+  atr_schedule schedule;
+  choose_on(program->nests[0], ROW_AVX2, &schedule);
+  int64_t sums = accumulator_registers(program->nests[0], &schedule, atr_target_row_at(ROW_AVX2));
+  ck_assert_msg(sums == 12, "%s", schedule_text(program->nests[0], &schedule));
+}
+END_TEST
+
 /* DCGAN's 4x4 with stride 2, planes of channels one after the other. Vectors over features are stored lane by lane, in lines as far
  * apart as planes are: where these fill 4 KB they all fall into one set of the nearest cache, which has fewer ways. */
 START_TEST(test_stores_in_one_set) {
@@ -796,6 +811,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_fours_choice);
   tcase_add_loop_test(tc, test_stores_of_features, 0, 4);
   tcase_add_test(tc, test_large_tiles);
+  tcase_add_loop_test(tc, test_full_register_file, 0, 2);
   tcase_add_loop_test(tc, test_stores_in_one_set, 0, 2);
   tcase_add_test(tc, test_columns_that_exist);
   tcase_add_loop_test(tc, test_loads_in_few_sets, 0, 2);
