@@ -425,7 +425,7 @@ static mac_uops uops_of_mac(const atr_cost_model *m, const atr_candidate *c) {
   bool whole = m->lhs[c->dot] == 1 && is_splat(&c->vector, m->lhs); /* else the elements are loaded one by one */
   double extend = m->nest->lhs_dtype == ATR_S16 ? 0 : 2;
   bool biased = c->dot_extent == 4 && m->nest->lhs_dtype == m->nest->rhs_dtype;
-  if (c->dot_extent == 4) return (mac_uops){.each = 1, .lhs = (whole ? 0 : 12) + (biased ? 1 : 0), .biased = biased};
+  if (c->dot_extent == 4) return (mac_uops){.each = 1, .lhs = whole ? 0 : 12, .biased = biased};
   if (m->nest->acc_dtype != ATR_F32) /* an addition has more ports than a product */
     return (mac_uops){.each = m->target->vnni ? 1 : 1.35, .lhs = whole ? extend : 6, .product = !m->target->vnni};
   if (m->target->bf16_dot) return (mac_uops){.each = 1, .lhs = whole ? 0 : 6};
@@ -493,14 +493,16 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   double arithmetic = accumulators * s.reduce_copies * uops.each + (uops.biased ? rhs_vectors * width : 0),
          loads = lhs_loads * l.loads + rhs_vectors * r.loads;
   double shuffles = lhs_vectors * l.shuffles + rhs_vectors * r.shuffles;
-  double converts = lhs_vectors * uops.lhs + rhs_vectors * uops.rhs, others = shuffles + converts;
+  double flips = uops.biased ? lhs_vectors : 0; /* of the sign bits of lhs */
+  double converts = lhs_vectors * uops.lhs + rhs_vectors * uops.rhs + (m->row->logic_apart ? 0 : flips),
+         others = shuffles + converts;
   /* Conversions of floats run beside other instructions, but take a little of the multipliers' time, and more of shuffles'. */
   bool floats = atr_dtype_class_of(m->nest->acc_dtype) == ATR_CLASS_FLOAT;
   double bounds[] = {(arithmetic + SHUFFLE_SHARE * shuffles) / m->row->fma_per_cycle +
                          (floats ? CONVERT_SHARE : EXTEND_SHARE) * converts,
                      loads / m->row->loads_per_cycle, (floats ? others - 0.6 * converts : others) / m->row->shuffles_per_cycle,
-                     (arithmetic + loads + others + 3) / ISSUE_WIDTH};
-  *body = arithmetic + loads + others;
+                     (arithmetic + loads + others + (m->row->logic_apart ? flips : 0) + 3) / ISSUE_WIDTH};
+  *body = arithmetic + loads + others + (m->row->logic_apart ? flips : 0);
   double tiles = atr_cost_innermost_loop(m, c->unrolled) < 0 ? fmax(1, WINDOW / *body) : 1;
   double latency = LATENCY_SLACK * m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 || uops.apart ? 2 : 1) / tiles;
   const double hindrances[] = {HINDRANCE, HINDRANCE, HINDRANCE, HINDRANCE};

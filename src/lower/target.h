@@ -40,6 +40,7 @@ typedef struct atr_target_row {
   const char *bf16_dot;                /* feature that brings products of pairs of bf16; "": there is none */
   bool flushes;                        /* vectors take and give subnormal f32 numbers as zero */
   bool masks;                          /* has registers of masks, by which any instruction leaves lanes as they were */
+  bool logic_apart;                    /* and, or and the like on ports that do not multiply */
 } atr_target_row;
 
 typedef struct atr_target {

@@ -646,6 +646,26 @@ START_TEST(test_large_tiles) {
 }
 END_TEST
 
+/* The signs of signed bytes are turned for each pixel, which takes the time of products only where both have the same units; sums of weights
+ * are taken for each vector of these. */
+START_TEST(test_turned_signs) {
+  static const struct {
+    int row;
+    bool many_pixels;
+  } cases[] = {{ROW_AVX512_ZEN5, true}, {ROW_AVX512, false}};
+  const atr_program *program = collapsed_of("x = s8[1,56,56,256] parameter(0) w = s8[1,1,256,64] parameter(1) "
+                                            "ROOT y = s32[1,56,56,64] convolution(x, w), window={size=1x1}, dim_labels=b01f_01io->b01f");
+  atr_schedule schedule;
+  const char *why;
+  atr_target target = target_of_row(cases[_i].row, true);
+  target.s8_dot = true;
+  atr_schedule_choose(&arena, program->nests[0], &(atr_schedule_setting){.target = &target, .rhs_constant = true, .nests = 1},
+                      &schedule, &why);
+  const char *text = schedule_text(program->nests[0], &schedule);
+  ck_assert_msg((strstr(text, ":12 oc:2;") != NULL) == cases[_i].many_pixels && strstr(text, "dot ic:4") != NULL, "%s", text);
+}
+END_TEST
+
 /* Sums, elements for all lanes and one vector of weights may fill 16 registers: fewer sums wait for each other. */
 START_TEST(test_full_register_file) {
   static const char *const layers[] = {
@@ -812,6 +832,7 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_stores_of_features, 0, 4);
   tcase_add_test(tc, test_large_tiles);
   tcase_add_loop_test(tc, test_full_register_file, 0, 2);
+  tcase_add_loop_test(tc, test_turned_signs, 0, 2);
   tcase_add_loop_test(tc, test_stores_in_one_set, 0, 2);
   tcase_add_test(tc, test_columns_that_exist);
   tcase_add_loop_test(tc, test_loads_in_few_sets, 0, 2);
