@@ -493,16 +493,15 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   double arithmetic = accumulators * s.reduce_copies * uops.each + (uops.biased ? rhs_vectors * width : 0),
          loads = lhs_loads * l.loads + rhs_vectors * r.loads;
   double shuffles = lhs_vectors * l.shuffles + rhs_vectors * r.shuffles;
-  double flips = uops.biased ? lhs_vectors : 0; /* of the sign bits of lhs */
-  double converts = lhs_vectors * uops.lhs + rhs_vectors * uops.rhs + (m->row->logic_apart ? 0 : flips),
-         others = shuffles + converts;
+  double flips = uops.biased ? lhs_vectors : 0, beside = m->row->logic_apart ? flips : 0; /* of the sign bits of lhs */
+  double converts = lhs_vectors * uops.lhs + rhs_vectors * uops.rhs + flips - beside, others = shuffles + converts;
   /* Conversions of floats run beside other instructions, but take a little of the multipliers' time, and more of shuffles'. */
   bool floats = atr_dtype_class_of(m->nest->acc_dtype) == ATR_CLASS_FLOAT;
   double bounds[] = {(arithmetic + SHUFFLE_SHARE * shuffles) / m->row->fma_per_cycle +
                          (floats ? CONVERT_SHARE : EXTEND_SHARE) * converts,
                      loads / m->row->loads_per_cycle, (floats ? others - 0.6 * converts : others) / m->row->shuffles_per_cycle,
-                     (arithmetic + loads + others + (m->row->logic_apart ? flips : 0) + 3) / ISSUE_WIDTH};
-  *body = arithmetic + loads + others + (m->row->logic_apart ? flips : 0);
+                     (arithmetic + loads + others + beside + 3) / ISSUE_WIDTH};
+  *body = arithmetic + loads + others + beside;
   double tiles = atr_cost_innermost_loop(m, c->unrolled) < 0 ? fmax(1, WINDOW / *body) : 1;
   double latency = LATENCY_SLACK * m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 || uops.apart ? 2 : 1) / tiles;
   const double hindrances[] = {HINDRANCE, HINDRANCE, HINDRANCE, HINDRANCE};

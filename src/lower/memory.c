@@ -24,13 +24,13 @@ static const double EXPOSED = 0.12;
 /* Lines of short runs, far from each other, are not fetched ahead; still less single ones that a tile reads in long steps: the inner
  * features of a depthwise layer at one pixel after the other. */
 static const double SHORT_RUN = 256, ALONE_STEP = 512;
+/* What they cost a tile that reads them again and again from the second cache. A 6x2 tile over 512 channels takes 6.2 cycles a step
+ * where these follow each other, and 8.5 where they lie 196 to 12544 bytes apart: two lines. */
+static const double APART_RUN = 128, APART_CYCLES = 1.3;
 /* Where tiles go on in a run right behind the one before it is as long as all their pieces, but not where one tile has more runs than are
  * followed: a depthwise layer of 32 channels, a piece of 8 at a time, takes 0.56 ms with AVX2 where pixels of all 32 two rows at a time
  * take 1.1; unshared weights in 56 runs 1.05 where one run takes 0.58. */
 static const double MOST_STREAMS = 48;
-/* What they cost a tile that reads them again and again from the second cache. A 6x2 tile over 512 channels takes 6.2 cycles a step
- * where these follow each other, and 8.5 where they lie 196 to 12544 bytes apart: two lines. */
-static const double APART_RUN = 128, APART_CYCLES = 1.3;
 /* But rows of the result that tile after tile makes longer, by a line or more, to this length are streams, and several are fetched at
  * once: 12 to 48 channels of 200 x 200 pixels in NCHW took 2.5 ms with one row of the output or two at a time, 1.4 with three, 1.2 with
  * four or six. On Zen 5 one is fetched as fast: 64 channels of 570 x 570 pixels in NHWC took 2.1 ms with one row or two, 2.2 with three,

@@ -136,7 +136,8 @@ ENTRY main {
 HLO
 expect 0 atrousc compile groups.hlo --target=x86_64-linux-gnu --cpu=x86-64-v4 --constant=1 --emit=asm \
   --schedule='parallel oy g; loop ox; reduce ky; unroll kx:3 ic:8 ox:14; vector g:2 oc:8; pack rhs'
-products=$(grep -c vfmadd out) spilled=$(grep zmm out | grep -c '(%rsp)')
+on_stack() { grep "$1" out | grep -c '(%rsp)'; } # instructions with such registers
+products=$(grep -c vfmadd out) spilled=$(on_stack zmm)
 [ "$products" -gt 600 ] && [ "$spilled" -lt 60 ] || fail "$spilled spills for $products products"
 
 # Weights that no tile moves stay where they are, where sums leave them no registers: read where they lie, not from the stack.
@@ -150,11 +151,11 @@ ENTRY main {
 HLO
 expect 0 atrousc compile weights.hlo --target=x86_64-linux-gnu --cpu=haswell --constant=1 --emit=asm \
   --schedule='parallel oy_ox; unroll ic:16 oc:12; vector oc:8; pack rhs'
-[ "$(grep ymm out | grep -c '(%rsp)')" -eq 0 ] || fail 'weights on the stack'
+[ "$(on_stack ymm)" -eq 0 ] || fail 'weights on the stack'
 # What has to be there is aligned to vectors: 24 sums, for 16 registers.
 expect 0 atrousc compile weights.hlo --target=x86_64-linux-gnu --cpu=haswell --constant=1 --emit=asm \
   --schedule='parallel oy_ox; reduce ic; unroll oy_ox:2 oc:12; vector oc:8; pack rhs'
-[ "$(grep ymm out | grep -c '(%rsp)')" -gt 0 ] && grep -q 'andq.*-32, %rsp' out || fail 'vectors at any place of the stack'
+[ "$(on_stack ymm)" -gt 0 ] && grep -q 'andq.*-32, %rsp' out || fail 'vectors at any place of the stack'
 
 # explain counts the work of three features, not of the four lanes that they are given.
 sed 's/w = f32\[3,3,64,64\]/w = f32[3,3,64,3]/; s/y = f32\[1,12,12,64\]/y = f32[1,12,12,3]/' dense.hlo >three.hlo

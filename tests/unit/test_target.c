@@ -425,6 +425,22 @@ START_TEST(test_fours_choice) {
 }
 END_TEST
 
+static void choose_for(const atr_nest *nest, const atr_target *target, atr_schedule *schedule) {
+  const char *why;
+  atr_schedule_choose(&arena, nest, &(atr_schedule_setting){.target = target, .rhs_constant = true, .nests = 1}, schedule, &why);
+}
+
+static void choose_on(const atr_nest *nest, int row, atr_schedule *schedule) {
+  const atr_target target = target_of_row(row, false);
+  choose_for(nest, &target, schedule);
+}
+
+static const char *text_chosen_on(const atr_nest *nest, int row) {
+  atr_schedule schedule;
+  choose_on(nest, row, &schedule);
+  return schedule_text(nest, &schedule);
+}
+
 /* Operands that are used often enough are converted once; those of a few uses, or of an instruction for pairs, never. */
 START_TEST(test_widen_choice) {
   static const struct {
@@ -448,9 +464,7 @@ START_TEST(test_widen_choice) {
     atr_target target = target_of_row(ROW_AVX512, false);
     target.bf16_dot = convs[c].bf16_dot;
     atr_schedule schedule;
-    const char *why;
-    atr_schedule_choose(&arena, program->nests[0], &(atr_schedule_setting){.target = &target, .rhs_constant = true, .nests = 1},
-                        &schedule, &why);
+    choose_for(program->nests[0], &target, &schedule);
     const char *text = schedule_text(program->nests[0], &schedule), *found = strstr(text, convs[c].wanted);
     ck_assert_msg(found != NULL && (strstr(text, "widen") != NULL) == (strstr(convs[c].wanted, "widen") != NULL), "%s: %s",
                   convs[c].lhs, text);
@@ -475,15 +489,22 @@ START_TEST(test_pack_choice) {
                          "x = f32%s parameter(0) w = f32%s parameter(1) ROOT y = convolution(x, w), window={size=%dx%d}, "
                          "dim_labels=bf01_oi01->bf01, feature_group_count=%d",
                          convs[c].lhs, convs[c].rhs, convs[c].size, convs[c].size, convs[c].groups));
-    atr_target target = target_of_row(ROW_AVX2, false);
     atr_schedule schedule;
-    const char *why;
-    atr_schedule_choose(&arena, program->nests[0], &(atr_schedule_setting){.target = &target, .rhs_constant = true, .nests = 1},
-                        &schedule, &why);
+    choose_on(program->nests[0], ROW_AVX2, &schedule);
     ck_assert_msg(schedule.pack_rhs == convs[c].packed, "%s: %s", convs[c].rhs, schedule_text(program->nests[0], &schedule));
   }
 }
 END_TEST
+
+/* For an image in NHWC, f32[lhs]. */
+static const char *window_chosen_on(int row, const char *lhs, const char *rhs, const char *window, int groups) {
+  const atr_program *program = collapsed_of(
+      atr_arena_printf(&arena,
+                       "x = f32[%s] parameter(0) w = f32[%s] parameter(1) ROOT y = convolution(x, w), "
+                       "window={%s}, dim_labels=b01f_01io->b01f, feature_group_count=%d",
+                       lhs, rhs, window, groups));
+  return text_chosen_on(program->nests[0], row);
+}
 
 /* Rows of input and output that are a way of the first cache apart stand in the same sets of it: no more of them than it has ways. */
 START_TEST(test_rows_in_one_set) {
@@ -492,48 +513,24 @@ START_TEST(test_rows_in_one_set) {
     int groups;
     bool fit;
   } images[] = {
-      {"1024,1024,1", "3,3,1,1", "size=3x3 pad=1_1x1_1", " oy:4", 1, false}, /* 4 rows of the output and 6 of the input */
-      {"1024,1040,1", "3,3,1,1", "size=3x3 pad=1_1x1_1", " oy:4", 1, true},
-      {"512,2048,1", "3,3,1,1", "size=3x3 pad=1_1x1_1", " oy:4", 1, false},
+      {"1,1024,1024,1", "3,3,1,1", "size=3x3 pad=1_1x1_1", " oy:4", 1, false}, /* 4 rows of the output and 6 of the input */
+      {"1,1024,1040,1", "3,3,1,1", "size=3x3 pad=1_1x1_1", " oy:4", 1, true},
+      {"1,512,2048,1", "3,3,1,1", "size=3x3 pad=1_1x1_1", " oy:4", 1, false},
       /* a pixel's neighbours of rate 2 are 4096 bytes apart, as the rows are: 9 with the output's, unless channels pass first */
-      {"28,28,512", "3,3,1,512", "size=3x3 pad=2_2x2_2 rhs_dilate=2x2", "loop ox; ", 512, false},
-      {"28,28,528", "3,3,1,528", "size=3x3 pad=2_2x2_2 rhs_dilate=2x2", "ox; ", 528, true},
+      {"1,28,28,512", "3,3,1,512", "size=3x3 pad=2_2x2_2 rhs_dilate=2x2", "loop ox; ", 512, false},
+      {"1,28,28,528", "3,3,1,528", "size=3x3 pad=2_2x2_2 rhs_dilate=2x2", "ox; ", 528, true},
   };
   for (int i = 0; i < COUNT(images); i++) {
-    const atr_program *program = collapsed_of(
-        atr_arena_printf(&arena,
-                         "x = f32[1,%s] parameter(0) w = f32[%s] parameter(1) ROOT y = convolution(x, w), "
-                         "window={%s}, dim_labels=b01f_01io->b01f, feature_group_count=%d",
-                         images[i].lhs, images[i].rhs, images[i].window, images[i].groups));
-    atr_target target = target_of_row(ROW_AVX2, false);
-    atr_schedule schedule;
-    const char *why;
-    atr_schedule_choose(&arena, program->nests[0], &(atr_schedule_setting){.target = &target, .rhs_constant = true, .nests = 1},
-                        &schedule, &why);
-    const char *text = schedule_text(program->nests[0], &schedule);
+    const char *text = window_chosen_on(ROW_AVX2, images[i].lhs, images[i].rhs, images[i].window, images[i].groups);
     ck_assert_msg((strstr(text, images[i].many_rows) != NULL) == images[i].fit, "%s: %s", images[i].lhs, text);
   }
 }
 END_TEST
 
-static const char *depthwise_schedule(int row, const char *lhs, const char *rhs, const char *window, int groups) {
-  const atr_program *program = collapsed_of(
-      atr_arena_printf(&arena,
-                       "x = f32[%s] parameter(0) w = f32[%s] parameter(1) ROOT y = convolution(x, w), "
-                       "window={%s}, dim_labels=b01f_01io->b01f, feature_group_count=%d",
-                       lhs, rhs, window, groups));
-  atr_target target = target_of_row(row, false);
-  atr_schedule schedule;
-  const char *why;
-  atr_schedule_choose(&arena, program->nests[0], &(atr_schedule_setting){.target = &target, .rhs_constant = true, .nests = 1},
-                      &schedule, &why);
-  return schedule_text(program->nests[0], &schedule);
-}
-
 /* Rows of the image throw each other out of the sets that they share, but not the packed weights of their channels, which stay while all
  * pixels pass. */
 START_TEST(test_crowded_rows_leave_weights) {
-  const char *text = depthwise_schedule(ROW_AVX512_ZEN5, "1,7,7,768", "7,7,1,768", "size=7x7 pad=3_3x3_3", 768);
+  const char *text = window_chosen_on(ROW_AVX512_ZEN5, "1,7,7,768", "7,7,1,768", "size=7x7 pad=3_3x3_3", 768);
   ck_assert_msg(strncmp(text, "parallel g; loop oy; reduce ky;", 31) == 0, "%s", text);
 }
 END_TEST
@@ -541,7 +538,7 @@ END_TEST
 /* Tiles of a part of a pixel's channels, the next one beside it, read and write as long runs as tiles of all channels, and may have more
  * rows at once. */
 START_TEST(test_tiles_make_runs) {
-  const char *text = depthwise_schedule(ROW_AVX2, "8,112,112,32", "3,3,1,32", "size=3x3 pad=1_1x1_1", 32);
+  const char *text = window_chosen_on(ROW_AVX2, "8,112,112,32", "3,3,1,32", "size=3x3 pad=1_1x1_1", 32);
   ck_assert_msg(strstr(text, " g:4;") == NULL && strstr(text, " g") != NULL, "%s", text);
 }
 END_TEST
@@ -610,19 +607,6 @@ static int64_t accumulator_registers(const atr_nest *nest, const atr_schedule *s
   return copies * parts * atr_ceil_div(bits, row->vector_bits);
 }
 
-static void choose_on(const atr_nest *nest, int row, atr_schedule *schedule) {
-  atr_target target = target_of_row(row, false);
-  const char *why;
-  atr_schedule_choose(&arena, nest, &(atr_schedule_setting){.target = &target, .rhs_constant = true, .nests = 1}, schedule,
-                      &why);
-}
-
-static const char *text_chosen_on(const atr_nest *nest, int row) {
-  atr_schedule schedule;
-  choose_on(nest, row, &schedule);
-  return schedule_text(nest, &schedule);
-}
-
 /* Two features of each channel: vectors over channels alone would be stored lane by lane. */
 START_TEST(test_stores_of_features) {
   const atr_program *program = collapsed_of(
@@ -656,11 +640,9 @@ START_TEST(test_turned_signs) {
   const atr_program *program = collapsed_of("x = s8[1,56,56,256] parameter(0) w = s8[1,1,256,64] parameter(1) "
                                             "ROOT y = s32[1,56,56,64] convolution(x, w), window={size=1x1}, dim_labels=b01f_01io->b01f");
   atr_schedule schedule;
-  const char *why;
   atr_target target = target_of_row(cases[_i].row, true);
   target.s8_dot = true;
-  atr_schedule_choose(&arena, program->nests[0], &(atr_schedule_setting){.target = &target, .rhs_constant = true, .nests = 1},
-                      &schedule, &why);
+  choose_for(program->nests[0], &target, &schedule);
   const char *text = schedule_text(program->nests[0], &schedule);
   ck_assert_msg((strstr(text, ":12 oc:2;") != NULL) == cases[_i].many_pixels && strstr(text, "dot ic:4") != NULL, "%s", text);
 }
