@@ -543,6 +543,16 @@ START_TEST(test_tiles_make_runs) {
 }
 END_TEST
 
+/* From the second cache loads are fetched ahead that step alike from tile to tile, not those in a loop over three rows of taps. From the
+ * third the order of rows makes no difference, and tiles have as many sums as they can. */
+START_TEST(test_steady_loads) {
+  const char *text = window_chosen_on(ROW_AVX512_ZEN5, "1,14,14,576", "3,3,1,576", "size=3x3 stride=2x2 pad=0_1x0_1", 576);
+  ck_assert_msg(strstr(text, "reduce") == NULL && strstr(text, "unroll ky:3 kx:3") != NULL, "%s", text);
+  text = window_chosen_on(ROW_AVX512_ZEN5, "8,14,14,384", "3,3,1,384", "size=3x3 pad=1_1x1_1", 384);
+  ck_assert_msg(strstr(text, "reduce ky;") != NULL && strstr(text, "ox:7 g:3") != NULL, "%s", text);
+}
+END_TEST
+
 /* ---- the cost model: random nests */
 
 typedef struct random_window {
@@ -825,6 +835,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_rows_in_one_set);
   tcase_add_test(tc, test_crowded_rows_leave_weights);
   tcase_add_test(tc, test_tiles_make_runs);
+  tcase_add_test(tc, test_steady_loads);
   tcase_add_test(tc, test_caches);
   tcase_add_loop_test(tc, test_random_choices, 0, RANDOM_BATCHES);
   suite_add_tcase(s, tc);
