@@ -23,7 +23,13 @@ static const double FULL_FILE_OF_SPANS = 1.25; /* and what it loads is put toget
 static const double LARGE_FILE_AHEAD = 3;      /* and from how much farther ahead, where there are more than 16 */
 static const double SPLATS_AHEAD = 2; /* the same where lhs is one element for all lanes, which needs no register of its own */
 static const double LOOP_CYCLES = 8;  /* to set up a loop of the reduction and to leave it */
-static const double ISSUE_WIDTH = 5;  /* instructions per cycle, somewhat below what the front end can do */
+/* The same beside steps of so many products, where there are 16 registers: they wait for multipliers as it turns. A stem of 3 x 3 x 3 taps
+ * and 6 x 2 sums runs at the peak with loops over 9 of the taps. */
+static const double LONG_STEP = 32, LOOP_CYCLES_BESIDE = 2;
+/* So many more sums are wanted, where there are 16 registers, if the taps of one element follow each other: they come in bursts for the same
+ * sum. With AVX2 3x3 on 128 channels takes 1.79 ms with 10 sums, three taps of each element at a time, and 1.68 with 6 x 2 sums. */
+static const double WANTED_IN_BURSTS = 1.25;
+static const double ISSUE_WIDTH = 5;      /* instructions per cycle, somewhat below what the front end can do */
 static const double SHUFFLE_SHARE = 0.5;  /* of the shuffles go to ports that multiply */
 static const double CONVERT_SHARE = 0.07; /* cycles that an instruction of a float conversion takes from the multipliers */
 static const double EXTEND_SHARE = 0.5;   /* the same for integers */
@@ -506,7 +512,8 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   double latency = LATENCY_SLACK * m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 || uops.apart ? 2 : 1) / tiles;
   const double hindrances[] = {HINDRANCE, HINDRANCE, HINDRANCE, HINDRANCE};
   double cycles = atr_cost_overlapped(bounds, hindrances, sizeof bounds / sizeof bounds[0]);
-  double chains = tiles * accumulators / atr_cost_sums_wanted(m);
+  bool few = m->row->registers <= 16, bursts = s.live.count != s.outer.count; /* uses of one element follow each other */
+  double chains = tiles * accumulators / (atr_cost_sums_wanted(m) * (few && bursts ? WANTED_IN_BURSTS : 1));
   if (cycles < latency) cycles = latency;
   if (chains < 1) cycles *= 1 + FEW_CHAINS * (1 - chains);
   if (l.shuffles > 0) cycles += crowded_loads(m, c, lhs_vectors * l.loads, vectors);
@@ -517,9 +524,10 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   if (uops.biased) registers += distinct_in(s.rhs, &s.outer) * width + 1;
   /* Taps after each other: LLVM loads for the next before the last is done with, above all where each has loads of its own. Not where lhs is
    * one element for all lanes, no tap shares it, and there are few registers: with 12 sums, 3 elements and one vector of weights in 16 a
-   * 7x7 layer of 3 channels takes 1.72 ms, with 10 sums 1.80, with 8 1.97. */
-  bool several = s.whole.count > s.live.count, splat = is_splat(&c->vector, m->lhs), few = m->row->registers <= 16;
-  bool in_turn = few && splat && s.live.count == s.outer.count;
+   * 7x7 layer of 3 channels takes 1.72 ms, with 10 sums 1.80, with 8 1.97. But elements that are used once may end up as the registers of
+   * the sums, and these be spilled: 14 sums, one of each and two taps take 3.0 ms where one tap takes 1.7. */
+  bool several = s.whole.count > s.live.count, splat = is_splat(&c->vector, m->lhs);
+  bool in_turn = few && splat && !bursts && rhs_vectors > s.reduce_copies;
   double ahead = in_turn ? 0 : few ? 1 : splat ? SPLATS_AHEAD : LARGE_FILE_AHEAD;
   if (several) registers += (moving ? 2 : 1) * ahead;
   if (registers == m->row->registers)
@@ -586,6 +594,14 @@ static double load_cycles(const atr_cost_model *m, const atr_candidate *c, int64
   return cycles;
 }
 
+/* To set up a loop of the reduction and to leave it, beside steps with so many sums. */
+static double loop_cycles(const atr_cost_model *m, const atr_candidate *c, double sums) {
+  double products = sums * (double)(c->step_dim >= 0 ? c->inner_steps : 1);
+  for (int i = 0; i < m->reduce_count; i++)
+    if ((c->unrolled >> m->reduce_order[i] & 1) != 0) products *= (double)atr_cost_iterations(m, c, m->reduce_order[i]);
+  return m->row->registers <= 16 && products >= LONG_STEP ? LOOP_CYCLES_BESIDE : LOOP_CYCLES;
+}
+
 /* Cycles of one tile: the reduction, loop overheads, and the epilogue with its stores. */
 static double tile_cycles(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors) {
   double accumulators = (double)(copies * vectors) * (double)atr_ceil_div(c->vector.lanes[0] * c->vector.lanes[1], m->width);
@@ -594,12 +610,13 @@ static double tile_cycles(const atr_cost_model *m, const atr_candidate *c, int64
   if (m->nest->continues) ends += sum_load_cycles(m, c, copies, vectors);
   if (!m->nest->has_acc) return ends + load_cycles(m, c, copies, vectors);
   double body, step = atr_cost_step(m, c, copies, vectors, &body), iterations = 1, sum = 0;
+  double loop = loop_cycles(m, c, accumulators);
   for (int i = 0; i < m->reduce_count; i++) {
     int d = m->reduce_order[i];
     if ((c->unrolled >> d & 1) != 0) continue;
     double extent = (double)atr_cost_iterations(m, c, d);
     if (d == c->step_dim) extent /= (double)c->inner_steps;
-    sum += iterations * LOOP_CYCLES;
+    sum += iterations * loop;
     iterations *= extent;
   }
   double exposed = m->row->ends_exposed;

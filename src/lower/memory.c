@@ -30,6 +30,9 @@ static const double STEPS_FOLLOWED = 5, UNSTEADY = 1.15;
 /* What they cost a tile that reads them again and again from the second cache. A 6x2 tile over 512 channels takes 6.2 cycles a step
  * where these follow each other, and 8.5 where they lie 196 to 12544 bytes apart: two lines. */
 static const double APART_RUN = 128, APART_CYCLES = 1.3;
+/* Part of the time for lines that hides behind nothing where rows have thrown them out of the sets of the nearest cache, as those of 1024
+ * columns (TILE_SHARE). */
+static const double CROWDED_SHARE = 0.5;
 /* Where tiles go on in a run right behind the one before it is as long as all their pieces, but not where one tile has more runs than are
  * followed: a depthwise layer of 32 channels, a piece of 8 at a time, takes 0.56 ms with AVX2 where pixels of all 32 two rows at a time
  * take 1.1; unshared weights in 56 runs 1.05 where one run takes 0.58. */
@@ -287,9 +290,9 @@ static double exposed(const traffic *t, const store *s, const atr_cost_array *a,
   return near && !a->written && !steady(t, a) ? alone * UNSTEADY : alone;
 }
 
-/* Reads of short runs that have been in a store before. */
+/* Reads of what has been in a store before: of short runs, and of rows that have thrown each other out of its sets. */
 typedef struct reads_again {
-  double lhs, rhs;
+  double lhs, rhs, crowded;
 } reads_again;
 
 /* Blocks of each array that the loops from a level inwards touch: as they are, and with those that rows crowded into few sets leave unused. */
@@ -327,6 +330,14 @@ static int level_kept(const traffic *t, const store *s, const needs *n, int i) {
   return kept;
 }
 
+/* Do rows that crowd each other throw out what a tile reads of array i, which would be kept otherwise? */
+static bool crowded_out(const traffic *t, const store *s, const needs *n, int i, int kept) {
+  int tile = t->c->loop_count;
+  double blocks = 0;
+  for (int j = 0; j < t->arrays->count; j++) blocks += n->plain[j][tile];
+  return kept > tile && !t->arrays->list[i].written && blocks * s->block <= s->capacity * TILE_SHARE;
+}
+
 static int level_near(const traffic *t, footprints lines) {
   double capacity = atr_target_cache(t->m->target, 0);
   int near = t->c->loop_count + 1;
@@ -360,6 +371,7 @@ static double transfers(traffic *t, const store *s, footprints lines, reads_agai
     }
     double run = a->packed ? SHORT_RUN : run_of(a, t->inside[t->c->reduced_from]);
     total += count * a->taps * (s->far ? a->far_weight : a->weight) * exposed(t, s, a, run, behind);
+    if (crowded_out(t, s, &n, i, kept)) again->crowded += count * a->taps;
     if (run < APART_RUN && !a->written && count > lines[i][0])
       *(a->weights ? &again->rhs : &again->lhs) += (count - lines[i][0]) * a->taps;
   }
@@ -402,7 +414,7 @@ void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, at
     c->traffic[i] = transfers(&t, &cache, blocks, &again) * m->row->line_cycles[i];
     if (i > 0) continue;
     c->apart = APART_CYCLES * again.lhs;
-    in_place = APART_CYCLES * again.rhs;
+    in_place = APART_CYCLES * again.rhs + CROWDED_SHARE * again.crowded * m->row->line_cycles[0];
   }
   find_footprints(&t, PAGE, blocks);
   memset(t.whole, 0, sizeof t.whole);

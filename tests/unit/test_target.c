@@ -513,9 +513,11 @@ START_TEST(test_rows_in_one_set) {
     int groups;
     bool fit;
   } images[] = {
-      {"1,1024,1024,1", "3,3,1,1", "size=3x3 pad=1_1x1_1", " oy:4", 1, false}, /* 4 rows of the output and 6 of the input */
-      {"1,1024,1040,1", "3,3,1,1", "size=3x3 pad=1_1x1_1", " oy:4", 1, true},
-      {"1,512,2048,1", "3,3,1,1", "size=3x3 pad=1_1x1_1", " oy:4", 1, false},
+      {"1,1024,1024,1", "3,3,1,1", "size=3x3 pad=1_1x1_1", " oy:8", 1, false},
+      /* 4 rows of the output and 6 of the input, each line of which two tiles read */
+      {"1,1024,1024,1", "3,3,1,1", "size=3x3 pad=1_1x1_1", " oy:4 ox:2", 1, false},
+      {"1,1024,1040,1", "3,3,1,1", "size=3x3 pad=1_1x1_1", " oy:8", 1, true},
+      {"1,512,2048,1", "3,3,1,1", "size=3x3 pad=1_1x1_1", " oy:4 ox:2", 1, false},
       /* a pixel's neighbours of rate 2 are 4096 bytes apart, as the rows are: 9 with the output's, unless channels pass first */
       {"1,28,28,512", "3,3,1,512", "size=3x3 pad=2_2x2_2 rhs_dilate=2x2", "loop ox; ", 512, false},
       {"1,28,28,528", "3,3,1,528", "size=3x3 pad=2_2x2_2 rhs_dilate=2x2", "ox; ", 528, true},
@@ -673,6 +675,24 @@ START_TEST(test_full_register_file) {
 }
 END_TEST
 
+/* Where there are 16 registers: loops over taps cost little beside steps of many products; taps of one element that follow each other want
+ * more sums; and elements that are used once take no last register of tiles of several taps. */
+START_TEST(test_products_in_few_registers) {
+  const char *stem = window_chosen_on(ROW_AVX2, "1,224,224,3", "3,3,3,32", "size=3x3 stride=2x2 pad=0_1x0_1", 1);
+  ck_assert_msg(strstr(stem, "reduce ky kx; unroll ic:3") != NULL, "%s", stem);
+  const char *dense = window_chosen_on(ROW_AVX2, "1,28,28,128", "3,3,128,128", "size=3x3 pad=1_1x1_1", 1);
+  ck_assert_msg(strstr(dense, " ox:6 oc:2;") != NULL || strstr(dense, " oy:6 oc:2;") != NULL, "%s", dense);
+  const atr_program *program = collapsed_of("x = f32[1,256,28,28] parameter(0) w = f32[256,256,3,3] parameter(1) ROOT y = "
+                                            "convolution(x, w), window={size=3x3 stride=2x2 pad=1_1x1_1}, dim_labels=bf01_oi01->bf01");
+  atr_target haswell;
+  atr_schedule schedule;
+  ck_assert_int_eq(atr_target_select(&work, "x86_64-unknown-linux-gnu", "haswell", "", &haswell), ATR_OK);
+  choose_for(program->nests[0], &haswell, &schedule);
+  const char *planes = schedule_text(program->nests[0], &schedule);
+  ck_assert_msg(strstr(planes, " ox:14;") == NULL, "%s", planes);
+}
+END_TEST
+
 /* DCGAN's 4x4 with stride 2, planes of channels one after the other. Vectors over features are stored lane by lane, in lines as far
  * apart as planes are: where these fill 4 KB they all fall into one set of the nearest cache, which has fewer ways. */
 START_TEST(test_stores_in_one_set) {
@@ -824,6 +844,7 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_stores_of_features, 0, 4);
   tcase_add_test(tc, test_large_tiles);
   tcase_add_loop_test(tc, test_full_register_file, 0, 2);
+  tcase_add_test(tc, test_products_in_few_registers);
   tcase_add_loop_test(tc, test_turned_signs, 0, 2);
   tcase_add_loop_test(tc, test_stores_in_one_set, 0, 2);
   tcase_add_test(tc, test_columns_that_exist);
