@@ -6,7 +6,8 @@
  *     resnet_3x3_64_56                2512044    2498731  1.005     96  y: parallel oy; ...
  *
  * and the geometric mean and the worst of the ratios. --all: also a line for every schedule that was timed, with the model's
- * words about it: what its constants are fitted to. --most=N schedules a nest, --seconds=S for the finalists of a nest.
+ * words about it: what its constants are fitted to. --most=N schedules a nest, --seconds=S for the finalists of a nest,
+ * --cpu=NAME for code that this machine can run but that is made for another.
  * Sees the library's internals, as unit tests do; what it times is what atr_compile_options.measure times, on one thread. */
 #include <math.h>
 #include <stdio.h>
@@ -26,15 +27,19 @@ static void print_tried(void *user, const char *nest, const char *schedule, cons
   printf("ALL\t%s\t%.0f\t%s\t%s\n", nest, ns, schedule, why != NULL ? why : "");
 }
 
-/* The same nests that atr_compile schedules on this machine. */
-static atr_status tune(atr_context *context, atr_measure *measure, atr_module *module, atr_arena *arena,
+/* The same nests that atr_compile schedules for the CPU; NULL: this machine's. */
+static atr_status tune(atr_context *context, atr_measure *measure, atr_module *module, atr_arena *arena, const char *for_cpu,
                        const atr_tune_options *options, atr_tuned *out) {
   atr_work work = {.arena = arena};
   atr_target target;
   atr_program *problem;
   const char *triple, *cpu, *features;
-  const atr_compile_options how = {.size = sizeof how, .constant_parameters = options->constant_parameters};
+  const atr_compile_options how = {.size = sizeof how, .constant_parameters = options->constant_parameters, .cpu = for_cpu};
   atr_llvm_host(arena, &triple, &cpu, &features);
+  if (for_cpu != NULL) {
+    cpu = for_cpu;
+    features = "";
+  }
   atr_lower_options lowering = {.target = &target, .constant_parameters = options->constant_parameters};
   atr_status status = atr_target_select(&work, triple, cpu, features, &target);
   if (status == ATR_OK) status = atr_lower_to_nests(&work, module, &lowering, &problem);
@@ -57,7 +62,7 @@ static void print_line(const char *path, const atr_tuned *tuned) {
 }
 
 /* The ratio model / best of one file; 0: it failed. */
-static double search_file(atr_context *context, const char *path, const atr_tune_options *options) {
+static double search_file(atr_context *context, const char *path, const char *cpu, const atr_tune_options *options) {
   atr_module *module;
   unsigned char *text;
   size_t len;
@@ -73,7 +78,7 @@ static double search_file(atr_context *context, const char *path, const atr_tune
   atr_arena_init(&arena, atr_default_realloc, NULL);
   atr_tuned tuned;
   double ratio = 0;
-  if (setjmp(arena.guard) == 0 && tune(context, &measure, module, &arena, options, &tuned) == ATR_OK) {
+  if (setjmp(arena.guard) == 0 && tune(context, &measure, module, &arena, cpu, options, &tuned) == ATR_OK) {
     print_line(path, &tuned);
     ratio = tuned.model_ns / tuned.best_ns;
   }
@@ -88,6 +93,7 @@ int main(int argc, char **argv) {
   atr_context_options options = {.size = sizeof options, .threads = 1};
   atr_tune_options how = {.constant_parameters = 2, .most = 96, .budget_ns = 3e8};
   double logs = 0, worst = 0;
+  const char *cpu = NULL;
   int files = 0, failed = 0;
   if (atr_context_create(&options, &context) != ATR_OK) return 2;
   printf("%-34s %11s %11s  %5s %5s  %s\n", "row", "model ns", "best ns", "ratio", "tried", "best schedule");
@@ -101,7 +107,11 @@ int main(int argc, char **argv) {
       how.budget_ns = 1e9 * atof(argv[i] + 10);
       continue;
     }
-    double ratio = search_file(context, argv[i], &how);
+    if (strncmp(argv[i], "--cpu=", 6) == 0) {
+      cpu = argv[i] + 6;
+      continue;
+    }
+    double ratio = search_file(context, argv[i], cpu, &how);
     failed += ratio == 0;
     if (ratio == 0) continue;
     files++;
