@@ -6,7 +6,7 @@
     ./dev bench --family depthwise --peers onednn --threads 1 --seconds 2
     bench/bench.py --compare old.json new.json       names rows that became slower; exit status 1 if there are any
 
-Contenders are processes of their own (contenders.py), pinned to the same cores; only one works at a time. For a row each
+Contenders are processes of their own (contenders.py), pinned to the same cores; all but the one whose turn it is are stopped. For a row each
 prepares the problem (compiles, packs weights), then they are timed in turns, A B C A B C, several rounds; what counts is the
 least time of each. The FMA peak is measured in the same minute. Atrous's result is compared with its interpreter on boxes of
 the output, and every peer's whole result with Atrous's, so all timed programs are known to compute the same thing. A peer
@@ -29,7 +29,6 @@ from contenders import CONTENDERS, VECTOR_BITS, Died, Missing, Settings, Worker,
 from problems import HERE, Problem, load
 
 ROUNDS = 7
-SETTLE = 0.02  # seconds before a turn on several threads: those of the one before spin for a while when their work is done
 BOX_PRODUCTS = 300000  # of each box that the interpreter computes
 FORMAT = 1  # of the lines in results.jsonl
 
@@ -139,14 +138,11 @@ def plan_runs(worker, first_ns, share):
     return max(1, min(100000, int(share / max(1, one)))), rounds
 
 
-def time_all(ready, said, threads, seconds):
-    """Rounds in which everyone runs for the same time, one after the other. Who fails leaves `ready`."""
-    plans, share = {}, seconds * 1e9 / ROUNDS / max(1, len(ready))
-    times = {name: [] for name in ready}
+def take_turns(ready, said, share, plans, times):
+    """Rounds in which everyone runs for the same time, one after the other, while all others are stopped. Who fails leaves `ready`."""
     for turn in range(-1, ROUNDS):
         for name, worker in list(ready.items()):
-            if threads > 1:
-                time.sleep(SETTLE)
+            worker.wake()
             try:
                 if turn < 0:
                     plans[name] = plan_runs(worker, said[name]["first_ns"], share)
@@ -155,6 +151,20 @@ def time_all(ready, said, threads, seconds):
             except Died as reason:
                 said[name] = {"failed": str(reason)}
                 del ready[name]
+            worker.rest()
+
+
+def time_all(ready, said, seconds):
+    """Adds to what is said of everyone who is ready how long its runs took."""
+    plans, share = {}, seconds * 1e9 / ROUNDS / max(1, len(ready))
+    times = {name: [] for name in ready}
+    for worker in ready.values():
+        worker.rest()
+    try:
+        take_turns(ready, said, share, plans, times)
+    finally:
+        for worker in ready.values():
+            worker.wake()
     for name in ready:
         said[name].update(
             rounds=[least for least, _ in times[name]],
@@ -218,7 +228,7 @@ def measure_row(field, problem, threads, options, folder):
     if "atrous" in ready:
         ours = ready["atrous"]
         before = measure_peak(ours, problem.dtype, threads, field.settings.level)
-        time_all(ready, said, threads, options.seconds)
+        time_all(ready, said, options.seconds)
     if "atrous" in ready:
         after = measure_peak(ours, problem.dtype, threads, field.settings.level)
         line["peak"] = max(before, after, key=lambda p: p["gflops"])

@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -158,6 +159,17 @@ class Worker:
         if word != "ok":
             return word, {"reason": rest}
         return word, dict(item.split("=", 1) for item in rest.split(" ") if "=" in item)
+
+    def _signal(self, number):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+
+    def rest(self):
+        """Stops all its threads where they are: in OpenMP and XLA idle ones spin for a while, on the cores of whose turn it is."""
+        self._signal(signal.SIGSTOP)
+
+    def wake(self):
+        self._signal(signal.SIGCONT)
 
     def prepare(self, problem, hlo):
         request = self.contender.request(problem, self.settings, len(self.cores), hlo)

@@ -203,7 +203,7 @@ def every_row(rows, peers, titles):
 
 
 METHOD = """Written by `./dev bench` (bench/bench.py). Each contender is a process of its own, all pinned to the same cores,
-one working at a time, in turns. A ratio is the peer's least time over Atrous's: above 1 Atrous is faster. In brackets: how
+taking turns, all others stopped meanwhile. A ratio is the peer's least time over Atrous's: above 1 Atrous is faster. In brackets: how
 many rows count, where it is not all, because a peer refuses a row or computes something else; such a row counts for nobody.
 Weights are packed once, outside the timing, by everyone who can; inputs and outputs lie plainly in the row's layout (ONNX
 Runtime and OpenVINO, which know NCHW only, get theirs so). GFLOP/s count every tap, those in padding too, so skipping these
