@@ -682,6 +682,8 @@ START_TEST(test_products_in_few_registers) {
   ck_assert_msg(strstr(stem, "reduce ky kx; unroll ic:3") != NULL, "%s", stem);
   const char *dense = window_chosen_on(ROW_AVX2, "1,28,28,128", "3,3,128,128", "size=3x3 pad=1_1x1_1", 1);
   ck_assert_msg(strstr(dense, " ox:6 oc:2;") != NULL || strstr(dense, " oy:6 oc:2;") != NULL, "%s", dense);
+  const char *apart = window_chosen_on(ROW_SSE2, "1,28,28,128", "3,3,128,128", "size=3x3 pad=1_1x1_1", 1); /* multiplies, then adds */
+  ck_assert_msg(strstr(apart, "unroll kx:3 ox:10;") != NULL || strstr(apart, "unroll ky:3 oy:10;") != NULL, "%s", apart);
   const atr_program *program = collapsed_of("x = f32[1,256,28,28] parameter(0) w = f32[256,256,3,3] parameter(1) ROOT y = "
                                             "convolution(x, w), window={size=3x3 stride=2x2 pad=1_1x1_1}, dim_labels=bf01_oi01->bf01");
   atr_target haswell;
