@@ -16,7 +16,7 @@
 
 #include "atrous/atrous.h"
 #include "base/arena.h"
-#include "codegen/llvm.h"
+#include "compilation.h"
 #include "lower/pipeline.h"
 #include "measure.h"
 #include "tools/file.h"
@@ -28,25 +28,18 @@ static void print_tried(void *user, const char *nest, const char *schedule, cons
 }
 
 /* The same nests that atr_compile schedules for the CPU; NULL: this machine's. */
-static atr_status tune(atr_context *context, atr_measure *measure, atr_module *module, atr_arena *arena, const char *for_cpu,
+static atr_status tune(atr_context *context, atr_measure *measure, atr_module *module, atr_arena *arena, const char *cpu,
                        const atr_tune_options *options, atr_tuned *out) {
-  atr_work work = {.arena = arena};
-  atr_target target;
+  const atr_compile_options how = {.size = sizeof how, .constant_parameters = options->constant_parameters, .cpu = cpu};
+  atr_compilation c = {.context = context, .module = module, .options = how, .work = {.arena = arena}};
   atr_program *problem;
-  const char *triple, *cpu, *features;
-  const atr_compile_options how = {.size = sizeof how, .constant_parameters = options->constant_parameters, .cpu = for_cpu};
-  atr_llvm_host(arena, &triple, &cpu, &features);
-  if (for_cpu != NULL) {
-    cpu = for_cpu;
-    features = "";
-  }
-  atr_lower_options lowering = {.target = &target, .constant_parameters = options->constant_parameters};
-  atr_status status = atr_target_select(&work, triple, cpu, features, &target);
-  if (status == ATR_OK) status = atr_lower_to_nests(&work, module, &lowering, &problem);
-  if (status == ATR_OK) status = atr_measure_init(&work, measure, context, module, &how, 1);
+  atr_lower_options lowering = {.target = &c.target, .constant_parameters = options->constant_parameters};
+  atr_status status = atr_compilation_choose_target(&c);
+  if (status == ATR_OK) status = atr_lower_to_nests(&c.work, module, &lowering, &problem);
+  if (status == ATR_OK) status = atr_measure_init(&c.work, measure, context, module, &how, 1);
   atr_tune_bench bench = atr_measure_bench(measure);
-  if (status == ATR_OK) status = atr_tune(&work, problem, &target, options, &bench, out);
-  if (status != ATR_OK) fprintf(stderr, "%s\n", work.message != NULL ? work.message : "?");
+  if (status == ATR_OK) status = atr_tune(&c.work, problem, &c.target, options, &bench, out);
+  if (status != ATR_OK) fprintf(stderr, "%s\n", c.work.message != NULL ? c.work.message : "?");
   return status;
 }
 

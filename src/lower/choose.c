@@ -132,10 +132,7 @@ static bool fits(const atr_cost_model *m, const atr_candidate *c) {
 
 /* Unrolled iterations of one step. */
 static double unrolled_iterations(const atr_cost_model *m, const atr_candidate *c) {
-  double product = (double)c->copies * (double)c->vectors * (double)c->inner_steps;
-  for (int d = 0; d < m->nest->dim_count; d++)
-    if ((c->unrolled >> d & 1) != 0) product *= (double)atr_cost_iterations(m, c, d);
-  return product;
+  return (double)c->copies * (double)c->vectors * atr_cost_taps_at_once(m, c);
 }
 
 /* Cycles of all tiles. Code costs time to compile and cache to run: where cycles are about equal the smaller body wins. */

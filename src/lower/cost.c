@@ -269,8 +269,17 @@ int64_t atr_cost_dot_extent(const atr_nest *nest, const atr_target *target, int 
   return pairs && atr_nest_can_dot(nest, d, 2) ? 2 : 1;
 }
 
+static bool few_registers(const atr_cost_model *m) { return m->row->registers <= 16; }
+
 int64_t atr_cost_iterations(const atr_cost_model *m, const atr_candidate *c, int d) {
   return d == c->dot ? atr_ceil_div(m->nest->dims[d].extent, c->dot_extent) : m->nest->dims[d].extent;
+}
+
+double atr_cost_taps_at_once(const atr_cost_model *m, const atr_candidate *c) {
+  double taps = (double)c->inner_steps;
+  for (int d = 0; d < m->nest->dim_count; d++)
+    if ((c->unrolled >> d & 1) != 0) taps *= (double)atr_cost_iterations(m, c, d);
+  return taps;
 }
 
 int64_t atr_cost_inner_extent(const atr_cost_model *m, const atr_candidate *c, int d) {
@@ -513,7 +522,7 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   double latency = LATENCY_SLACK * m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 || uops.apart ? 2 : 1) / tiles;
   const double hindrances[] = {HINDRANCE, HINDRANCE, HINDRANCE, HINDRANCE};
   double cycles = atr_cost_overlapped(bounds, hindrances, sizeof bounds / sizeof bounds[0]);
-  bool few = m->row->registers <= 16, bursts = s.live.count != s.outer.count; /* uses of one element follow each other */
+  bool few = few_registers(m), bursts = s.live.count != s.outer.count; /* uses of one element follow each other */
   double chains = tiles * accumulators / (atr_cost_sums_wanted(m) * (few && bursts && !uops.product ? WANTED_IN_BURSTS : 1));
   if (cycles < latency) cycles = latency;
   if (chains < 1) cycles *= 1 + FEW_CHAINS * (1 - chains);
@@ -595,14 +604,6 @@ static double load_cycles(const atr_cost_model *m, const atr_candidate *c, int64
   return cycles;
 }
 
-/* To set up a loop of the reduction and to leave it, beside steps with so many sums. */
-static double loop_cycles(const atr_cost_model *m, const atr_candidate *c, double sums) {
-  double products = sums * (double)(c->step_dim >= 0 ? c->inner_steps : 1);
-  for (int i = 0; i < m->reduce_count; i++)
-    if ((c->unrolled >> m->reduce_order[i] & 1) != 0) products *= (double)atr_cost_iterations(m, c, m->reduce_order[i]);
-  return m->row->registers <= 16 && products >= LONG_STEP ? LOOP_CYCLES_BESIDE : LOOP_CYCLES;
-}
-
 /* Cycles of one tile: the reduction, loop overheads, and the epilogue with its stores. */
 static double tile_cycles(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors) {
   double accumulators = (double)(copies * vectors) * (double)atr_ceil_div(c->vector.lanes[0] * c->vector.lanes[1], m->width);
@@ -611,13 +612,13 @@ static double tile_cycles(const atr_cost_model *m, const atr_candidate *c, int64
   if (m->nest->continues) ends += sum_load_cycles(m, c, copies, vectors);
   if (!m->nest->has_acc) return ends + load_cycles(m, c, copies, vectors);
   double body, step = atr_cost_step(m, c, copies, vectors, &body), iterations = 1, sum = 0;
-  double loop = loop_cycles(m, c, accumulators);
+  bool beside = few_registers(m) && accumulators * atr_cost_taps_at_once(m, c) >= LONG_STEP;
   for (int i = 0; i < m->reduce_count; i++) {
     int d = m->reduce_order[i];
     if ((c->unrolled >> d & 1) != 0) continue;
     double extent = (double)atr_cost_iterations(m, c, d);
     if (d == c->step_dim) extent /= (double)c->inner_steps;
-    sum += iterations * loop;
+    sum += iterations * (beside ? LOOP_CYCLES_BESIDE : LOOP_CYCLES);
     iterations *= extent;
   }
   double exposed = m->row->ends_exposed;

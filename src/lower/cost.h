@@ -101,6 +101,8 @@ int atr_cost_innermost_loop(const atr_cost_model *m, uint64_t unrolled);
 int64_t atr_cost_dot_extent(const atr_nest *nest, const atr_target *target, int d);
 /* Iterations of a reduced dim that is unrolled or walked: of several of its indices where these are multiplied at once. */
 int64_t atr_cost_iterations(const atr_cost_model *m, const atr_candidate *c, int d);
+/* Taps, for each sum, of one step of a tile. */
+double atr_cost_taps_at_once(const atr_cost_model *m, const atr_candidate *c);
 /* Indices of dim d that one tile covers at one step of its reduction. */
 int64_t atr_cost_inner_extent(const atr_cost_model *m, const atr_candidate *c, int d);
 /* Vectors of sums at work that keep the multipliers busy. */

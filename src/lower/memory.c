@@ -24,15 +24,15 @@ static const double EXPOSED = 0.12;
 /* Lines of short runs, far from each other, are not fetched ahead; still less single ones that a tile reads in long steps: the inner
  * features of a depthwise layer at one pixel after the other. */
 static const double SHORT_RUN = 256, ALONE_STEP = 512;
-/* From the second cache loads are fetched ahead that go on by the same step. In a depthwise layer of stride 2 and 576 channels a loop over
- * three rows of taps takes two steps and then none: 4.1 us. With all taps in the tile each load goes down the image: 2.9. */
-static const double STEPS_FOLLOWED = 5, UNSTEADY = 1.15;
 /* What they cost a tile that reads them again and again from the second cache. A 6x2 tile over 512 channels takes 6.2 cycles a step
  * where these follow each other, and 8.5 where they lie 196 to 12544 bytes apart: two lines. */
 static const double APART_RUN = 128, APART_CYCLES = 1.3;
 /* Part of the time for lines that hides behind nothing where rows have thrown them out of the sets of the nearest cache, as those of 1024
  * columns (TILE_SHARE). */
 static const double CROWDED_SHARE = 0.5;
+/* From the second cache loads are fetched ahead that go on by the same step. In a depthwise layer of stride 2 and 576 channels a loop over
+ * three rows of taps takes two steps and then none: 4.1 us. With all taps in the tile each load goes down the image: 2.9. */
+static const double STEPS_FOLLOWED = 5, UNSTEADY = 1.15;
 /* Where tiles go on in a run right behind the one before it is as long as all their pieces, but not where one tile has more runs than are
  * followed: a depthwise layer of 32 channels, a piece of 8 at a time, takes 0.56 ms with AVX2 where pixels of all 32 two rows at a time
  * take 1.1; unshared weights in 56 runs 1.05 where one run takes 0.58. */
@@ -211,12 +211,17 @@ static void find_footprints(const traffic *t, double block, footprints out) {
     for (int l = 0; l <= t->c->loop_count; l++) out[i][l] = blocks_touched(&t->arrays->list[i], t->inside[l], block);
 }
 
+/* Bytes from one pass of loop l to the next along an array. */
+static double stride(const traffic *t, const atr_cost_array *a, int l) {
+  int d = t->c->loops[l].dim;
+  return (double)a->step[d] * (double)t->inside[l + 1][d] * (double)a->size;
+}
+
 /* Bytes of the run that tiles one after the other make of their own, of `run` bytes; soon after each other, the nearest cache having room for
  * all that is read and written in between. */
 static double continued(const traffic *t, const atr_cost_array *a, double run) {
   for (int l = t->c->reduced_from - 1; l >= t->c->part_count && t->near <= l + 1; l--) {
-    int d = t->c->loops[l].dim;
-    double step = (double)a->step[d] * (double)t->inside[l + 1][d] * (double)a->size;
+    double step = stride(t, a, l);
     if (step > run) break;
     run += step * (double)(t->c->loops[l].trips - 1);
   }
@@ -265,12 +270,6 @@ static double exposed_reads(const traffic *t, const atr_cost_array *a, double ru
   double apart = inner < 0 ? 0 : (double)(a->step[t->c->loops[inner].dim] * a->size);
   if (run <= LINE && apart > ALONE_STEP) return t->m->row->lines_alone;
   return followed(t, a, run) < SHORT_RUN ? t->m->row->short_runs : 1;
-}
-
-/* Bytes from one pass of loop l to the next along an array. */
-static double stride(const traffic *t, const atr_cost_array *a, int l) {
-  int d = t->c->loops[l].dim;
-  return (double)a->step[d] * (double)t->inside[l + 1][d] * (double)a->size;
 }
 
 /* Do a sum's loads of an array go on by the same step for long enough to be followed? */
@@ -334,8 +333,9 @@ static int level_kept(const traffic *t, const store *s, const needs *n, int i) {
 static bool crowded_out(const traffic *t, const store *s, const needs *n, int i, int kept) {
   int tile = t->c->loop_count;
   double blocks = 0;
+  if (kept <= tile || t->arrays->list[i].written) return false;
   for (int j = 0; j < t->arrays->count; j++) blocks += n->plain[j][tile];
-  return kept > tile && !t->arrays->list[i].written && blocks * s->block <= s->capacity * TILE_SHARE;
+  return blocks * s->block <= s->capacity * TILE_SHARE;
 }
 
 static int level_near(const traffic *t, footprints lines) {
@@ -360,7 +360,7 @@ static double transfers(traffic *t, const store *s, footprints lines, reads_agai
     const atr_cost_array *a = &t->arrays->list[i];
     int kept = level_kept(t, s, &n, i),
         moved = kept - 1; /* the first loop outside that moves the array, which keeps what it moves on from */
-    bool behind = t->whole[i];
+    bool near = t->whole[i];
     t->whole[i] = kept == 0;
     if (kept == 0) continue;
     while (moved >= 0 && moved < levels && a->step[t->c->loops[moved].dim] == 0) moved--;
@@ -370,7 +370,7 @@ static double transfers(traffic *t, const store *s, footprints lines, reads_agai
       if (!accumulates) count *= (double)t->c->loops[l].trips;
     }
     double run = a->packed ? SHORT_RUN : run_of(a, t->inside[t->c->reduced_from]);
-    total += count * a->taps * (s->far ? a->far_weight : a->weight) * exposed(t, s, a, run, behind);
+    total += count * a->taps * (s->far ? a->far_weight : a->weight) * exposed(t, s, a, run, near);
     if (crowded_out(t, s, &n, i, kept)) again->crowded += count * a->taps;
     if (run < APART_RUN && !a->written && count > lines[i][0])
       *(a->weights ? &again->rhs : &again->lhs) += (count - lines[i][0]) * a->taps;
@@ -401,7 +401,7 @@ void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, at
   traffic t; /* filled as far as there are loops and dims: this runs thousands of times */
   footprints blocks;
   reads_again again;
-  double in_place = 0;
+  double late = 0; /* lines that hide behind nothing */
   t.m = m;
   t.c = c;
   t.arrays = arrays;
@@ -414,7 +414,7 @@ void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, at
     c->traffic[i] = transfers(&t, &cache, blocks, &again) * m->row->line_cycles[i];
     if (i > 0) continue;
     c->apart = APART_CYCLES * again.lhs;
-    in_place = APART_CYCLES * again.rhs + CROWDED_SHARE * again.crowded * m->row->line_cycles[0];
+    late = APART_CYCLES * again.rhs + CROWDED_SHARE * again.crowded * m->row->line_cycles[0];
   }
   find_footprints(&t, PAGE, blocks);
   memset(t.whole, 0, sizeof t.whole);
@@ -428,7 +428,7 @@ void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, at
   memcpy(&times[1], c->traffic, sizeof times - sizeof times[0]);
   double exposed[ATR_TRAFFIC_TERMS] = {EXPOSED, times[0] >= times[1] ? m->row->exposed[0] : EXPOSED, m->row->exposed[1],
                                        m->row->exposed[2], EXPOSED};
-  c->cycles = atr_cost_overlapped(times, exposed, ATR_TRAFFIC_TERMS) + walks + in_place;
+  c->cycles = atr_cost_overlapped(times, exposed, ATR_TRAFFIC_TERMS) + walks + late;
 }
 
 double atr_cost_widened_bytes(const atr_cost_model *m) { return m->lhs_elements * (double)atr_dtype_size(m->nest->acc_dtype); }

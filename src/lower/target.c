@@ -47,10 +47,10 @@ enum { ARCH_COUNT = sizeof ARCHS / sizeof ARCHS[0] };
 /* Wider before narrower within an architecture; the last of each asks for nothing. avx512zen5: what a tile has before and behind its
  * products runs beside those of its neighbours, of which as many instructions are at work as tiles have; and of four vector units two do
  * not multiply: 1x1 on signed bytes, 128 to 512 channels, takes 117 us with 5 x 4 sums, 105 with 12 x 2, whose signs are turned for two
- * products each. avx512half: units of 256 bits, which take an instruction of 512 bits in two halves; it has twice as many registers as avx2 and half as many instructions. sve256, sve512:
- * code for vectors of this length alone. No feature says how long a CPU's are, so these rows ask for words that only names of
- * CPUs imply. rvv: at least this long. Rows of 64 bits have no vector unit: two numbers of 32 bits at work for one instruction
- * each. NEON of 32-bit Arm is not as IEEE 754 wants it. */
+ * products each. avx512half: units of 256 bits, which take an instruction of 512 bits in two halves; it has twice as many registers as
+ * avx2 and half as many instructions. sve256, sve512: code for vectors of this length alone. No feature says how long a CPU's are, so
+ * these rows ask for words that only names of CPUs imply. rvv: at least this long. Rows of 64 bits have no vector unit: two numbers of
+ * 32 bits at work for one instruction each. NEON of 32-bit Arm is not as IEEE 754 wants it. */
 static const atr_target_row ROWS[] = {
     {"avx512",           "x86_64", 512,  32,           2,     2,    1,    4, 1, true, true, true, true, SERVER_CACHES,
      "avx2,fma,avx512f", true,     true, "avx512bf16", false, true, false},

@@ -55,8 +55,7 @@ def state_of(worker):
 
 def check_process(build):
     """A real one is stopped by rest, and answers after wake."""
-    contender = next(c for c in CONTENDERS.values() if c.name == "atrous")
-    worker = Worker(contender, Settings(build), [min(os.sched_getaffinity(0))])
+    worker = Worker(CONTENDERS["atrous"], Settings(build), [min(os.sched_getaffinity(0))])
     worker.rest()
     while state_of(worker) != "T":
         time.sleep(0.001)
