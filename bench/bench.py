@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """bench.py - how fast is Atrous, and how fast are its peers, on the problems of suite.json and additions.json?
 
-    ./dev bench                                      everything, about a quarter of an hour; the report goes to doc/
+    ./dev bench                                      everything, about ten minutes; the report goes to doc/
     ./dev bench 'resnet*3x3*' --layout nhwc,nchw     some rows; the report goes to build/bench
     ./dev bench --family depthwise --peers onednn --threads 1 --seconds 2
     bench/bench.py --compare old.json new.json       names rows that became slower; exit status 1 if there are any
@@ -124,30 +124,37 @@ def prepare_all(field, problem, threads, hlo):
     return ready, said
 
 
-def timed(worker, count):
-    word, fields = worker.ask(f"run {count}")
-    if word != "ok":
-        raise Died(fields["reason"])
-    return int(fields["min_ns"]), int(fields["median_ns"])
+class Turns:
+    """What the turns of one contender came to."""
+
+    def __init__(self):
+        self.least, self.medians, self.runs, self.spent_ns = [], [], 0, 0
+
+    def take(self, worker, share):
+        start = time.monotonic_ns()
+        word, fields = worker.ask(f"run {share}")
+        if word != "ok":
+            raise Died(fields["reason"])
+        self.spent_ns += time.monotonic_ns() - start
+        self.runs += int(fields["runs"])
+        self.least.append(int(fields["min_ns"]))
+        self.medians.append(int(fields["median_ns"]))
+
+    def said(self):
+        median = sorted(self.medians)[len(self.medians) // 2]
+        return {"rounds": self.least, "runs": self.runs, "min_ns": min(self.least), "median_ns": median}
 
 
-def plan_runs(worker, first_ns, share):
-    """How many runs a round and how many rounds, so that a round takes about `share` ns; what is slower gets fewer rounds."""
-    one = first_ns if first_ns > 2 * share else timed(worker, 1)[0]
-    rounds = ROUNDS if one <= share else max(1, min(ROUNDS, int(ROUNDS * share / one)))
-    return max(1, min(100000, int(share / max(1, one)))), rounds
-
-
-def take_turns(ready, said, share, plans, times):
-    """Rounds in which everyone runs for the same time, one after the other, while all others are stopped. Who fails leaves `ready`."""
-    for turn in range(-1, ROUNDS):
+def take_turns(ready, said, share, turns):
+    """Rounds in which everyone runs for `share` ns, one after the other, while all others are stopped; whose runs take longer
+    than that gets fewer rounds. Who fails leaves `ready`."""
+    for _ in range(ROUNDS):
         for name, worker in list(ready.items()):
+            if turns[name].spent_ns >= ROUNDS * share:
+                continue
             worker.wake()
             try:
-                if turn < 0:
-                    plans[name] = plan_runs(worker, said[name]["first_ns"], share)
-                elif turn < plans[name][1]:
-                    times[name].append(timed(worker, plans[name][0]))
+                turns[name].take(worker, share)
             except Died as reason:
                 said[name] = {"failed": str(reason)}
                 del ready[name]
@@ -156,22 +163,16 @@ def take_turns(ready, said, share, plans, times):
 
 def time_all(ready, said, seconds):
     """Adds to what is said of everyone who is ready how long its runs took."""
-    plans, share = {}, seconds * 1e9 / ROUNDS / max(1, len(ready))
-    times = {name: [] for name in ready}
+    share, turns = int(seconds * 1e9 / ROUNDS / max(1, len(ready))), {name: Turns() for name in ready}
     for worker in ready.values():
         worker.rest()
     try:
-        take_turns(ready, said, share, plans, times)
+        take_turns(ready, said, share, turns)
     finally:
         for worker in ready.values():
             worker.wake()
     for name in ready:
-        said[name].update(
-            rounds=[least for least, _ in times[name]],
-            runs=plans[name][0] * len(times[name]),
-            min_ns=min(least for least, _ in times[name]),
-            median_ns=sorted(median for _, median in times[name])[len(times[name]) // 2],
-        )
+        said[name].update(turns[name].said())
 
 
 def check_atrous(worker, boxes):

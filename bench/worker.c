@@ -141,25 +141,40 @@ static int order(const void *a, const void *b) {
   return (*x > *y) - (*x < *y);
 }
 
-static void serve_run(const worker *w, int64_t count, worker_reply *reply) {
-  int64_t *ns = count > 0 && count < 100000000 ? malloc((size_t)count * sizeof *ns) : NULL;
-  if (ns == NULL) {
-    worker_fail(reply, "run %lld times?", (long long)count);
-    return;
+/* Times of runs, as many as came to be. */
+typedef struct samples {
+  int64_t *ns;
+  size_t count, room;
+} samples;
+
+static bool add_sample(samples *s, int64_t ns) {
+  if (s->count == s->room) {
+    size_t room = s->room == 0 ? 1024 : 2 * s->room;
+    int64_t *more = realloc(s->ns, room * sizeof *more);
+    if (more == NULL) return false;
+    s->ns = more, s->room = room;
   }
+  s->ns[s->count++] = ns;
+  return true;
+}
+
+static void serve_run(const worker *w, int64_t ns, worker_reply *reply) {
+  samples s = {NULL, 0, 0};
   bool done = w->run();
-  for (int64_t i = 0; done && i < count; i++) {
+  int64_t begin = worker_now(), end = begin;
+  do {
     int64_t start = worker_now();
-    done = w->run();
-    ns[i] = worker_now() - start;
-  }
+    done = done && w->run();
+    end = worker_now();
+    done = done && add_sample(&s, end - start);
+  } while (done && end - begin < ns);
   if (done) {
-    qsort(ns, (size_t)count, sizeof *ns, order);
-    worker_say(reply, "ok min_ns=%lld median_ns=%lld", (long long)ns[0], (long long)ns[(count - 1) / 2]);
+    qsort(s.ns, s.count, sizeof *s.ns, order);
+    worker_say(reply, "ok min_ns=%lld median_ns=%lld runs=%zu", (long long)s.ns[0], (long long)s.ns[(s.count - 1) / 2], s.count);
   } else {
     worker_fail(reply, "a run failed");
   }
-  free(ns);
+  free(s.ns);
 }
 
 static void serve_prepare(const worker *w, const char *request, worker_reply *reply) {

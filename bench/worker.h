@@ -5,7 +5,8 @@
  * alternating requests interleave contenders.
  *
  *     prepare KEY=VALUE...   ->  ok create_ns=N first_ns=N KEY=VALUE...     makes the problem and runs it once
- *     run COUNT              ->  ok min_ns=N median_ns=N                    one more run to warm up, then COUNT timed ones
+ *     run NS                 ->  ok min_ns=N median_ns=N runs=N             one more run to warm up, then as many as fill NS
+ *                                                                           nanoseconds, at least one
  *     output PATH            ->  ok bytes=N                                 writes the last run's result as it lies in memory
  *     peak DTYPE THREADS MAX_BITS  ->  ok gflops=X bits=N
  *     drop                   ->  ok                                         forgets the problem

@@ -32,20 +32,37 @@ class Recorded:
         self.runs += 1
         if self.runs == self.dies_at:
             raise Died("as it was told to")
-        return "ok", {"min_ns": "1000000", "median_ns": "1100000"}
+        return "ok", {"min_ns": "1000000", "median_ns": "1100000", "runs": "3"}
 
 
 def check_order():
     workers = []
     ready = {name: Recorded(name, workers, dies_at=3 if name == "b" else None) for name in "abc"}
-    said = {name: {"first_ns": 10} for name in ready}
-    bench.time_all(ready, said, 0.1)
+    said = {name: {} for name in ready}
+    bench.time_all(ready, said, 100)
     if sorted(ready) != ["a", "c"] or said["b"] != {"failed": "as it was told to"}:
         fail(f"who died is still there: {said}")
     if said["a"]["min_ns"] != 1000000 or len(said["a"]["rounds"]) != bench.ROUNDS:
         fail(f"not all rounds are there: {said['a']}")
+    if said["a"]["median_ns"] != 1100000 or said["a"]["runs"] != 3 * bench.ROUNDS:
+        fail(f"not all runs are counted: {said['a']}")
     if not all(ready[name].awake for name in ready):
         fail("someone is left stopped")
+
+
+class Slow(Recorded):
+    """Its runs take longer than all rounds may."""
+
+    def ask(self, request):
+        time.sleep(0.01)
+        return super().ask(request)
+
+
+def check_rounds():
+    said = {"slow": {}}
+    bench.time_all({"slow": Slow("slow", [])}, said, 0.001)
+    if len(said["slow"]["rounds"]) != 1:
+        fail(f"who is slow got {len(said['slow']['rounds'])} rounds")
 
 
 def state_of(worker):
@@ -69,4 +86,5 @@ def check_process(build):
 
 
 check_order()
+check_rounds()
 check_process(sys.argv[1])
