@@ -170,7 +170,8 @@ static void serve_run(const worker *w, int64_t ns, worker_reply *reply) {
   } while (done && end - begin < ns);
   if (done) {
     qsort(s.ns, s.count, sizeof *s.ns, order);
-    worker_say(reply, "ok min_ns=%lld median_ns=%lld runs=%zu", (long long)s.ns[0], (long long)s.ns[(s.count - 1) / 2], s.count);
+    worker_say(reply, "ok min_ns=%lld median_ns=%lld runs=%zu", (long long)s.ns[0], (long long)s.ns[(s.count - 1) / 2],
+               s.count);
   } else {
     worker_fail(reply, "a run failed");
   }
