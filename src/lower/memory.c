@@ -414,16 +414,16 @@ static bool single_use(const traffic *t) {
   return true;
 }
 
-/* Does the innermost loop go on in rhs where the tile's terms end, so that each result's part of it comes in one stream? */
+/* Does the innermost loop go on in rhs where the tile's terms end, so that each result's part of it comes in one stream, or two? */
 static bool in_order(const traffic *t) {
   const int64_t *rhs = t->m->rhs, *inside = t->inside[t->c->loop_count];
   if (t->c->loop_count == 0) return true;
-  int64_t step = llabs(rhs[t->c->loops[t->c->loop_count - 1].dim]), run = 1;
+  int64_t step = llabs(rhs[t->c->loops[t->c->loop_count - 1].dim]), run = 1, streams = 1;
   for (int d = 0; d < t->m->nest->dim_count; d++) {
     if (rhs[d] != 0 && llabs(rhs[d]) < step) run *= inside[d];
-    else if (t->m->nest->dims[d].reduced && llabs(rhs[d]) > step && inside[d] > 1) return false;
+    if (t->m->nest->dims[d].reduced && llabs(rhs[d]) > step) streams *= inside[d];
   }
-  return step <= run;
+  return step <= run && streams <= 2;
 }
 
 void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, atr_candidate *c) {
