@@ -95,71 +95,71 @@ enum { ROW_COUNT = sizeof ROWS / sizeof ROWS[0] };
 typedef struct cpu_name {
   const char *cpu, *row;
   bool vnni, bf16_dot;
-  int l2; /* KiB of the second cache; 0: as the row says */
+  int l1, l2; /* KiB of the first and second cache; 0: as the row says */
 } cpu_name;
 
 static const cpu_name CPUS[] = {
-    {"x86-64", "sse2", 0, 0, 0},
-    {"x86-64-v2", "sse2", 0, 0, 0},
-    {"x86-64-v3", "avx2", 0, 0, 512},
-    {"x86-64-v4", "avx512", 0, 0, 0},
-    {"core2", "sse2", 0, 0, 0},
-    {"nehalem", "sse2", 0, 0, 0},
-    {"westmere", "sse2", 0, 0, 0},
-    {"sandybridge", "sse2", 0, 0, 0},
-    {"ivybridge", "sse2", 0, 0, 0},
-    {"haswell", "avx2", 0, 0, 256},
-    {"broadwell", "avx2", 0, 0, 256},
-    {"skylake", "avx2", 0, 0, 256},
-    {"alderlake", "avx2", 1, 0, 1280},
-    {"skylake-avx512", "avx512", 0, 0, 1024},
-    {"cascadelake", "avx512", 1, 0, 1024},
-    {"cooperlake", "avx512", 1, 1, 1024},
-    {"icelake-client", "avx512", 1, 0, 512},
-    {"icelake-server", "avx512", 1, 0, 1280},
-    {"tigerlake", "avx512", 1, 0, 1280},
-    {"sapphirerapids", "avx512", 1, 1, 2048},
-    {"emeraldrapids", "avx512", 1, 1, 2048},
-    {"graniterapids", "avx512", 1, 1, 2048},
-    {"znver1", "avx2", 0, 0, 512},
-    {"znver2", "avx2", 0, 0, 512},
-    {"znver3", "avx2", 0, 0, 512},
-    {"znver4", "avx512half", 1, 1, 1024},
-    {"znver5", "avx512zen5", 1, 1, 1024},
-    {"pentium4", "sse2x8", 0, 0, 0},
-    {"pentium-m", "sse2x8", 0, 0, 0},
-    {"prescott", "sse2x8", 0, 0, 0},
-    {"yonah", "sse2x8", 0, 0, 0},
-    {"cortex-a53", "neon", 0, 0, 0},
-    {"cortex-a55", "neon", 0, 0, 0},
-    {"cortex-a57", "neon", 0, 0, 0},
-    {"cortex-a72", "neon", 0, 0, 0},
-    {"cortex-a76", "neon", 0, 0, 0},
-    {"cortex-a78", "neon", 0, 0, 0},
-    {"neoverse-n1", "neon", 0, 0, 1024},
-    {"neoverse-v1", "sve256", 0, 1, 1024},
-    {"neoverse-n2", "neon", 0, 1, 1024},
-    {"neoverse-v2", "neon", 0, 1, 1024},
-    {"a64fx", "sve512", 0, 0, 0},
-    {"apple-m1", "neon", 0, 0, 0},
-    {"apple-m2", "neon", 0, 1, 0},
-    {"cortex-a7", "neonfma", 0, 0, 0},
-    {"cortex-a8", "neon32", 0, 0, 0},
-    {"cortex-a9", "neon32", 0, 0, 0},
-    {"cortex-a12", "neonfma", 0, 0, 0},
-    {"cortex-a15", "neonfma", 0, 0, 0},
-    {"cortex-a17", "neonfma", 0, 0, 0},
-    {"cortex-a53", "neonfma", 0, 0, 0},
-    {"cortex-a72", "neonfma", 0, 0, 0},
-    {"generic-rv64", "rv64", 0, 0, 0},
-    {"sifive-u54", "rv64", 0, 0, 0},
-    {"sifive-u74", "rv64", 0, 0, 0},
-    {"sifive-x280", "rvv512", 0, 0, 0},
-    {"sifive-p670", "rvv128", 0, 0, 0},
-    {"spacemit-x60", "rvv256", 0, 0, 0},
-    {"mvp", "wasm", 0, 0, 0},
-    {"bleeding-edge", "simd128", 0, 0, 0},
-    {"generic", "", 0, 0, 0},
+    {"x86-64", "sse2", 0, 0, 0, 0},
+    {"x86-64-v2", "sse2", 0, 0, 0, 0},
+    {"x86-64-v3", "avx2", 0, 0, 0, 512},
+    {"x86-64-v4", "avx512", 0, 0, 0, 0},
+    {"core2", "sse2", 0, 0, 0, 0},
+    {"nehalem", "sse2", 0, 0, 0, 0},
+    {"westmere", "sse2", 0, 0, 0, 0},
+    {"sandybridge", "sse2", 0, 0, 0, 0},
+    {"ivybridge", "sse2", 0, 0, 0, 0},
+    {"haswell", "avx2", 0, 0, 0, 256},
+    {"broadwell", "avx2", 0, 0, 0, 256},
+    {"skylake", "avx2", 0, 0, 0, 256},
+    {"alderlake", "avx2", 1, 0, 48, 1280},
+    {"skylake-avx512", "avx512", 0, 0, 0, 1024},
+    {"cascadelake", "avx512", 1, 0, 0, 1024},
+    {"cooperlake", "avx512", 1, 1, 0, 1024},
+    {"icelake-client", "avx512", 1, 0, 48, 512},
+    {"icelake-server", "avx512", 1, 0, 48, 1280},
+    {"tigerlake", "avx512", 1, 0, 48, 1280},
+    {"sapphirerapids", "avx512", 1, 1, 48, 2048},
+    {"emeraldrapids", "avx512", 1, 1, 48, 2048},
+    {"graniterapids", "avx512", 1, 1, 48, 2048},
+    {"znver1", "avx2", 0, 0, 0, 512},
+    {"znver2", "avx2", 0, 0, 0, 512},
+    {"znver3", "avx2", 0, 0, 0, 512},
+    {"znver4", "avx512half", 1, 1, 0, 1024},
+    {"znver5", "avx512zen5", 1, 1, 0, 1024},
+    {"pentium4", "sse2x8", 0, 0, 0, 0},
+    {"pentium-m", "sse2x8", 0, 0, 0, 0},
+    {"prescott", "sse2x8", 0, 0, 0, 0},
+    {"yonah", "sse2x8", 0, 0, 0, 0},
+    {"cortex-a53", "neon", 0, 0, 0, 0},
+    {"cortex-a55", "neon", 0, 0, 0, 0},
+    {"cortex-a57", "neon", 0, 0, 0, 0},
+    {"cortex-a72", "neon", 0, 0, 0, 0},
+    {"cortex-a76", "neon", 0, 0, 0, 0},
+    {"cortex-a78", "neon", 0, 0, 0, 0},
+    {"neoverse-n1", "neon", 0, 0, 0, 1024},
+    {"neoverse-v1", "sve256", 0, 1, 0, 1024},
+    {"neoverse-n2", "neon", 0, 1, 0, 1024},
+    {"neoverse-v2", "neon", 0, 1, 0, 1024},
+    {"a64fx", "sve512", 0, 0, 0, 0},
+    {"apple-m1", "neon", 0, 0, 0, 0},
+    {"apple-m2", "neon", 0, 1, 0, 0},
+    {"cortex-a7", "neonfma", 0, 0, 0, 0},
+    {"cortex-a8", "neon32", 0, 0, 0, 0},
+    {"cortex-a9", "neon32", 0, 0, 0, 0},
+    {"cortex-a12", "neonfma", 0, 0, 0, 0},
+    {"cortex-a15", "neonfma", 0, 0, 0, 0},
+    {"cortex-a17", "neonfma", 0, 0, 0, 0},
+    {"cortex-a53", "neonfma", 0, 0, 0, 0},
+    {"cortex-a72", "neonfma", 0, 0, 0, 0},
+    {"generic-rv64", "rv64", 0, 0, 0, 0},
+    {"sifive-u54", "rv64", 0, 0, 0, 0},
+    {"sifive-u74", "rv64", 0, 0, 0, 0},
+    {"sifive-x280", "rvv512", 0, 0, 0, 0},
+    {"sifive-p670", "rvv128", 0, 0, 0, 0},
+    {"spacemit-x60", "rvv256", 0, 0, 0, 0},
+    {"mvp", "wasm", 0, 0, 0, 0},
+    {"bleeding-edge", "simd128", 0, 0, 0, 0},
+    {"generic", "", 0, 0, 0, 0},
 };
 
 int64_t atr_target_lanes(const atr_target *target, atr_dtype dtype) {
@@ -168,7 +168,7 @@ int64_t atr_target_lanes(const atr_target *target, atr_dtype dtype) {
 }
 
 double atr_target_cache(const atr_target *target, int level) {
-  return level == 1 && target->l2_bytes > 0 ? target->l2_bytes : target->row->cache_bytes[level];
+  return level < 2 && target->near_bytes[level] > 0 ? target->near_bytes[level] : target->row->cache_bytes[level];
 }
 
 int atr_target_row_count(void) { return ROW_COUNT; }
@@ -303,7 +303,7 @@ atr_status atr_target_select(atr_work *work, const char *triple, const char *cpu
   if (own != NULL && strcmp(own->arch, a->name) != 0) own = NULL;
   out->row = choose_row(a, own, features);
   choose_dots(known, out);
-  if (known != NULL) out->l2_bytes = 1024.0 * known->l2;
+  if (known != NULL) out->near_bytes[0] = 1024.0 * known->l1, out->near_bytes[1] = 1024.0 * known->l2;
   return ATR_OK;
 }
 

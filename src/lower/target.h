@@ -50,7 +50,7 @@ typedef struct atr_target {
   bool vnni;                           /* multiplies pairs of 16-bit integers and adds them to 32-bit sums in one instruction */
   bool s8_dot;                         /* and fours of unsigned by signed 8-bit integers */
   bool bf16_dot;                       /* and pairs of bf16, adding them to f32 sums */
-  double l2_bytes;                     /* of the CPU's second cache; 0: as the row says */
+  double near_bytes[2];                /* of the CPU's first and second cache; 0: as the row says */
   const char *triple, *cpu, *features; /* as handed to LLVM */
 } atr_target;
 

@@ -555,6 +555,27 @@ START_TEST(test_steady_loads) {
 }
 END_TEST
 
+/* Weights that are used once come in one stream where the unrolled taps lie within the innermost loop: with AVX2 a layer of 7x7 and stride 2
+ * takes 0.45 ms, and 0.57 with a loop over columns within unrolled rows. */
+START_TEST(test_weights_in_order) {
+  static const int rows[] = {ROW_AVX2, ROW_SSE2};
+  const atr_program *program = collapsed_of(
+      "x = f32[1,55,55,16] parameter(0) w = f32[25,25,784,16] parameter(1) ROOT y = custom-call(x, w), window={size=7x7 stride=2x2}, "
+      "dim_labels=b01f_01io->b01f, custom_call_target=\"atrous.local_convolution\"");
+  for (int i = 0; i < COUNT(rows); i++) {
+    const char *text = text_chosen_on(program->nests[0], rows[i]);
+    ck_assert_msg(strstr(text, "reduce ic ky; unroll kx:7") != NULL && strstr(text, "pack") == NULL, "%s", text);
+  }
+}
+END_TEST
+
+/* Of 4x4 taps one exists. What taps leave out of packed weights are pages only where channels lie within the loop over taps. */
+START_TEST(test_pages_of_absent_taps) {
+  const char *text = window_chosen_on(ROW_AVX2, "1,1,1,100", "4,4,100,512", "size=4x4 pad=3_3x3_3 rhs_reversal=1x1", 1);
+  ck_assert_msg(strstr(text, "reduce kx ic;") != NULL && strstr(text, "pack rhs") != NULL, "%s", text);
+}
+END_TEST
+
 /* ---- the cost model: random nests */
 
 typedef struct random_window {
@@ -814,17 +835,18 @@ START_TEST(test_random_choices) {
 }
 END_TEST
 
-/* The second cache is the CPU's own where it is known. */
+/* The first and second cache are the CPU's own where they are known. */
 START_TEST(test_caches) {
   static const struct {
     const char *cpu;
-    double bytes;
-  } caches[] = {{"haswell", 256 << 10}, {"znver3", 512 << 10}, {"sapphirerapids", 2 << 20}, {"x86-64-v4", 1e6}};
+    double first, second;
+  } caches[] = {{"haswell", 32e3, 256 << 10}, {"znver3", 32e3, 512 << 10}, {"icelake-server", 48 << 10, 1280 << 10},
+                {"sapphirerapids", 48 << 10, 2 << 20}, {"x86-64-v4", 32e3, 1e6}};
   for (int i = 0; i < COUNT(caches); i++) {
     atr_target target;
     ck_assert_int_eq(atr_target_select(&work, "x86_64-unknown-linux-gnu", caches[i].cpu, "", &target), ATR_OK);
-    ck_assert(atr_target_cache(&target, 1) == caches[i].bytes);
-    ck_assert(atr_target_cache(&target, 0) == target.row->cache_bytes[0]);
+    ck_assert(atr_target_cache(&target, 0) == caches[i].first);
+    ck_assert(atr_target_cache(&target, 1) == caches[i].second);
     ck_assert(atr_target_cache(&target, 2) == target.row->cache_bytes[2]);
   }
 }
@@ -859,6 +881,8 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_crowded_rows_leave_weights);
   tcase_add_test(tc, test_tiles_make_runs);
   tcase_add_test(tc, test_steady_loads);
+  tcase_add_test(tc, test_weights_in_order);
+  tcase_add_test(tc, test_pages_of_absent_taps);
   tcase_add_test(tc, test_caches);
   tcase_add_loop_test(tc, test_random_choices, 0, RANDOM_BATCHES);
   suite_add_tcase(s, tc);
