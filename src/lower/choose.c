@@ -69,14 +69,16 @@ static int vector_choices(const atr_cost_model *m, atr_vector_choice *out) {
     if (nest->dims[d].reduced || is_part(nest, d) || count >= MAX_VECTOR_CHOICES - 1) continue;
     int64_t extent = nest->dims[d].extent, lanes = atr_min(m->width, power_of_two_up(atr_max(extent, 1)));
     if (has_run_time_divisor(nest, d)) lanes = 1;
-    out[count++] = (atr_vector_choice){{-1, d}, {1, lanes}};
-    if (lanes > 1 && !nest->has_acc && count < MAX_VECTOR_CHOICES) out[count++] = (atr_vector_choice){{-1, d}, {1, 1}};
+    out[count++] = (atr_vector_choice){.dims = {-1, d}, .lanes = {1, lanes}};
+    if (lanes > 1 && !nest->has_acc && count < MAX_VECTOR_CHOICES)
+      out[count++] = (atr_vector_choice){.dims = {-1, d}, .lanes = {1, 1}};
     if (lanes == 1 || extent >= m->width || extent < 2 || m->width % extent != 0) continue;
     for (int o = 0; o < nest->dim_count && count < MAX_VECTOR_CHOICES; o++)
       if (o != d && !nest->dims[o].reduced && !is_part(nest, o) && !has_run_time_divisor(nest, o) &&
           nest->dims[o].extent >= m->width / extent)
-        out[count++] = (atr_vector_choice){{o, d}, {m->width / extent, extent}};
+        out[count++] = (atr_vector_choice){.dims = {o, d}, .lanes = {m->width / extent, extent}};
   }
+  for (int i = 0; i < count; i++) out[i].cut = atr_cost_cut(m, &out[i]);
   return count;
 }
 

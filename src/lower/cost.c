@@ -13,11 +13,17 @@
 #include "lower/cost.h"
 
 static const double CHAINS_WANTED = 1.5,
-                    FEW_CHAINS = 0.2;     /* sums at work, as a multiple of what the latency needs, to never wait */
+                    FEW_CHAINS = 0.2; /* sums at work, as a multiple of what the latency needs, to never wait */
+/* What waiting takes where there are 16 registers and lhs is one element for all lanes: each product has a load of its own, which may come
+ * late. With AVX2 a transposed layer of 128 to 64 channels takes 0.52 ms with 8 sums, 4 x 2 or 8 x 1, and 0.47 with 12. */
+static const double FEW_CHAINS_OF_SPLATS = 0.35;
 static const double LATENCY_SLACK = 1.08; /* chains that depend on each other are never packed without gaps */
 static const double WINDOW = 200;     /* instructions at work at once: tiles without a loop overlap, each with its own sums */
 static const double HINDRANCE = 0.1;  /* part of the shorter times that does not hide behind the longest */
 static const double FULL_FILE = 1.03; /* the last register taken: LLVM may have to move some about */
+/* Cycles for each register that is missing. LLVM moves weights about first, but where lhs is one element for all lanes and there are 16, sums:
+ * 7 x 2 of them take 53 cycles for 56 products. */
+static const double SPILL = 2, SPILL_OF_SUMS = 4;
 static const double FULL_FILE_OF_TAPS = 1.1;   /* the same where it may also load ahead */
 static const double FULL_FILE_OF_SPANS = 1.25; /* and what it loads is put together */
 static const double LARGE_FILE_AHEAD = 3;      /* and from how much farther ahead, where there are more than 16 */
@@ -30,8 +36,11 @@ static const double LONG_STEP = 32, LOOP_CYCLES_BESIDE = 2;
  * sum. With AVX2 3x3 on 128 channels takes 1.79 ms with 10 sums, three taps of each element at a time, and 1.68 with 6 x 2 sums. Not where an
  * instruction of its own adds the products, all that a sum waits for: with SSE2 4.4 and 5.9 ms, the other way round. */
 static const double WANTED_IN_BURSTS = 1.25;
-static const double ISSUE_WIDTH = 5;      /* instructions per cycle, somewhat below what the front end can do */
-static const double SHUFFLE_SHARE = 0.5;  /* of the shuffles go to ports that multiply */
+static const double ISSUE_WIDTH = 5;     /* instructions per cycle, somewhat below what the front end can do */
+static const double SHUFFLE_SHARE = 0.5; /* of the shuffles go to ports that multiply */
+/* The same of blends, which have more ports. With AVX2 3x3 on 256 channels of 14 x 14 pixels in NCHW takes 2.2 ms with pixels in the lanes,
+ * a third of whose products are blended into their sums, and 1.7 with features there. */
+static const double BLEND_SHARE = 0.35;
 static const double CONVERT_SHARE = 0.07; /* cycles that an instruction of a float conversion takes from the multipliers */
 static const double EXTEND_SHARE = 0.5;   /* the same for integers */
 static const double STORE_MISS = 12;      /* cycles of a store to a line that the nearest cache has lost */
@@ -490,6 +499,12 @@ static double loaded_part(const atr_cost_model *m, const atr_candidate *c, const
   return part;
 }
 
+/* How many times longer a step takes that waits for its sums. */
+static double wait_for_sums(const atr_cost_model *m, double sums, bool few, bool bursts, bool splat) {
+  double chains = sums / (atr_cost_sums_wanted(m) * (few && bursts ? WANTED_IN_BURSTS : 1));
+  return chains < 1 ? 1 + (few && splat ? FEW_CHAINS_OF_SPLATS : FEW_CHAINS) * (1 - chains) : 1;
+}
+
 double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors, double *body) {
   step_copies s;
   int vd = c->vector.dims[1];
@@ -509,23 +524,24 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   double arithmetic = accumulators * s.reduce_copies * uops.each + (uops.biased ? rhs_vectors * width : 0),
          loads = lhs_loads * l.loads + rhs_vectors * r.loads;
   double shuffles = lhs_vectors * l.shuffles + rhs_vectors * r.shuffles;
+  double blends = m->row->masks ? 0 : accumulators * s.reduce_copies * c->vector.cut;     /* keep sums whose taps are absent */
   double flips = uops.biased ? lhs_vectors : 0, beside = m->row->logic_apart ? flips : 0; /* of the sign bits of lhs */
   double converts = lhs_vectors * uops.lhs + rhs_vectors * uops.rhs + flips - beside, others = shuffles + converts;
   /* Conversions of floats run beside other instructions, but take a little of the multipliers' time, and more of shuffles'. */
   bool floats = atr_dtype_class_of(m->nest->acc_dtype) == ATR_CLASS_FLOAT;
-  double bounds[] = {(arithmetic + SHUFFLE_SHARE * shuffles) / m->row->fma_per_cycle +
+  double bounds[] = {(arithmetic + SHUFFLE_SHARE * shuffles + BLEND_SHARE * blends) / m->row->fma_per_cycle +
                          (floats ? CONVERT_SHARE : EXTEND_SHARE) * converts,
                      loads / m->row->loads_per_cycle, (floats ? others - 0.6 * converts : others) / m->row->shuffles_per_cycle,
-                     (arithmetic + loads + others + beside + 3) / ISSUE_WIDTH};
+                     (arithmetic + loads + others + blends + beside + 3) / ISSUE_WIDTH};
   *body = arithmetic + loads + others + beside;
   double tiles = atr_cost_innermost_loop(m, c->unrolled) < 0 ? fmax(1, WINDOW / *body) : 1;
   double latency = LATENCY_SLACK * m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 || uops.apart ? 2 : 1) / tiles;
   const double hindrances[] = {HINDRANCE, HINDRANCE, HINDRANCE, HINDRANCE};
   double cycles = atr_cost_overlapped(bounds, hindrances, sizeof bounds / sizeof bounds[0]);
-  bool few = few_registers(m), bursts = s.live.count != s.outer.count; /* uses of one element follow each other */
-  double chains = tiles * accumulators / (atr_cost_sums_wanted(m) * (few && bursts && !uops.product ? WANTED_IN_BURSTS : 1));
+  bool few = few_registers(m), splat = is_splat(&c->vector, m->lhs),
+       bursts = s.live.count != s.outer.count; /* uses of one element follow each other */
   if (cycles < latency) cycles = latency;
-  if (chains < 1) cycles *= 1 + FEW_CHAINS * (1 - chains);
+  cycles *= wait_for_sums(m, tiles * accumulators, few && !uops.product, bursts, splat);
   if (l.shuffles > 0) cycles += crowded_loads(m, c, lhs_vectors * l.loads, vectors);
   cycles *= conflict_factor(m, s.lhs, &s.whole, c->copies_dim, atr_cost_lhs_dtype(m, c));
   double live_l = distinct_in(s.lhs, &s.live), live_r = distinct_in(s.rhs, &s.window);
@@ -536,13 +552,13 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
    * one element for all lanes, no tap shares it, and there are few registers: with 12 sums, 3 elements and one vector of weights in 16 a
    * 7x7 layer of 3 channels takes 1.72 ms, with 10 sums 1.80, with 8 1.97. But elements that are used once may end up as the registers of
    * the sums, and these be spilled: 14 sums, one of each and two taps take 3.0 ms where one tap takes 1.7. */
-  bool several = s.whole.count > s.live.count, splat = is_splat(&c->vector, m->lhs);
-  bool in_turn = few && splat && !bursts && rhs_vectors > s.reduce_copies;
+  bool several = s.whole.count > s.live.count, in_turn = few && splat && !bursts && rhs_vectors > s.reduce_copies;
   double ahead = in_turn ? 0 : few ? 1 : splat ? SPLATS_AHEAD : LARGE_FILE_AHEAD;
   if (several) registers += (moving ? 2 : 1) * ahead;
   if (registers == m->row->registers)
     cycles *= !several || in_turn ? FULL_FILE : moving ? FULL_FILE_OF_SPANS : FULL_FILE_OF_TAPS;
-  if (registers > m->row->registers) cycles += 2 * (registers - m->row->registers) * s.reduce_copies;
+  double spilled = fmax(registers - m->row->registers, 0) * s.reduce_copies;
+  cycles += (few && splat ? SPILL_OF_SUMS : SPILL) * spilled;
   return cycles;
 }
 

@@ -12,6 +12,7 @@
 typedef struct atr_vector_choice {
   int dims[2]; /* outer, inner; dims[0] -1 when there is one */
   int64_t lanes[2];
+  double cut; /* part of its products of which some lanes' taps exist and others' do not */
 } atr_vector_choice;
 
 enum { ATR_TRAFFIC_TERMS = ATR_CACHE_LEVELS + 2, ATR_COST_COPIES = 12 }; /* dims that a candidate may unroll */
@@ -127,6 +128,8 @@ double atr_cost_useful(const atr_nest *nest);
 double atr_cost_computed(const atr_nest *nest);
 /* Part of the terms that run in tiles of the candidate's size. */
 double atr_cost_taps(const atr_cost_model *m, const atr_candidate *c);
+/* What a vector choice's `cut` is. */
+double atr_cost_cut(const atr_cost_model *m, const atr_vector_choice *v);
 
 /* ---- memory.c */
 /* The arrays of a candidate's tile, whatever its loops. */

@@ -49,29 +49,66 @@ static int64_t run_by_tile(const tile_extent *t, int64_t tile, int64_t extent, i
   return atr_min(atr_max(atr_ceil_div(there, t->lanes) * t->lanes, t->busy), to - from);
 }
 
+/* The first and last index of dim d that have the tap at offset t; none where the first is behind the last. */
+static void range_of_tap(const atr_nest *nest, const atr_index *index, int64_t t, int d, int64_t *first, int64_t *last) {
+  int64_t extent = nest->dims[d].extent, c = index->at.coef[d];
+  *first = atr_max(c > 0 ? atr_ceil_div(-t, c) : atr_ceil_div(t - index->bound + 1, -c), 0);
+  *last = atr_min(c > 0 ? atr_floor_div(index->bound - 1 - t, c) : atr_floor_div(t, -c), extent - 1);
+}
+
 /* Copies of dim d that run the tap at offset t. */
 static int64_t run_of_tap(const atr_nest *nest, const atr_index *index, int64_t t, int d, const tile_extent *tile) {
-  int64_t extent = nest->dims[d].extent, c = index->at.coef[d];
-  int64_t first = atr_max(c > 0 ? atr_ceil_div(-t, c) : atr_ceil_div(t - index->bound + 1, -c), 0);
-  int64_t last = atr_min(c > 0 ? atr_floor_div(index->bound - 1 - t, c) : atr_floor_div(t, -c), extent - 1);
+  int64_t extent = nest->dims[d].extent, first, last;
+  range_of_tap(nest, index, t, d, &first, &last);
   if (first > last) return 0;
   int64_t lo = first / tile->copies, hi = last / tile->copies, run = run_by_tile(tile, lo, extent, first, last);
   return hi > lo ? run + run_by_tile(tile, hi, extent, first, last) + (hi - lo - 1) * tile->copies : run;
 }
 
-/* Part of the taps that run. Wide rates want tiles that end where taps do. */
-static double executed(const atr_nest *nest, const atr_index *index, int d, const tile_extent *tile) {
-  int dims[ATR_MAX_DIMS], count = 0;
-  int64_t point[ATR_MAX_DIMS] = {0}, taps = 1, run = 0;
+/* The taps along an index beside dim d: how many, and the dims that they go over. 0: they are many, or not left out by themselves. */
+static int64_t taps_beside(const atr_nest *nest, const atr_index *index, int d, int *dims, int *count) {
+  int64_t taps = 1;
+  *count = 0;
   for (int r = 0; r < nest->dim_count; r++) {
     if (r == d || index->at.coef[r] == 0) continue;
-    dims[count++] = r;
+    dims[(*count)++] = r;
     taps *= nest->dims[r].extent;
   }
-  if (taps == 0 || taps > 64 || index->edge != ATR_EDGE_ZERO || index->divisor != 1) return 1;
+  return taps > 64 || index->edge != ATR_EDGE_ZERO || index->divisor != 1 ? 0 : taps;
+}
+
+/* Part of the taps that run. Wide rates want tiles that end where taps do. */
+static double executed(const atr_nest *nest, const atr_index *index, int d, const tile_extent *tile) {
+  int dims[ATR_MAX_DIMS], count;
+  int64_t point[ATR_MAX_DIMS] = {0}, taps = taps_beside(nest, index, d, dims, &count), run = 0;
+  if (taps == 0) return 1;
   do run += run_of_tap(nest, index, atr_affine_at(&index->at, point, nest->dim_count), d, tile);
   while (atr_nest_next_point(nest, dims, count, point));
   return run > 0 ? (double)run / ((double)taps * (double)nest->dims[d].extent) : 1;
+}
+
+/* Part of the vectors of dim d, for each tap, that the first or the last index with this tap parts. */
+static double cut_along(const atr_nest *nest, const atr_index *index, int d, int64_t lanes) {
+  int dims[ATR_MAX_DIMS], count;
+  int64_t point[ATR_MAX_DIMS] = {0}, extent = nest->dims[d].extent, taps = taps_beside(nest, index, d, dims, &count), cut = 0;
+  if (taps == 0 || extent == 0) return 0;
+  do {
+    int64_t first, last;
+    range_of_tap(nest, index, atr_affine_at(&index->at, point, nest->dim_count), d, &first, &last);
+    if (first > last) continue;
+    bool begins = first % lanes != 0, ends = last + 1 < extent && (last + 1) % lanes != 0;
+    cut += begins + (ends && !(begins && first / lanes == last / lanes));
+  } while (atr_nest_next_point(nest, dims, count, point));
+  return (double)cut / ((double)taps * (double)atr_ceil_div(extent, lanes));
+}
+
+double atr_cost_cut(const atr_cost_model *m, const atr_vector_choice *v) {
+  double whole = 1;
+  for (int i = 0; m->nest->has_acc && i < m->nest->lhs.index_count; i++)
+    for (int j = 0; j < 2; j++)
+      if (v->dims[j] >= 0 && v->lanes[j] > 1 && m->nest->lhs.index[i].at.coef[v->dims[j]] != 0)
+        whole *= 1 - cut_along(m->nest, &m->nest->lhs.index[i], v->dims[j], v->lanes[j]);
+  return 1 - whole;
 }
 
 double atr_cost_taps(const atr_cost_model *m, const atr_candidate *c) {
