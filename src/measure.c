@@ -11,10 +11,10 @@ enum { SCHEDULES = 6 };
 static const double BUDGET_NS = 40e6; /* for the runs of one module */
 /* Of one turn, a short run is repeated for so long, and takes what it takes on average but for the first, which finds what other schedules'
  * code and weights have left of the caches. Not the least: depthwise layers out of the second cache, 4.2 us one after the other, have taken 2.3
- * for ten runs now and then, in orders that had nothing else to say for them. */
-static const double TURN_NS = 100e3;
-/* Runs as long as this are the first and the only one of their turn: what they find of the caches is soon used up. Of shorter ones the first
- * is slower where weights are packed, of which each schedule has its own: 3.2 MB of unshared weights 0.15 ms, and 0.1 from then on. */
+ * for ten runs now and then, in orders that had nothing else to say for them. And for long enough that packed weights, of which each
+ * schedule has its own, come from where they will: of 3.2 MB of unshared weights the first run takes 0.15 ms, the tenth 0.1. */
+static const double TURN_NS = 2e6;
+/* Runs as long as this are the first and the only one of their turn: what they find of the caches is soon used up. */
 static const double LONG_NS = 5e6;
 static const double FAILED_NS = 1e30; /* of a run that fails: more than any takes */
 
