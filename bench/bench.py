@@ -6,11 +6,11 @@
     ./dev bench --family depthwise --peers onednn --threads 1 --seconds 2
     bench/bench.py --compare old.json new.json       names rows that became slower; exit status 1 if there are any
 
-Contenders are processes of their own (contenders.py), pinned to the same cores. For a row each prepares the problem (compiles,
-packs weights), then they are timed in turns, A B C A B C, several rounds, all but the one whose turn it is being stopped; what
-counts is the least time of each. The FMA peak is measured in the same minute. Atrous's result is compared with its interpreter on boxes of
-the output, and every peer's whole result with Atrous's, so all timed programs are known to compute the same thing. A peer
-that is missing, or refuses a row, is named, and the row counts for nobody.
+Contenders are processes of their own (contenders.py), pinned to the same cores. For a row each prepares the problem
+(compiles, packs weights), then they are timed in turns, A B C A B C, several rounds, all but the one whose turn it is
+being stopped; what counts is the least time of each. The FMA peak is measured in the same minute. Atrous's result is
+compared with its interpreter on boxes of the output, and every peer's whole result with Atrous's, so all timed programs
+are known to compute the same thing. A peer that is missing, or refuses a row, is named, and the row counts for nobody.
 
 Measured rows are kept as lines of build/bench/results.jsonl: an interrupted run goes on where it stopped, as long as the
 library, the row and the settings are the same (--fresh forgets them)."""

@@ -173,7 +173,7 @@ static void serve_run(const worker *w, int64_t ns, worker_reply *reply) {
     worker_say(reply, "ok min_ns=%lld median_ns=%lld runs=%zu", (long long)s.ns[0], (long long)s.ns[(s.count - 1) / 2],
                s.count);
   } else {
-    worker_fail(reply, "a run failed");
+    worker_fail(reply, "a run failed, or there is no memory for its time");
   }
   free(s.ns);
 }

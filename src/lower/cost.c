@@ -21,14 +21,14 @@ static const double LATENCY_SLACK = 1.08; /* chains that depend on each other ar
 static const double WINDOW = 200;     /* instructions at work at once: tiles without a loop overlap, each with its own sums */
 static const double HINDRANCE = 0.1;  /* part of the shorter times that does not hide behind the longest */
 static const double FULL_FILE = 1.03; /* the last register taken: LLVM may have to move some about */
-/* Cycles for each register that is missing. LLVM moves weights about first, but where lhs is one element for all lanes and there are 16, sums:
- * 7 x 2 of them take 53 cycles for 56 products. */
-static const double SPILL = 2, SPILL_OF_SUMS = 4;
 static const double FULL_FILE_OF_TAPS = 1.1;   /* the same where it may also load ahead */
 static const double FULL_FILE_OF_SPANS = 1.25; /* and what it loads is put together */
 static const double LARGE_FILE_AHEAD = 3;      /* and from how much farther ahead, where there are more than 16 */
 static const double SPLATS_AHEAD = 2; /* the same where lhs is one element for all lanes, which needs no register of its own */
-static const double LOOP_CYCLES = 8;  /* to set up a loop of the reduction and to leave it */
+/* Cycles for each register that is missing. LLVM moves weights about first, but where lhs is one element for all lanes and there are 16, sums:
+ * 7 x 2 of them take 53 cycles for 56 products. */
+static const double SPILL = 2, SPILL_OF_SUMS = 4;
+static const double LOOP_CYCLES = 8; /* to set up a loop of the reduction and to leave it */
 /* The same beside steps of so many products, where there are 16 registers: they wait for multipliers as it turns. A stem of 3 x 3 x 3 taps
  * and 6 x 2 sums runs at the peak with loops over 9 of the taps. */
 static const double LONG_STEP = 32, LOOP_CYCLES_BESIDE = 2;
