@@ -576,6 +576,13 @@ START_TEST(test_pages_of_absent_taps) {
 }
 END_TEST
 
+/* Features that a vector holds are written as the groups are read, which go on from tile to tile: no short runs. */
+START_TEST(test_written_groups) {
+  const char *text = window_chosen_on(ROW_AVX512, "8,56,56,128", "3,3,4,128", "size=3x3 pad=1_1x1_1", 32);
+  ck_assert_msg(strstr(text, "vector g:4 oc:4") != NULL, "%s", text);
+}
+END_TEST
+
 /* ---- the cost model: random nests */
 
 typedef struct random_window {
@@ -902,6 +909,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_steady_loads);
   tcase_add_test(tc, test_weights_in_order);
   tcase_add_test(tc, test_pages_of_absent_taps);
+  tcase_add_test(tc, test_written_groups);
   tcase_add_test(tc, test_caches);
   tcase_add_loop_test(tc, test_random_choices, 0, RANDOM_BATCHES);
   suite_add_tcase(s, tc);
