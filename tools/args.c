@@ -97,6 +97,12 @@ static option_id find_option(command_id command, const char *name, size_t len, c
   return OPTION_COUNT;
 }
 
+/* The same of a word of the command line: --name, --name=VALUE, -x or -xVALUE. */
+static option_id option_of(command_id command, const char *word) {
+  bool is_long = word[1] == '-';
+  return find_option(command, word + 2, is_long ? strcspn(word + 2, "=") : 0, is_long ? 0 : word[1]);
+}
+
 static void set_option(args *out, option_id option, const char *value) {
   out->values[option] = value;
   if (option == OPTION_OUTPUT || option == OPTION_OUTPUT_TEXT) out->outputs[out->output_count++] = value;
@@ -113,7 +119,7 @@ static tool_exit parse_option(args *out, const char *word, const char *next, boo
   const char *name = word + 2, *equals = is_long ? strchr(word, '=') : NULL;
   size_t len = equals != NULL ? (size_t)(equals - name) : strlen(name);
   const char *value = is_long ? (equals != NULL ? equals + 1 : NULL) : (word[2] != 0 ? word + 2 : NULL);
-  option_id option = find_option(out->command, name, len, is_long ? 0 : word[1]);
+  option_id option = option_of(out->command, word);
   if (option == OPTION_COUNT && is_long) {
     return args_fail(out, "unknown option '--%.*s'; did you mean '--%s'?", (int)(len < 100 ? len : 100), name,
                      nearest_option(out->command, name, len));
@@ -144,6 +150,7 @@ typedef struct words {
   args *out; /* the subcommand, once it is seen, and the files' texts */
   const char **list;
   int count;
+  bool is_named;             /* the first word is the subcommand's name */
   bool only_files, is_value; /* of the next word */
 } words;
 
@@ -157,11 +164,18 @@ static bool find_command(const char *name, command_id *out) {
   return false;
 }
 
+/* Does a command line that begins with this word leave out the subcommand's name, compile? It does with a file, or an option of it: a word
+ * that is neither an option nor has a dot or a slash is a name that there isn't. */
+static bool leaves_out_compile(const char *word) {
+  if (word[0] != '-' || word[1] == 0) return word[0] == '-' || strpbrk(word, "./") != NULL;
+  return option_of(COMMAND_COUNT, word) == OPTION_COUNT && option_of(COMMAND_COMPILE, word) != OPTION_COUNT;
+}
+
 /* Is the word after this one the option's argument? */
 static bool wants_value(const args *out, const char *word) {
   bool is_long = word[1] == '-';
   if (word[0] != '-' || word[1] == 0 || (is_long ? strchr(word, '=') != NULL : word[2] != 0)) return false;
-  option_id option = find_option(out->command, word + 2, strlen(word) - 2, is_long ? 0 : word[1]);
+  option_id option = option_of(out->command, word);
   return option != OPTION_COUNT && !args_stands_alone(&args_options[option]);
 }
 
@@ -171,7 +185,10 @@ static tool_exit add_word(words *w, const char *word) {
     if (grown == NULL) return report_out_of_memory();
     w->list = grown;
   }
-  if (w->count == 0) find_command(word, &w->out->command);
+  if (w->count == 0) {
+    w->is_named = find_command(word, &w->out->command);
+    if (!w->is_named && leaves_out_compile(word)) w->out->command = COMMAND_COMPILE;
+  }
   if (!w->only_files && !w->is_value && strcmp(word, "--") == 0) w->only_files = true;
   w->is_value = !w->only_files && !w->is_value && wants_value(w->out, word);
   w->list[w->count++] = word;
@@ -243,12 +260,12 @@ static tool_exit parse_command(const words *w, args *out) {
   if (out->files == NULL) return report_out_of_memory();
   out->outputs = out->files + w->count + 1;
   out->weights = out->outputs + w->count + 1;
-  bool has_command = w->count > 0 && w->list[0][0] != '-';
-  if (has_command && out->command == COMMAND_COUNT) {
+  bool has_command = out->command != COMMAND_COUNT;
+  if (!has_command && w->count > 0 && w->list[0][0] != '-') {
     return args_fail(out, "unknown subcommand '%s'; did you mean '%s'? See 'atrousc --help'", w->list[0],
                      nearest_command(w->list[0]));
   }
-  tool_exit code = parse_words(w, has_command ? 1 : 0, out);
+  tool_exit code = parse_words(w, w->is_named ? 1 : 0, out);
   bool is_answered = args_has(out, OPTION_VERSION) || args_has(out, OPTION_COMPLETION);
   if (args_has(out, OPTION_HELP) || (code == TOOL_DONE && is_answered)) return TOOL_DONE;
   if (code != TOOL_DONE) return code;
@@ -320,8 +337,11 @@ static void print_option(const option_row *row) {
 
 void args_print_help(command_id command) {
   if (command == COMMAND_COUNT) {
-    printf("Usage: atrousc SUBCOMMAND [OPTION...] FILE...\n\nAtrous compiles convolutions. A MODULE is a file of HLO or "
-           "StableHLO text; - is a pipe.\n\n");
+    printf("Usage: atrousc SUBCOMMAND [OPTION...] FILE...\n       atrousc MODULE... -o FILE [OPTION...]\n\n");
+    print_wrapped("Atrous compiles convolutions. A MODULE is a file of HLO or StableHLO text; - is a pipe. "
+                  "Without a subcommand, modules are compiled.",
+                  0, 0);
+    printf("\n");
     for (int i = 0; i < COMMAND_COUNT; i++) {
       printf("  %-12s", args_commands[i].name);
       print_wrapped(args_commands[i].summary, 14, 14);

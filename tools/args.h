@@ -7,6 +7,8 @@
  *
  *     atrousc run conv.hlo x.npy --random=7 -o y.npy
  *     -> command RUN, files {conv.hlo, x.npy}, values[OPTION_RANDOM] = "7", outputs {y.npy}
+ *     atrousc conv.hlo -o conv.o
+ *     -> command COMPILE, as with its name in front
  *
  * An option's argument follows as --name=VALUE or --name VALUE (-oVALUE or -o VALUE); the last one given counts, except that
  * -o and --weights collect. "--" ends the options and "-" is a file (a pipe). */

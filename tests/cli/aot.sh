@@ -64,6 +64,21 @@ expect 0 atrousc compile layer.hlo -o unwind.o --unwind
 readelf -SW unwind.o | grep -q '\.eh_frame' || fail "--unwind makes no tables"
 nm layer.o | grep -E ' [TDBRC] ' | grep -vE ' T aot_layer(_selftest)?$' && fail "a helper is visible"
 
+# Without the subcommand's name: a file, an option, a pipe or a response file first.
+mkdir short
+same() {
+  expect 0 atrousc "$@"
+  cmp short/one.o short/"$name".o && cmp short/one.h short/"$name".h || fail "another object or header: atrousc $*"
+}
+expect 0 atrousc compile layer.hlo -o short/one.o --cpu=native
+echo "layer.hlo -o short/response.o --cpu=native" >response
+name=file same layer.hlo -o short/file.o --cpu=native
+name=path same ./layer.hlo -o short/path.o --cpu native
+name=option same --cpu native -oshort/option.o layer.hlo
+name=output same -o short/output.o --cpu=native layer.hlo
+name=response same @response
+name=pipe same - -o short/pipe.o --cpu=native <layer.hlo
+
 # The size of a 3x3 layer of a ResNet, without its weights.
 cat >resnet.hlo <<'HLO'
 HloModule resnet

@@ -47,6 +47,12 @@ for section in "AHEAD OF TIME" "RESPONSE FILES" ENVIRONMENT FILES; do has page "
 while read -r name; do grep -qE -- "^(-[a-z], )?$name" page || fail "the manual page does not describe $name"; done <all
 usage "expected a subcommand"
 usage "unknown subcommand 'runn'; did you mean 'run'?" runn sum.hlo
+usage "unknown subcommand 'conv'; did you mean" conv -o sum.o
+usage "expected a subcommand" -- sum.hlo
+usage "unknown option '--jsn'; did you mean" --jsn sum.hlo
+usage "atrousc compile: expected MODULE" -o sum.o
+usage "atrousc compile: cannot tell from '-' what to write" sum.hlo
+usage "atrousc compile: unknown option '--random'" sum.hlo --random=1
 usage "unknown option '--thread'; did you mean '--threads'?" run --thread=2 sum.hlo
 usage "unknown option '--jsn'; did you mean '--json'?" bench --jsn sum.hlo
 usage "unknown option '--json'" run --json sum.hlo
