@@ -345,10 +345,14 @@ static bool ends_sum(const atr_nest *nest, const atr_index *index, int d) {
   return true;
 }
 
+/* Behind the end of a sum that `extent` does not divide any lhs will do, for packed weights are zero there: if they have a place of their
+ * own for each index, which those that are repeated along d have not. */
 bool atr_nest_can_dot(const atr_nest *nest, int d, int64_t extent) {
   if (!nest->has_acc || !nest->dims[d].reduced || nest->rhs.index_count > 0) return false;
+  bool ends_anywhere = nest->rhs.at.coef[d] != 0;
+  if (!ends_anywhere && nest->dims[d].extent % extent != 0) return false;
   for (int i = 0; i < nest->lhs.index_count; i++)
-    if (nest->lhs.index[i].at.coef[d] != 0 && !ends_sum(nest, &nest->lhs.index[i], d)) return false;
+    if (nest->lhs.index[i].at.coef[d] != 0 && !(ends_anywhere && ends_sum(nest, &nest->lhs.index[i], d))) return false;
   return is_share(nest->lhs_dtype, nest->acc_dtype, extent) && is_share(nest->rhs_dtype, nest->acc_dtype, extent);
 }
 

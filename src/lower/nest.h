@@ -233,7 +233,7 @@ bool atr_nest_has_points(const atr_nest *nest);
 void atr_nest_fold_indices(atr_nest *nest);
 /* May reduced dim d be a DOT dim of this extent? 2: the sum must be of 32-bit integers over factors that fit in 16 bits, or of f32 over
  * bf16; 4: of 32-bit integers over factors of 8 bits. Whether an element exists must not depend on d, but for the end of an extent
- * that they do not divide. */
+ * that they do not divide, along which rhs must move. */
 bool atr_nest_can_dot(const atr_nest *nest, int d, int64_t extent);
 /* May an operand of this dtype be converted to the sum's before its elements are used? Floats, to a wider one. */
 bool atr_nest_can_widen(const atr_nest *nest, atr_dtype operand);

@@ -14,10 +14,10 @@ static atr_affine renumber(const atr_affine *affine, const int *from, int count)
   return out;
 }
 
-/* A guard on dims that the fill has becomes a question to the load: absent elements are zero. */
-static bool guard_applies(const atr_nest *nest, const atr_guard *guard, const atr_affine *rhs) {
+/* Is a question about dims that rhs moves along alone? Then the fill has these, and absent elements are zeros there. */
+static bool is_of_rhs(const atr_nest *nest, const atr_affine *at) {
   for (int d = 0; d < nest->dim_count; d++)
-    if (guard->at.coef[d] != 0 && rhs->coef[d] == 0 && nest->dims[d].extent > 1) return false;
+    if (at->coef[d] != 0 && nest->rhs.at.coef[d] == 0 && nest->dims[d].extent > 1) return false;
   return true;
 }
 
@@ -48,7 +48,7 @@ static atr_nest *fill_nest(atr_arena *arena, const atr_nest *nest, const int *fr
     load.access.index[load.access.index_count++].at = renumber(&nest->rhs.index[i].at, from, count);
   }
   for (int g = 0; g < nest->guard_count; g++) {
-    if (!guard_applies(nest, &nest->guards[g], &nest->rhs.at)) continue;
+    if (!is_of_rhs(nest, &nest->guards[g].at)) continue;
     load.access.index[load.access.index_count++] = (atr_index){
         .at = renumber(&nest->guards[g].at, from, count), .bound = nest->guards[g].bound, .divisor = 1};
   }
@@ -68,9 +68,10 @@ static bool moves_with_parts(const atr_nest *nest) {
 
 /* Questions of rhs that only say whether an element exists are answered once, with zeros; lhs asks them too. */
 static bool can_pack(const atr_nest *nest) {
-  for (int i = 0; i < nest->rhs.index_count; i++)
-    if (nest->rhs.index[i].stride != 0 || nest->rhs.index[i].divisor != 1 || nest->rhs.index[i].edge != ATR_EDGE_ZERO)
-      return false;
+  for (int i = 0; i < nest->rhs.index_count; i++) {
+    const atr_index *index = &nest->rhs.index[i];
+    if (index->stride != 0 || index->divisor != 1 || index->edge != ATR_EDGE_ZERO || !is_of_rhs(nest, &index->at)) return false;
+  }
   return true;
 }
 

@@ -325,7 +325,7 @@ atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_sc
     if (s == SECTION_DOT && (dots++ > 0 || !atr_nest_can_dot(nest, piece->dim, piece->extent)))
       return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR,
                       "dot takes one piece of extent 2, of a sum in s32 or u32 over s8, u8 or s16, or in f32 over bf16, or of "
-                      "extent 4, over s8 or u8, in which %s is in no bounds question",
+                      "extent 4, over s8 or u8, in which %s is in no bounds question, and divides it where rhs is repeated along it",
                       dim->name);
     int64_t extent = piece->extent != 0 ? piece->extent : dim->extent; /* an upper bound for outermost pieces */
     if (s == SECTION_UNROLL)

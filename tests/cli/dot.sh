@@ -124,3 +124,49 @@ shared="lhs oy ox ic as s16; loop oy ox; reduce ky kx ic; vector oc:8; dot ic:2;
 atrousc compile three.hlo --cpu=haswell "--schedule=$shared" --emit=asm -o three.s || fail "three"
 ! sed -n "/^s8.y.task:/,\$p" three.s | grep -q vpinsrw || fail "one pair for all lanes is put together"
 expect 0 atrousc run three.hlo --random-int=1 --exact "--schedule=$shared"
+
+# weights that are repeated along the channels have no zeros behind the last of them: what stands there in lhs must not be multiplied
+for channels in 3 5 6 7 8; do
+  cat >repeated.hlo <<HLO
+HloModule repeated
+
+ENTRY main {
+  x = s8[1,16,$channels] parameter(0)
+  v = s8[16] parameter(1)
+  w = s8[1,$channels,16] broadcast(v), dimensions={2}
+  ROOT y = s32[1,16,16] convolution(x, w), window={size=1}, dim_labels=b0f_0io->b0f
+}
+HLO
+  for cpu in cascadelake alderlake znver5; do
+    expect 0 atrousc compile repeated.hlo --cpu=$cpu --constant=1 --emit=nest -o repeated.nest
+    [ $channels = 8 ] || ! grep -q "dot ic:4" repeated.nest || fail "$channels repeated channels in fours for $cpu"
+  done
+  expect 0 atrousc run repeated.hlo --random-int=1 --exact
+  rest="loop ox; reduce ic; vector oc:16; dot ic:4"
+  if [ $channels = 8 ]; then
+    for pack in "" "; pack rhs"; do expect 0 atrousc run repeated.hlo --random-int=1 --exact "--schedule=$rest$pack"; done
+  else
+    expect 1 atrousc run repeated.hlo --random-int=1 "--schedule=$rest; pack rhs"
+    has err "and divides it where rhs is repeated along it"
+  fi
+done
+# infinite ones times a channel that is not there would be NaN
+sed 's/s8\[/bf16[/g; s/s32\[/f32[/g; s/,8/,7/g' repeated.hlo >repeated.bf16.hlo
+npy ones.npy "{'descr': '<u2', 'fortran_order': False, 'shape': (1, 16, 7), }" "$(printf '\\200\\77%.0s' {1..112})"
+npy infinite.npy "{'descr': '<u2', 'fortran_order': False, 'shape': (16,), }" "$(printf '\\200\\177%.0s' {1..16})"
+expect 0 atrousc run repeated.bf16.hlo ones.npy infinite.npy --exact
+has out "inf"
+
+# unshared weights that are all the same, whose taps exist or not by pixel, cannot be laid out once
+cat >same.hlo <<'HLO'
+HloModule same
+
+ENTRY main {
+  g = f32[1,5,5,4] parameter(0)
+  v = f32[18,4] parameter(1)
+  u = f32[5,5,18,4] broadcast(v), dimensions={2,3}
+  ROOT e = f32[1,5,5,2] custom-call(g, u), custom_call_target="atrous.local_convolution_data_gradient", window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f
+}
+HLO
+expect 0 atrousc run same.hlo --random-int=1 --exact
+expect 0 atrousc run same.hlo --random-int=1 --exact "--schedule=pack rhs"

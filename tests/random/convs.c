@@ -264,10 +264,11 @@ static atr_value build(gen *g, const plan *p, atr_value a, atr_value b) {
   return build_op(g, p, a, b, &options);
 }
 
-/* Operand i of the drawn operation, unless there is one. */
+/* Operand i of the drawn operation, unless there is one; now and then repeated along some dims, which it does not move along then. */
 static atr_value operand(gen *g, const plan *p, int i, atr_value have) {
   atr_shape shape = array_shape(p, atr_conv_array_at(p->op, i), p->dtypes[i]);
-  return have != 0 ? have : gen_value(g, &shape, 2);
+  if (have != 0) return have;
+  return rng_chance(&g->r, 1, 10) ? gen_keep(g, gen_broadcast(g, &shape, 1)) : gen_value(g, &shape, 2);
 }
 
 atr_value gen_conv(gen *g, atr_value lhs, int roles[ATR_MAX_RANK]) {

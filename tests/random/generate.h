@@ -49,6 +49,8 @@ atr_value gen_scalar(gen *g, atr_dtype dtype, double value);
 atr_value gen_leaf(gen *g, const atr_shape *shape);
 /* A value of exactly this dtype and these extents; `depth` bounds the operations in front of the leaves. */
 atr_value gen_value(gen *g, const atr_shape *shape, int depth);
+/* A value with some of its dims, repeated along the others. */
+atr_value gen_broadcast(gen *g, const atr_shape *shape, int depth);
 atr_value gen_broadcast_scalar(gen *g, atr_value scalar, const atr_shape *shape);
 /* A convolution of `lhs` (0: of a new value); `roles` are the positions of batch, feature and the spatial dimensions, of lhs on
  * the way in (ignored where lhs is 0) and of the result on the way out. */

@@ -195,7 +195,7 @@ static atr_value reshape_to(gen *g, const atr_shape *shape, int depth) {
   return atr_build_reshape(g->b, gen_value(g, &from, depth), &to);
 }
 
-static atr_value broadcast_to(gen *g, const atr_shape *shape, int depth) {
+atr_value gen_broadcast(gen *g, const atr_shape *shape, int depth) {
   int order[ATR_MAX_RANK], rank = 0;
   int64_t dims[ATR_MAX_RANK], map[ATR_MAX_RANK];
   bool in_order = rng_chance(&g->r, 3, 4);
@@ -267,7 +267,7 @@ static atr_value elementwise_to(gen *g, const atr_shape *shape, int depth) {
 atr_value gen_value(gen *g, const atr_shape *shape, int depth) {
   typedef atr_value (*maker)(gen * g, const atr_shape *shape, int depth);
   static const maker makers[] = {transpose_to, reverse_to,     slice_to,   pad_to,         pad_to,   reshape_to,
-                                 broadcast_to, concatenate_to, convert_to, elementwise_to, reduce_to};
+                                 gen_broadcast, concatenate_to, convert_to, elementwise_to, reduce_to};
   bool plain = depth <= 0 || g->elements > MANY_ELEMENTS || atr_shape_elements(shape) > BIG_OPERAND;
   if (plain || rng_chance(&g->r, 3, 5)) return gen_leaf(g, shape);
   return gen_keep(g, RNG_PICK(&g->r, makers)(g, shape, depth - 1));
