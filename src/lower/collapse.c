@@ -31,9 +31,10 @@ static void remove_dim(atr_nest *nest, int dim) {
   nest->dim_count--;
 }
 
+/* One of these stays, whatever its extent: it is what a schedule has for lanes. */
 static int independent_count(const atr_nest *nest) {
   int count = 0;
-  for (int d = 0; d < nest->dim_count; d++) count += !nest->dims[d].reduced;
+  for (int d = 0; d < nest->dim_count; d++) count += !nest->dims[d].reduced && nest->dims[d].kind != ATR_DIM_PART;
   return count;
 }
 

@@ -136,7 +136,7 @@ atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_packings
     packed.coef[from[i]] = elements;
     if (!atr_checked_mul(elements, nest->dims[from[i]].extent, &elements)) return NULL;
   }
-  if (elements == 0) return NULL;
+  if (elements <= 1) return NULL; /* of one there is no order */
   atr_dtype dtype = packed_dtype(nest, widen);
   atr_nest *fill = fill_nest(arena, nest, from, count, dtype, &packed);
   int number = constant ? filled_before(all, fill) : -1;

@@ -33,6 +33,19 @@ for schedule in "$private" "$rows" "$packed" "$panel"; do
     cmp one.npy more.npy || fail "other bits on $threads threads: $schedule"
   done
 done
+# Parts of one element each, copied and packed by themselves: the nests that do it have a dim left beside those that count parts.
+cat >ones.hlo <<'HLO'
+HloModule ones
+
+ENTRY main {
+  x = f32[1,2,3,4] parameter(0)
+  w = f32[1,1,4,5] parameter(1)
+  ROOT y = f32[1,2,3,5] convolution(x, w), window={size=1x1}, dim_labels=b01f_01io->b01f
+}
+HLO
+for schedule in "part oy_ox:1 ic:1; lhs ic" "part oy_ox:1 oc:1 ic:1; pack rhs" "part oy_ox:1 oc:1 ic:1; lhs ic oy_ox; pack rhs"; do
+  expect 0 atrousc run ones.hlo --random-int=1 --exact "--schedule=$schedule"
+done
 # The cost model: the images of some rows and of the channels of a task stay in the nearest cache, for which parts cost nothing.
 sed 's/12,14,96/28,28,192/g; s/size=12x14/size=28x28/; s/3,1,96/3,1,192/; s/count=96/count=192/; s/\[4,/[8,/g' gradient.hlo >large.hlo
 expect 0 atrousc explain large.hlo --cpu=znver5
