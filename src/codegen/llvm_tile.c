@@ -259,10 +259,14 @@ static int64_t copies_of(const atr_emitter *e, const atr_access *access) {
   return copies;
 }
 
-static int64_t first_element(const atr_lanes *lanes) {
-  for (int lane = 0; lane < lanes->count; lane++)
-    if (lanes->valid[lane]) return lanes->offset[lane];
-  return INT64_MAX;
+/* Where the first lane's element lies among those of the unrolled copies, or would, if it existed: so the terms of a sum are in the same
+ * order at the edges as elsewhere, and whatever the lanes are. */
+static int64_t place_of(const atr_emitter *e, const atr_access *access, const int64_t *point) {
+  int64_t place = 0;
+  for (int set = 0; set < 2; set++)
+    for (int i = 0; i < e->unrolled_count[set]; i++)
+      place += point[e->unrolled[set][i]] * atr_access_step(access, e->unrolled[set][i]);
+  return place;
 }
 
 static void note_lhs(atr_emitter *e, const atr_lanes *lanes) {
@@ -309,13 +313,12 @@ static int64_t list_steps(atr_emitter *e, mac_step *steps) {
     }
     bool all = e->excess != NULL && any_term(e, point);
     for (int64_t n = 0; n < atr_llvm_points(e, 0); n++) {
-      atr_lanes l, by;
+      atr_lanes l;
       set_point(e, 0, n, point);
       atr_llvm_lanes(e, &e->nest->lhs, point, &l);
       if (!has_lanes(e, &e->nest->out, point) || !(all || atr_lanes_any(&l))) continue;
-      if (by_rhs) atr_llvm_lanes(e, &e->nest->rhs, point, &by);
       note_lhs(e, &l);
-      steps[count++] = (mac_step){r, n, group, first_element(by_rhs ? &by : &l)};
+      steps[count++] = (mac_step){r, n, group, place_of(e, by_rhs ? &e->nest->rhs : &e->nest->lhs, point)};
     }
   }
   return count;

@@ -34,9 +34,10 @@ typedef struct search {
   const atr_tune_options *options;
   const atr_tune_bench *bench;
   atr_tuned *out;
-  variant *variants; /* [0] is the model's choice */
+  variant *variants; /* [0] is the model's choice, if code could be made of it */
   int count, tried;
-  bool starved; /* memory ran out while code was made */
+  bool starved;      /* memory ran out while code was made */
+  const char *model; /* text of the model's choice, which may have been refused */
 } search;
 
 static const char *text_of(const search *s, const atr_schedule *schedule) {
@@ -85,6 +86,8 @@ static double run(search *s, variant *v) {
   return spent;
 }
 
+static bool has_model(const search *s) { return strcmp(s->variants[0].text, s->model) == 0; }
+
 static void drop(search *s, int i) {
   const variant *v = &s->variants[i];
   if (s->options->tried != NULL) s->options->tried(s->options->user, s->nest->name, v->text, v->why, v->ns);
@@ -123,6 +126,7 @@ static void try_ranking(search *s, int most) {
   atr_choice *choices = ATR_NEW_ARRAY(s->work->arena, atr_choice, RANKED);
   int count = atr_schedule_rank(s->work->arena, s->nest, &s->setting, RANKED, choices);
   s->out->model_estimate += choices[0].cycles;
+  s->model = text_of(s, &choices[0].schedule);
   for (int i = 0; i < count && s->tried < most; i += 1 + i / 8) try_schedule(s, &choices[i].schedule, choices[i].why);
 }
 
@@ -195,7 +199,7 @@ static atr_status tune_nest(search *s) {
   finish(s);
   const variant *best = &s->variants[fastest(s)];
   s->out->best_ns = best->ns;
-  if (s->others[0] == '\0') s->out->model_ns = s->variants[0].ns; /* all nests by the model */
+  if (s->others[0] == '\0' && has_model(s)) s->out->model_ns = s->variants[0].ns; /* all nests by the model */
   s->others = line_of(s, best->text);
   while (s->count > 0) drop(s, s->count - 1);
   return ATR_OK;
@@ -236,31 +240,47 @@ atr_status atr_tune(atr_work *work, const atr_program *problem, const atr_target
 
 static bool is_reduced(const search *s, const atr_piece *piece) { return s->nest->dims[piece->dim].reduced; }
 
+/* How far piece p moves lhs: its dim's step, once for each index inside. */
+static int64_t step_of(const search *s, const atr_schedule *schedule, int p) {
+  int64_t step = atr_access_step(&s->nest->lhs, schedule->pieces[p].dim);
+  for (int q = p + 1; q < schedule->count; q++)
+    if (schedule->pieces[q].dim == schedule->pieces[p].dim) step *= schedule->pieces[q].extent;
+  return step;
+}
+
+/* An outermost piece has what the others leave. */
+static int64_t extent_of(const search *s, const atr_schedule *schedule, int p) {
+  int64_t inside = 1;
+  for (int q = p + 1; q < schedule->count; q++)
+    if (schedule->pieces[q].dim == schedule->pieces[p].dim) inside *= schedule->pieces[q].extent;
+  int64_t extent = schedule->pieces[p].extent;
+  return extent != 0 ? extent : atr_ceil_div(s->nest->dims[schedule->pieces[p].dim].extent, inside);
+}
+
+/* Do unrolled taps p read the same elements as unrolled copies of independent dims? These run inside the others, in the order in which
+ * elements lie (llvm_tile.c). */
+static bool shares_lhs(const search *s, const atr_schedule *schedule, int p) {
+  for (int q = 0; q < schedule->count; q++)
+    if (schedule->pieces[q].kind == ATR_DIM_UNROLL && !is_reduced(s, &schedule->pieces[q]) &&
+        atr_steps_meet(step_of(s, schedule, q), extent_of(s, schedule, q), step_of(s, schedule, p), extent_of(s, schedule, p)))
+      return true;
+  return false;
+}
+
 /* The next piece of a reduced dim from place *at on, or NULL. */
 static const atr_piece *next_reduced(const search *s, const atr_schedule *schedule, int *at) {
   while (*at < schedule->count && !is_reduced(s, &schedule->pieces[*at])) ++*at;
   return *at < schedule->count ? &schedule->pieces[(*at)++] : NULL;
 }
 
-/* Unrolled copies of independent dims decide in which order several unrolled taps are taken (llvm_tile.c). */
-static bool same_copies(const search *s, const atr_schedule *a, const atr_schedule *b) {
-  for (int d = 0; d < s->nest->dim_count; d++) {
-    bool in_a = false, in_b = false;
-    for (int p = 0; p < a->count; p++) in_a |= a->pieces[p].dim == d && a->pieces[p].kind == ATR_DIM_UNROLL;
-    for (int p = 0; p < b->count; p++) in_b |= b->pieces[p].dim == d && b->pieces[p].kind == ATR_DIM_UNROLL;
-    if (in_a != in_b) return false;
-  }
-  return true;
-}
-
-/* Do both add the terms of a sum in the same order? Enough for that is that they cut the reduction alike. */
+/* Do both add the terms of a sum in the same order? Enough for that is that they cut the reduction alike and take unrolled taps alike. */
 static bool same_order(const search *s, const atr_schedule *a, const atr_schedule *b) {
-  int at_a = 0, at_b = 0, unrolled = 0;
+  int at_a = 0, at_b = 0;
   for (;;) {
     const atr_piece *x = next_reduced(s, a, &at_a), *y = next_reduced(s, b, &at_b);
-    if (x == NULL && y == NULL) return unrolled < 2 || same_copies(s, a, b);
+    if (x == NULL && y == NULL) return true;
     if (x == NULL || y == NULL || x->dim != y->dim || x->kind != y->kind || x->extent != y->extent) return false;
-    unrolled += x->kind == ATR_DIM_UNROLL;
+    if (x->kind == ATR_DIM_UNROLL && shares_lhs(s, a, at_a - 1) != shares_lhs(s, b, at_b - 1)) return false;
   }
 }
 
@@ -276,6 +296,7 @@ static bool same_tile(const atr_schedule *a, const atr_schedule *b) {
 static void try_few(search *s, int most) {
   atr_choice *choices = ATR_NEW_ARRAY(s->work->arena, atr_choice, SELECTED_FROM);
   int count = atr_schedule_rank(s->work->arena, s->nest, &s->setting, SELECTED_FROM, choices);
+  s->model = text_of(s, &choices[0].schedule);
   for (int loops = 0; loops < 2; loops++)
     for (int i = 0; i < count && s->count < most; i++) {
       bool known = false;
@@ -287,7 +308,9 @@ static void try_few(search *s, int most) {
 
 static const char *times_text(const search *s) {
   atr_text text = atr_text_make(s->work->arena);
-  atr_text_printf(&text, "%d schedules of %s by turns, the cost model's choice first:", s->count, s->nest->name);
+  atr_text_printf(&text, "%d schedules of %s by turns, %s:", s->count, s->nest->name,
+                  has_model(s) ? "the cost model's choice first"
+                               : "without the cost model's choice, of which no code could be made");
   for (int i = 0; i < s->count; i++) atr_text_printf(&text, " %.4g", s->variants[i].ns / 1e3);
   atr_text_puts(&text, " us");
   return text.data;
@@ -311,7 +334,7 @@ atr_status atr_tune_select(atr_work *work, const atr_program *problem, const atr
   if (s.count > 1) finish(&s);
   int best = fastest(&s);
   out->report = times_text(&s);
-  if (s.variants[best].ns < FASTER * s.variants[0].ns) {
+  if (!has_model(&s) || s.variants[best].ns < FASTER * s.variants[0].ns) {
     out->schedule = line_of(&s, s.variants[best].text);
     out->why = s.variants[best].why;
   }

@@ -31,7 +31,7 @@ typedef struct atr_tune_options {
 typedef struct atr_tuned {
   const char *schedule;  /* a line per nest with a sum; in the work's arena */
   double best_ns;        /* least time of a run with it, */
-  double model_ns;       /* and of one with the cost model's choices */
+  double model_ns;       /* and of one with the cost model's choices; 0: no code could be made of that for the largest nest */
   double model_estimate; /* cycles, by the model, of its choices */
   int tried, refused;    /* schedules; refused: illegal or not to be made into code */
 } atr_tuned;
@@ -41,7 +41,8 @@ ATR_CHECK_RESULT atr_status atr_tune(atr_work *work, const atr_program *problem,
                                      const atr_tune_options *options, const atr_tune_bench *bench, atr_tuned *out);
 
 typedef struct atr_selected {
-  const char *schedule; /* a line for each nest that is like the one with most work; NULL: the cost model's choice is the fastest */
+  /* A line for each nest that is like the one with most work; NULL: the cost model's choice is the fastest. */
+  const char *schedule;
   const char *why;      /* the model's words about it */
   const char *report;   /* a line of text: how many were timed, and their times */
 } atr_selected;

@@ -197,6 +197,106 @@ START_TEST(test_selection_of_residues) {
 }
 END_TEST
 
+/* What is tried is compiled for this machine and run: all of a selection have the bits of the first, the model's choice. */
+typedef struct runner {
+  atr_context *context;
+  atr_module *module;
+  void *results[2]; /* of the first schedule, and of the one that is tried */
+  const void *args[2];
+  size_t bytes;
+  int made;
+} runner;
+
+static atr_status runner_make(void *user, const char *schedule, void **variant) {
+  runner *r = user;
+  atr_executable *executable;
+  const atr_compile_options options = {.size = sizeof options, .schedule = schedule, .constant_parameters = 2};
+  ck_assert_msg(atr_compile(r->context, r->module, &options, &executable) == ATR_OK, "%s", atr_context_message(r->context));
+  ck_assert_int_eq(atr_executable_run(executable, r->args, (void *const[]){r->results[r->made > 0]}, NULL), ATR_OK);
+  atr_executable_release(executable);
+  ck_assert_msg(memcmp(r->results[0], r->results[r->made > 0], r->bytes) == 0, "other bits: %s", schedule);
+  r->made++;
+  *variant = r;
+  return ATR_OK;
+}
+
+static double runner_run(void *user, void *variant, double *spent) {
+  (void)user;
+  (void)variant;
+  *spent += 1e9;
+  return 1000;
+}
+
+static void runner_drop(void *user, void *variant) {
+  (void)user;
+  (void)variant;
+}
+
+static void *numbers(const atr_shape *shape, uint32_t seed) {
+  float *data = atr_arena_alloc(&arena, (size_t)atr_shape_bytes(shape));
+  for (int64_t i = 0; i < atr_shape_elements(shape); i++) {
+    seed = seed * 1664525 + 1013904223;
+    data[i] = (float)(seed >> 8) / 0x1p24f - 0.5f;
+  }
+  return data;
+}
+
+static const char *const ORDERED[] = {
+    /* reversed images, of which pixels and taps share elements, or features and taps do not */
+    "x0 = f32[1,34,1] parameter(0) w = f32[5,1,16] parameter(1) x = f32[1,34,1] reverse(x0), dimensions={1} "
+    "ROOT y = f32[1,30,16] convolution(x, w), window={size=5}, dim_labels=b0f_0io->b0f",
+    "x0 = f32[1,9,32] parameter(0) w = f32[3,1,32] parameter(1) x = f32[1,9,32] reverse(x0), dimensions={1} "
+    "ROOT y = f32[1,7,32] convolution(x, w), window={size=3}, dim_labels=b0f_0io->b0f, feature_group_count=32",
+    /* two unrolled taps, of which copies of rows share one and copies of columns the other */
+    "x = f32[1,12,12,16] parameter(0) w = f32[3,3,1,16] parameter(1) ROOT y = f32[1,12,12,16] convolution(x, w), "
+    "window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f, feature_group_count=16",
+    "x = f32[1,20,20,1] parameter(0) w = f32[3,3,1,8] parameter(1) ROOT y = f32[1,20,18,8] convolution(x, w), "
+    "window={size=3x3 pad=1_1x2_0 rhs_dilate=1x2}, dim_labels=b01f_01io->b01f",
+    "x = f32[1,16,16,3] parameter(0) w = f32[3,3,3,16] parameter(1) ROOT y = f32[1,8,8,16] convolution(x, w), "
+    "window={size=3x3 stride=2x2 pad=0_1x0_1 rhs_reversal=1x1}, dim_labels=b01f_01io->b01f"};
+
+START_TEST(test_selection_keeps_bits) {
+  static const char *const cpus[] = {"haswell", "znver5", "x86-64"};
+  const char *text = atr_arena_printf(&arena, "HloModule m\n\nENTRY main {\n  %s\n}\n", ORDERED[_i / COUNT(cpus)]);
+  runner r = {.made = 0};
+  ck_assert_int_eq(atr_context_create(NULL, &r.context), ATR_OK);
+  ck_assert_int_eq(atr_module_parse(r.context, "m", text, -1, &r.module), ATR_OK);
+  for (int i = 0; i < 2; i++) r.args[i] = numbers(atr_module_parameter_shape(r.module, i), 17 + (uint32_t)i);
+  r.bytes = (size_t)atr_shape_bytes(atr_module_result_shape(r.module, 0));
+  for (int i = 0; i < 2; i++) r.results[i] = atr_arena_alloc(&arena, r.bytes);
+  const atr_tune_bench bench = {&r, runner_make, runner_run, runner_drop};
+  atr_tune_options options = {.constant_parameters = 2, .most = 12};
+  atr_target target;
+  atr_selected selected;
+  ck_assert_int_eq(atr_target_select(&work, "x86_64-unknown-linux-gnu", cpus[_i % COUNT(cpus)], "", &target), ATR_OK);
+  const atr_program *problem = collapsed_of(ORDERED[_i / COUNT(cpus)]);
+  ck_assert_int_eq(atr_tune_select(&work, problem, &target, &options, &bench, &selected), ATR_OK);
+  ck_assert_int_gt(r.made, 0);
+  atr_module_destroy(r.module);
+  atr_context_destroy(r.context);
+}
+END_TEST
+
+/* Where the model's choice cannot be made the fastest of the others is taken, however little faster it is. */
+START_TEST(test_selection_without_the_choice) {
+  const atr_nest *nest = collapsed_of(DENSE)->nests[0];
+  atr_schedule schedule;
+  atr_target target;
+  const char *why;
+  ck_assert_int_eq(atr_target_select(&work, "x86_64-unknown-linux-gnu", "haswell", "", &target), ATR_OK);
+  atr_schedule_choose(&arena, nest, &(atr_schedule_setting){.target = &target, .rhs_constant = true, .nests = 1}, &schedule,
+                      &why);
+  fake f = {.wanted = "no such text", .unmade = atr_arena_printf(&arena, "y: %s\n", schedule_text(nest, &schedule))};
+  atr_selected selected;
+  ck_assert_int_eq(choose(DENSE, &f, 6, &selected), ATR_OK);
+  ck_assert_ptr_nonnull(selected.schedule);
+  ck_assert_ptr_nonnull(strstr(selected.report, "without the cost model's choice"));
+  atr_tuned tuned;
+  ck_assert_int_eq(tune(DENSE, &f, 8, &tuned), ATR_OK);
+  ck_assert(tuned.model_ns == 0 && tuned.best_ns > 0 && tuned.refused > 0);
+}
+END_TEST
+
 /* The ranking that the search starts from: legal, different, best first. */
 START_TEST(test_ranking) {
   const atr_nest *nest = collapsed_of(DENSE)->nests[0];
@@ -228,6 +328,8 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_ranking);
   tcase_add_test(tc, test_selection);
   tcase_add_test(tc, test_selection_of_residues);
+  tcase_add_loop_test(tc, test_selection_keeps_bits, 0, 3 * COUNT(ORDERED));
+  tcase_add_test(tc, test_selection_without_the_choice);
   suite_add_tcase(s, tc);
   return s;
 }
