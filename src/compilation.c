@@ -11,7 +11,6 @@
 #include "base/options.h"
 #include "codegen/header.h"
 #include "ir/explicit_pad.h"
-#include "measure.h"
 
 /* ---- options */
 
@@ -94,6 +93,11 @@ static atr_status dump_llvm(atr_compilation *c) {
 
 /* ---- lowering */
 
+void atr_compilation_release(atr_compilation *c) {
+  atr_llvm_release(&c->llvm);
+  atr_measure_fini(&c->measure);
+}
+
 /* Times schedules where that is asked for and possible, and puts the fastest into the options. */
 static atr_status measure(atr_compilation *c, const atr_module *module, atr_lower_options *options) {
   const atr_compile_options *o = &c->options;
@@ -103,7 +107,8 @@ static atr_status measure(atr_compilation *c, const atr_module *module, atr_lowe
     c->measured = "nothing: the code is for a machine that is named";
     return ATR_OK;
   }
-  ATR_TRY(atr_measure_select(&c->work, c->context, c->module, o, module, options, &selected));
+  c->measure = (atr_measure){.context = c->context, .module = c->module, .options = *o};
+  ATR_TRY(atr_measure_select(&c->work, &c->measure, module, options, &selected));
   options->schedule = selected.schedule;
   options->schedule_why = selected.why;
   c->measured = selected.report;
@@ -158,7 +163,7 @@ atr_status atr_with_compilation(atr_context *context, const atr_module *module, 
   c.work.arena = arena;
   c.work.source = module != NULL && module->source.text != NULL ? &module->source : NULL;
   if (setjmp(arena->guard) != 0) {
-    atr_llvm_release(&kept->llvm);
+    atr_compilation_release(kept);
     atr_arena_destroy(arena);
     return atr_context_out_of_memory(context);
   }
@@ -167,7 +172,7 @@ atr_status atr_with_compilation(atr_context *context, const atr_module *module, 
   atr_status status = make(&c, user, &bytes, &size);
   status = status == ATR_OK ? atr_context_string(context, bytes, size, out) : atr_context_report(context, &c.work);
   if (status == ATR_OK && len != NULL) *len = size;
-  atr_llvm_release(&c.llvm);
+  atr_compilation_release(&c);
   atr_arena_destroy(arena);
   return status;
 }

@@ -9,6 +9,7 @@
 #include "codegen/llvm.h"
 #include "context.h"
 #include "lower/pipeline.h"
+#include "measure.h"
 
 /* One module for one machine: what must be released whichever way it ends. */
 typedef struct atr_compilation {
@@ -22,8 +23,12 @@ typedef struct atr_compilation {
   const char *measured; /* for explain; NULL: nothing was */
   bool plain;         /* lower with a plain schedule (pipeline.h) */
   atr_llvm_state llvm;
+  atr_measure measure;
   int stage; /* number of the next dump */
 } atr_compilation;
+
+/* What is not in the arena; at the end, and when memory has run out. */
+void atr_compilation_release(atr_compilation *c);
 
 /* A full copy of the caller's options, what is left open as the module (which may be NULL) says; a message in the context when they
  * are impossible. */

@@ -103,7 +103,7 @@ static atr_status build(atr_compilation *c, atr_executable *x) {
 /* Memory ran out somewhere in between. */
 static atr_status abandon(atr_compilation *c, atr_executable *x, atr_arena *arena) {
   atr_context *context = c->context;
-  atr_llvm_release(&c->llvm);
+  atr_compilation_release(c);
   atr_executable_free(x);
   atr_arena_destroy(arena);
   return atr_context_out_of_memory(context);
@@ -127,7 +127,7 @@ atr_status atr_compile(atr_context *context, const atr_module *module, const atr
   if (setjmp(arena->guard) != 0) return abandon(kept, x, arena);
   if (setjmp(x->arena.guard) != 0) return abandon(kept, x, arena);
   atr_status status = build(&c, x);
-  atr_llvm_release(&c.llvm);
+  atr_compilation_release(&c);
   if (status == ATR_OK) {
     *out = x;
   } else {

@@ -95,11 +95,14 @@ static atr_status make(void *user, const char *schedule, void **variant) {
   atr_compile_options options = m->options;
   options.schedule = schedule;
   options.measure = -1;
+  char *dump_dir = m->context->dump_dir;
   contender *c = m->context->realloc(m->context->realloc_user, NULL, 0, sizeof *c);
   if (c == NULL) return ATR_OUT_OF_MEMORY;
   *c = (contender){.next = m->live};
   m->live = c;
+  m->context->dump_dir = NULL; /* dumps are of what is kept in the end */
   atr_status status = atr_compile(m->context, m->module, &options, &c->executable);
+  m->context->dump_dir = dump_dir;
   if (status == ATR_OK) status = give_memory(m, c);
   if (status == ATR_OK) *variant = c;
   else drop(m, c);
@@ -133,54 +136,37 @@ void atr_measure_fini(atr_measure *measure) {
   for (int i = 0; measure->blocks != NULL && i < array_count(measure->module); i++)
     atr_block_free(measure->context->realloc, measure->context->realloc_user,
                    (size_t)atr_shape_bytes(shape_of(measure->module, i)), measure->blocks[i]);
+  *measure = (atr_measure){.context = NULL};
 }
 
 atr_tune_bench atr_measure_bench(atr_measure *measure) { return (atr_tune_bench){measure, make, run, drop}; }
 
 /* ---- the choice */
 
-/* Everything in an arena of its own, so that what is under way is released when memory runs out. */
-typedef struct selection {
-  atr_context *context;
-  atr_measure measure;
-  atr_work work;
-} selection;
-
-static atr_status select_in(selection *s, const atr_module *module, const atr_compile_options *options,
-                            const atr_module *lowered, const atr_lower_options *lowering, atr_selected *out) {
+static atr_status select_from(atr_work *work, atr_measure *measure, const atr_module *lowered,
+                              const atr_lower_options *lowering, atr_selected *out) {
   atr_program *problem;
-  atr_tune_options how = {.constant_parameters = options->constant_parameters,
+  atr_tune_options how = {.constant_parameters = measure->options.constant_parameters,
                           .occupied = ATR_NEST_SCRATCH - atr_lower_room(lowering),
                           .most = SCHEDULES,
                           .budget_ns = BUDGET_NS};
-  ATR_TRY(atr_lower_to_nests(&s->work, lowered, lowering, &problem));
-  ATR_TRY(atr_measure_init(&s->work, &s->measure, s->context, module, options, 0));
-  atr_tune_bench bench = atr_measure_bench(&s->measure);
-  return atr_tune_select(&s->work, problem, lowering->target, &how, &bench, out);
+  ATR_TRY(atr_lower_to_nests(work, lowered, lowering, &problem));
+  ATR_TRY(atr_measure_init(work, measure, measure->context, measure->module, &measure->options, 0));
+  atr_tune_bench bench = atr_measure_bench(measure);
+  return atr_tune_select(work, problem, lowering->target, &how, &bench, out);
 }
 
-static const char *kept(atr_arena *arena, const char *text) {
-  return text != NULL ? atr_arena_string(arena, text, strlen(text)) : NULL;
-}
-
-atr_status atr_measure_select(atr_work *work, atr_context *context, const atr_module *module,
-                              const atr_compile_options *options, const atr_module *lowered, const atr_lower_options *lowering,
-                              atr_selected *out) {
-  selection s = {.context = context, .work = {.arena = atr_context_arena(context), .source = work->source}}, *volatile all = &s;
-  atr_arena *arena = s.work.arena;
-  atr_selected found;
-  atr_status status = ATR_OUT_OF_MEMORY;
-  if (arena != NULL && setjmp(arena->guard) == 0) status = select_in(&s, module, options, lowered, lowering, &found);
-  atr_measure_fini(&all->measure);
-  atr_context_fail(context, ATR_OK, ""); /* what was tried in vain is nobody's concern */
-  if (status == ATR_UNSUPPORTED)         /* the cost model's choice, or the interpreter, will do */
-    found = (atr_selected){.report = atr_arena_printf(arena, "nothing: %s", all->work.message)};
-  if (status == ATR_OK || status == ATR_UNSUPPORTED) {
-    *out = (atr_selected){kept(work->arena, found.schedule), kept(work->arena, found.why), kept(work->arena, found.report)};
-    status = ATR_OK;
-  } else {
-    status = atr_fail(work, ATR_NOWHERE, status, "%s", status == ATR_OUT_OF_MEMORY ? "out of memory" : all->work.message);
-  }
-  if (all->work.arena != NULL) atr_arena_destroy(all->work.arena);
-  return status;
+atr_status atr_measure_select(atr_work *work, atr_measure *measure, const atr_module *lowered,
+                              const atr_lower_options *lowering, atr_selected *out) {
+  atr_work trying = {.arena = work->arena, .source = work->source}; /* what was tried in vain is nobody's concern */
+  atr_context *context = measure->context;
+  atr_status status = select_from(&trying, measure, lowered, lowering, out);
+  atr_measure_fini(measure);
+  atr_context_fail(context, ATR_OK, "");
+  if (status == ATR_OK) return ATR_OK;
+  if (status != ATR_UNSUPPORTED)
+    return atr_fail(work, ATR_NOWHERE, status, "%s", status == ATR_OUT_OF_MEMORY ? "out of memory" : trying.message);
+  *out = (atr_selected){
+      .report = atr_arena_printf(work->arena, "nothing: %s", trying.message)}; /* the model's choice will do, */
+  return ATR_OK;                                                               /* or the interpreter */
 }

@@ -19,17 +19,17 @@ typedef struct atr_measure {
 } atr_measure;
 
 /* Makes the arrays: small numbers, none of them subnormal, so that no arithmetic is slower than usual. */
-ATR_CHECK_RESULT atr_status atr_measure_init(atr_work *work, atr_measure *measure, atr_context *context, const atr_module *module,
-                                             const atr_compile_options *options, int32_t threads);
-/* Drops what is left too; takes a zeroed one. */
+ATR_CHECK_RESULT atr_status atr_measure_init(atr_work *work, atr_measure *measure, atr_context *context,
+                                             const atr_module *module, const atr_compile_options *options, int32_t threads);
+/* Drops what is left too, and leaves a zeroed one, which it also takes: whatever was under way when memory ran out is released here. */
 void atr_measure_fini(atr_measure *measure);
 /* Valid as long as the measure. */
 atr_tune_bench atr_measure_bench(atr_measure *measure);
 
-/* The fastest of a few schedules, as atr_tune_select has it, in work's arena. `lowered`, the
- * module or a form of it, and `lowering` say how it is lowered without a schedule. */
-ATR_CHECK_RESULT atr_status atr_measure_select(atr_work *work, atr_context *context, const atr_module *module,
-                                               const atr_compile_options *options, const atr_module *lowered,
+/* The fastest of a few schedules, as atr_tune_select has it, in work's arena. `measure` says for which module and options, and in which
+ * context; it is the caller's to finish where memory runs out, and finished otherwise. `lowered`, the module or a form of it, and
+ * `lowering` say how it is lowered without a schedule. */
+ATR_CHECK_RESULT atr_status atr_measure_select(atr_work *work, atr_measure *measure, const atr_module *lowered,
                                                const atr_lower_options *lowering, atr_selected *out);
 
 #endif

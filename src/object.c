@@ -248,7 +248,7 @@ static atr_status add_function(atr_object *object, atr_compilation *c) {
 
 static atr_status add_guarded(atr_object *object, atr_compilation *c) {
   if (setjmp(object->arena->guard) != 0) {
-    atr_llvm_release(&c->llvm);
+    atr_compilation_release(c);
     return atr_context_out_of_memory(object->context);
   }
   atr_status status = add_function(object, c);

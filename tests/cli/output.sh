@@ -49,6 +49,26 @@ for command in print "compile --emit=obj"; do
   [ -e left ] && fail "$command leaves its output"
 done
 
+# Stages as files: of what is kept in the end, also where several schedules were made on the way; each reads back.
+cat >layer.hlo <<'HLO'
+HloModule layer
+
+ENTRY main {
+  x = f32[1,34,8] parameter(0)
+  w = f32[5,8,16] parameter(1)
+  ROOT y = f32[1,30,16] convolution(x, w), window={size=5}, dim_labels=b0f_0io->b0f
+}
+HLO
+for measure in no yes; do
+  mkdir dumps.$measure
+  ATROUS_DUMP=dumps.$measure expect 0 atrousc explain layer.hlo --measure=$measure
+  ls dumps.$measure >stages.$measure
+done
+grep -q '^layer\.00\.module\.hlo$' stages.no && grep -q '\.regions\.nest$' stages.no && grep -q '\.llvm\.s$' stages.no || fail "stages: $(cat stages.no)"
+cmp stages.no stages.yes || fail "other stages where schedules are measured: $(cat stages.yes)"
+for stage in dumps.no/*.nest; do expect 0 atrousc nest "$stage"; done
+expect 0 atrousc print dumps.no/layer.00.module.hlo
+
 ls -A >files
 grep -E '\.[A-Za-z0-9]{6}$' files && fail "temporary files are left"
 exit 0
