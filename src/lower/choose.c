@@ -2,8 +2,8 @@
  *
  * In: a canonical nest and a target row. Out: the schedules with the least estimated cycles, and the reasons as text.
  *
- * A tile is: the vector dims (one dim, or an inner and an outer one fused, such as (g, oc)); R vectors of it and U copies of
- * one other independent dim in registers; which small reduced dims are unrolled. The best tile of each kind goes on to the
+ * A tile is: the vector dims (one dim, or an inner and an outer one fused, such as (g, oc)); R vectors of it, U copies of one
+ * other independent dim and all of a small third one in registers; which small reduced dims are unrolled. The best tile of each kind goes on to the
  * second question, the order of the loops around it: where among the pixels the weights' dims stand, whether the pixels
  * inside them are a block, and whether the innermost reduced dim is walked in pieces. */
 #include <math.h>
@@ -23,6 +23,7 @@ static const double PIECE_CYCLES =
 static const double TAPS_CYCLES = 8; /* the same of a loop over taps, one of few */
 static const double LOOP_PRODUCTS = 48; /* multiplications of a loop that takes several steps */
 static const int64_t MOST_STEPS = 4;
+static const int64_t MOST_WHOLE = 4;  /* indices of a dim that is unrolled whole beside copies of another */
 static const double IDLE_SHARE = 0.5; /* of the time that a thread waits, what counts beside the time of one thread alone */
 static const double PARALLEL_CYCLES = 30e3; /* work below which waking threads costs more than it gives */
 
@@ -108,15 +109,16 @@ static int unroll_choices(const atr_cost_model *m, uint64_t *out) {
 /* Does it take half of the registers for its sums? Where fewer keep the multipliers busy too, a smaller tile may do less for taps that
  * are absent, but brings in more. */
 static bool is_large(const atr_cost_model *m, const atr_candidate *c) {
-  int64_t vectors = atr_ceil_div(c->vector.lanes[0] * c->vector.lanes[1], m->width) * c->copies * c->vectors;
+  int64_t vectors = atr_ceil_div(c->vector.lanes[0] * c->vector.lanes[1], m->width) * c->copies * c->vectors *
+                    atr_cost_whole(m, c);
   return !atr_cost_small_tiles(m) || (double)(2 * vectors) * m->acc_registers >= m->row->registers;
 }
 
 /* Same vectors, same copied dim and as many vectors of each: variants of one tile, of which the best is enough. */
 static bool same_kind(const atr_cost_model *m, const atr_candidate *a, const atr_candidate *b) {
   return is_large(m, a) == is_large(m, b) && memcmp(&a->vector, &b->vector, sizeof a->vector) == 0 &&
-         a->vectors == b->vectors && a->copies_dim == b->copies_dim && a->dot == b->dot && a->dot_extent == b->dot_extent &&
-         a->pack == b->pack && a->widen_lhs == b->widen_lhs && a->widen_rhs == b->widen_rhs;
+         a->vectors == b->vectors && a->copies_dim == b->copies_dim && a->whole_dim == b->whole_dim && a->dot == b->dot &&
+         a->dot_extent == b->dot_extent && a->pack == b->pack && a->widen_lhs == b->widen_lhs && a->widen_rhs == b->widen_rhs;
 }
 
 static int64_t trips_of(const atr_cost_model *m, const atr_candidate *c, int d) {
@@ -134,7 +136,7 @@ static bool fits(const atr_cost_model *m, const atr_candidate *c) {
 
 /* Unrolled iterations of one step. */
 static double unrolled_iterations(const atr_cost_model *m, const atr_candidate *c) {
-  return (double)c->copies * (double)c->vectors * atr_cost_taps_at_once(m, c);
+  return (double)(c->copies * c->vectors * atr_cost_whole(m, c)) * atr_cost_taps_at_once(m, c);
 }
 
 /* Cycles of all tiles. Code costs time to compile and cache to run: where cycles are about equal the smaller body wins. */
@@ -161,25 +163,42 @@ static void consider_tile(const atr_cost_model *m, atr_candidate *c, ranking *r)
   r->best[at] = *c;
 }
 
+/* May a tile have copies of dim d? */
+static bool can_copy(const atr_cost_model *m, const atr_candidate *c, int d) {
+  return !m->nest->dims[d].reduced && !is_part(m->nest, d) && d != c->vector.dims[0] && d != c->vector.dims[1] &&
+         m->nest->dims[d].extent > 1 && !has_run_time_divisor(m->nest, d);
+}
+
+/* Every number of copies of every other dim, or none, beside `vectors` vectors and whole_dim. */
+static void try_copies(const atr_cost_model *m, atr_candidate *c, double limit, ranking *r) {
+  bool moves = !m->nest->has_acc && c->vector.lanes[0] * c->vector.lanes[1] > 1;
+  for (int d = c->whole_dim < 0 ? -1 : 0; d < m->nest->dim_count; d++) {
+    c->copies_dim = d;
+    if (d >= 0 && (!can_copy(m, c, d) || d == c->whole_dim || (moves && !atr_cost_joins_stores(m, c)))) continue;
+    int64_t fit = (int64_t)(limit / (double)(c->vectors * atr_cost_whole(m, c))),
+            top = d < 0 ? 1 : atr_min(m->nest->dims[d].extent, fit);
+    for (c->copies = d < 0 ? 1 : 2; c->copies <= top; c->copies++) consider_tile(m, c, r);
+  }
+}
+
 static void try_tiles(const atr_cost_model *m, atr_candidate *c, ranking *r) {
   static const int64_t R[] = {1, 2, 3, 4, 6, 8, 12};
   const atr_nest *nest = m->nest;
   double limit = (double)m->row->registers / m->acc_registers;
-  int64_t lanes = c->vector.lanes[0] * c->vector.lanes[1];
   int64_t most = atr_max(atr_ceil_div(nest->dims[c->vector.dims[1]].extent, c->vector.lanes[1]), 1);
   if (has_run_time_divisor(nest, c->vector.dims[1])) most = 1;
   for (size_t i = 0; i < sizeof R / sizeof R[0]; i++) {
     if (i > 0 && (R[i] > most || (double)R[i] > limit)) break;
     c->vectors = atr_min(R[i], most);
-    for (int d = -1; d < nest->dim_count; d++) {
-      bool usable = d < 0 || (!nest->dims[d].reduced && !is_part(nest, d) && d != c->vector.dims[0] && d != c->vector.dims[1] &&
-                              nest->dims[d].extent > 1 && !has_run_time_divisor(nest, d));
-      c->copies_dim = d;
-      if (!usable || (d >= 0 && !nest->has_acc && lanes > 1 && !atr_cost_joins_stores(m, c))) continue;
-      int64_t top = d < 0 ? 1 : atr_min(nest->dims[d].extent, (int64_t)(limit / (double)c->vectors));
-      for (c->copies = d < 0 ? 1 : 2; c->copies <= top; c->copies++) consider_tile(m, c, r);
+    c->whole_dim = -1;
+    try_copies(m, c, limit, r);
+    for (int d = 0; nest->has_acc && d < nest->dim_count; d++) {
+      if (!can_copy(m, c, d) || nest->dims[d].extent > MOST_WHOLE) continue;
+      c->whole_dim = d;
+      try_copies(m, c, limit, r);
     }
   }
+  c->whole_dim = -1;
 }
 
 /* The reduced dim to take in pairs or fours: the innermost one that allows it; -1: none. */
@@ -248,8 +267,13 @@ static void rank_tiles(const atr_cost_model *m, ranking *r) {
   for (int v = 0; v < vector_count; v++)
     for (int u = 0; u < unroll_count; u++)
       for (int pack = m->may_pack; pack >= packs_freely(m); pack--) {
-        atr_candidate c = {
-            .vector = vectors[v], .unrolled = unrolled[u], .step_dim = -1, .dot = -1, .pack = pack, .widen_rhs = pack && small};
+        atr_candidate c = {.vector = vectors[v],
+                           .unrolled = unrolled[u],
+                           .whole_dim = -1,
+                           .step_dim = -1,
+                           .dot = -1,
+                           .pack = pack,
+                           .widen_rhs = pack && small};
         try_steps(m, c, r);
         c.widen_rhs = false;
         c.dot = dot;
@@ -453,6 +477,7 @@ static void make_schedule(const atr_cost_model *m, const atr_candidate *c, atr_s
     if ((c->unrolled >> d & 1) != 0) add_piece(s, d, ATR_DIM_UNROLL, atr_cost_iterations(m, c, d));
     if (d == c->step_dim) add_piece(s, d, ATR_DIM_UNROLL, c->inner_steps);
   }
+  if (c->whole_dim >= 0) add_piece(s, c->whole_dim, ATR_DIM_UNROLL, m->nest->dims[c->whole_dim].extent);
   if (c->copies > 1) add_piece(s, c->copies_dim, ATR_DIM_UNROLL, c->copies);
   if (c->vectors > 1) add_piece(s, c->vector.dims[1], ATR_DIM_UNROLL, c->vectors);
   if (c->vector.dims[0] >= 0) add_piece(s, c->vector.dims[0], ATR_DIM_VECTOR, c->vector.lanes[0]);
@@ -475,8 +500,8 @@ static const char *reasons(atr_arena *arena, const atr_cost_model *m, const atr_
     atr_text_printf(&t, "neighbours interleaved for their stores; ");
   if (nest->has_acc) {
     double body, step = atr_cost_step(m, c, c->copies, c->vectors, &body);
-    atr_text_printf(&t, "tile of %lld x %lld vectors: %.1f cycles a step for %.0f instructions; ", (long long)c->copies,
-                    (long long)c->vectors, step, body);
+    atr_text_printf(&t, "tile of %lld x %lld vectors: %.1f cycles a step for %.0f instructions; ",
+                    (long long)(c->copies * atr_cost_whole(m, c)), (long long)c->vectors, step, body);
     if (c->dot >= 0)
       atr_text_printf(&t, "%s of %s at once%s; ", c->dot_extent == 2 ? "pairs" : "fours", nest->dims[c->dot].name,
                       nest->acc_dtype == ATR_F32 && m->target->bf16_dot ? ", subnormal bf16 taken as zero" : "");

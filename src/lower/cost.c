@@ -252,7 +252,7 @@ static double distinct(const int64_t *step, const int *dims, const int64_t *exte
 
 /* ---- cycles of a candidate */
 
-/* Unrolled copies: of two independent dims, a few small reduced ones and a piece of one more. Small, because thousands are made. */
+/* Unrolled copies: of up to three independent dims, a few small reduced ones and a piece of one more. Small, because thousands are made. */
 typedef struct shape_of_step {
   int dims[ATR_COST_COPIES];
   int64_t extents[ATR_COST_COPIES];
@@ -284,6 +284,10 @@ int64_t atr_cost_iterations(const atr_cost_model *m, const atr_candidate *c, int
   return d == c->dot ? atr_ceil_div(m->nest->dims[d].extent, c->dot_extent) : m->nest->dims[d].extent;
 }
 
+int64_t atr_cost_whole(const atr_cost_model *m, const atr_candidate *c) {
+  return c->whole_dim >= 0 ? m->nest->dims[c->whole_dim].extent : 1;
+}
+
 double atr_cost_taps_at_once(const atr_cost_model *m, const atr_candidate *c) {
   double taps = (double)c->inner_steps;
   for (int d = 0; d < m->nest->dim_count; d++)
@@ -296,6 +300,7 @@ int64_t atr_cost_inner_extent(const atr_cost_model *m, const atr_candidate *c, i
   if (d == c->vector.dims[0]) e *= c->vector.lanes[0];
   if (d == c->vector.dims[1]) e *= c->vector.lanes[1] * c->vectors;
   if (d == c->copies_dim) e *= c->copies;
+  if (d == c->whole_dim) e *= m->nest->dims[d].extent;
   if ((c->unrolled >> d & 1) != 0) e *= atr_cost_iterations(m, c, d);
   if (d == c->step_dim) e *= c->inner_steps;
   if (d == c->dot) e *= c->dot_extent;
@@ -345,6 +350,7 @@ static void copies_of(const atr_cost_model *m, const atr_candidate *c, int64_t c
   s->outer.count = 0;
   s->reduce_copies = 1;
   if (c->copies_dim >= 0) add_copies(&s->outer, c->copies_dim, copies);
+  if (c->whole_dim >= 0) add_copies(&s->outer, c->whole_dim, m->nest->dims[c->whole_dim].extent);
   add_copies(&s->outer, vd, vectors);
   s->whole = s->live = s->window = s->loaded = s->outer;
   for (int i = 0; i < m->reduce_count; i++) {
@@ -509,7 +515,8 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   step_copies s;
   int vd = c->vector.dims[1];
   int64_t lanes = c->vector.lanes[0] * c->vector.lanes[1];
-  double width = (double)atr_ceil_div(lanes, m->width), accumulators = (double)(copies * vectors) * width;
+  double width = (double)atr_ceil_div(lanes, m->width),
+         accumulators = (double)(copies * vectors * atr_cost_whole(m, c)) * width;
   bool moving = m->lhs[vd] != 0 && m->rhs[vd] == 0; /* over a spatial dim taps shift lhs off its alignment */
   lane_cost l = cost_of_lanes(m, &c->vector, m->lhs, !moving), r = cost_of_lanes(m, &c->vector, m->rhs, true);
   if (c->pack && r.loads > 1) r = (lane_cost){width, 0};
@@ -622,10 +629,12 @@ static double load_cycles(const atr_cost_model *m, const atr_candidate *c, int64
 
 /* Cycles of one tile: the reduction, loop overheads, and the epilogue with its stores. */
 static double tile_cycles(const atr_cost_model *m, const atr_candidate *c, int64_t copies, int64_t vectors) {
-  double accumulators = (double)(copies * vectors) * (double)atr_ceil_div(c->vector.lanes[0] * c->vector.lanes[1], m->width);
+  double whole = (double)atr_cost_whole(m, c),
+         accumulators = whole * (double)(copies * vectors) *
+                        (double)atr_ceil_div(c->vector.lanes[0] * c->vector.lanes[1], m->width);
   double steps = m->nest->has_acc || c->vector.lanes[0] * c->vector.lanes[1] > 1 ? m->step_uops + 1 : m->step_uops - 1;
-  double ends = 8 + store_cycles(m, c, copies, vectors) + accumulators * steps / 2;
-  if (m->nest->continues) ends += sum_load_cycles(m, c, copies, vectors);
+  double ends = 8 + whole * store_cycles(m, c, copies, vectors) + accumulators * steps / 2;
+  if (m->nest->continues) ends += whole * sum_load_cycles(m, c, copies, vectors);
   if (!m->nest->has_acc) return ends + load_cycles(m, c, copies, vectors);
   double body, step = atr_cost_step(m, c, copies, vectors, &body), iterations = 1, sum = 0;
   bool beside = few_registers(m) && accumulators * atr_cost_taps_at_once(m, c) >= LONG_STEP;
@@ -639,7 +648,7 @@ static double tile_cycles(const atr_cost_model *m, const atr_candidate *c, int64
   }
   double exposed = m->row->ends_exposed;
   return atr_cost_overlapped((double[]){sum + iterations * step, ends}, (double[]){exposed, exposed}, 2) +
-         crowded_stores(m, c, copies, vectors);
+         whole * crowded_stores(m, c, copies, vectors);
 }
 
 /* Cycles of all tiles if every tap ran everywhere. */
@@ -647,7 +656,7 @@ static double cycles_of_tiles(const atr_cost_model *m, const atr_candidate *c, d
   const atr_nest *nest = m->nest;
   double others = 1;
   for (int d = 0; d < nest->dim_count; d++) {
-    if (nest->dims[d].reduced || d == c->copies_dim || d == c->vector.dims[1]) continue;
+    if (nest->dims[d].reduced || d == c->copies_dim || d == c->whole_dim || d == c->vector.dims[1]) continue;
     others *= (double)(d == c->vector.dims[0] ? atr_ceil_div(nest->dims[d].extent, c->vector.lanes[0]) : nest->dims[d].extent);
   }
   int64_t vectors = atr_ceil_div(nest->dims[c->vector.dims[1]].extent, c->vector.lanes[1]);
@@ -676,6 +685,7 @@ double atr_cost_tiles_floor(const atr_cost_model *m, const atr_candidate *c) {
   double tiles = 1, terms = c->dot >= 0 ? 1 / (double)c->dot_extent : 1;
   for (int d = 0; d < nest->dim_count; d++) {
     int64_t extent = nest->dims[d].extent;
+    if (d == c->whole_dim) continue;
     if (nest->dims[d].reduced) terms *= (double)extent;
     else if (d == c->copies_dim) tiles *= (double)atr_ceil_div(extent, c->copies);
     else if (d == c->vector.dims[1]) tiles *= (double)atr_ceil_div(extent, c->vectors * c->vector.lanes[1]);
@@ -691,6 +701,7 @@ double atr_cost_code(const atr_cost_model *m, const atr_candidate *c) {
   for (int i = 0; m->nest->has_acc && i < m->nest->lhs.index_count; i++) {
     const atr_affine *at = &m->nest->lhs.index[i].at;
     bool inner = (c->copies_dim >= 0 && at->coef[c->copies_dim] != 0) || at->coef[c->vector.dims[1]] != 0 ||
+                 (c->whole_dim >= 0 && at->coef[c->whole_dim] != 0) ||
                  (c->vector.dims[0] >= 0 && at->coef[c->vector.dims[0]] != 0);
     double taps = 1;
     for (int d = 0; d < m->nest->dim_count; d++) {

@@ -28,6 +28,7 @@ typedef struct atr_candidate {
   int64_t vectors;                          /* R: copies of the inner vector dim */
   int copies_dim;                           /* -1: none */
   int64_t copies;                           /* U */
+  int whole_dim;                            /* a small independent dim that is unrolled whole beside these; -1: none */
   uint64_t unrolled;                        /* bit d: reduced dim d is unrolled whole */
   int step_dim;                             /* looped reduced dim of which a piece is unrolled; -1: none */
   int64_t inner_steps;                      /* extent of the piece */
@@ -102,6 +103,8 @@ int atr_cost_innermost_loop(const atr_cost_model *m, uint64_t unrolled);
 int64_t atr_cost_dot_extent(const atr_nest *nest, const atr_target *target, int d);
 /* Iterations of a reduced dim that is unrolled or walked: of several of its indices where these are multiplied at once. */
 int64_t atr_cost_iterations(const atr_cost_model *m, const atr_candidate *c, int d);
+/* Copies of the dim that is unrolled whole; 1: none is. */
+int64_t atr_cost_whole(const atr_cost_model *m, const atr_candidate *c);
 /* Taps, for each sum, of one step of a tile. */
 double atr_cost_taps_at_once(const atr_cost_model *m, const atr_candidate *c);
 /* Indices of dim d that one tile covers at one step of its reduction. */

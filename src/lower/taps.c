@@ -36,7 +36,7 @@ static tile_extent extent_of_tile(const atr_cost_model *m, const atr_candidate *
   for (int v = 0; v < 2; v++)
     if (d == c->vector.dims[v]) t.lanes *= c->vector.lanes[v];
   int64_t registers = atr_ceil_div(c->vector.lanes[0] * c->vector.lanes[1], m->width);
-  double others = (double)(registers * c->copies * c->vectors) * (double)t.lanes / (double)t.copies;
+  double others = (double)(registers * c->copies * atr_cost_whole(m, c) * c->vectors) * (double)t.lanes / (double)t.copies;
   t.busy = atr_cost_small_tiles(m) ? t.lanes * (int64_t)ceil(atr_cost_sums_wanted(m) / others) : t.copies;
   return t;
 }
