@@ -694,23 +694,24 @@ double atr_cost_tiles_floor(const atr_cost_model *m, const atr_candidate *c) {
   return tiles * terms * m->row->fma_latency * m->useful;
 }
 
+/* Of a bounds question: where all copies of the tile have an element, where some have, and the latter at each place of a loop over taps
+ * for which the tile reaches across an end. */
+static double variants_along(const atr_cost_model *m, const atr_candidate *c, const atr_affine *at) {
+  int64_t reach = 1, taps = 1;
+  for (int d = 0; d < m->nest->dim_count; d++) {
+    if (at->coef[d] == 0) continue;
+    reach += llabs(at->coef[d]) * (atr_cost_inner_extent(m, c, d) - 1);
+    if (m->nest->dims[d].reduced && (c->unrolled >> d & 1) == 0) taps = m->nest->dims[d].extent;
+  }
+  return reach > 1 ? 2 + 1.5 * (double)(atr_min(taps, reach) - 1) : 1;
+}
+
 double atr_cost_code(const atr_cost_model *m, const atr_candidate *c) {
   double body, variants = 1;
   if (m->nest->has_acc) atr_cost_step(m, c, c->copies, c->vectors, &body);
   else body = 2 * load_cycles(m, c, c->copies, c->vectors) + store_cycles(m, c, c->copies, c->vectors);
-  for (int i = 0; m->nest->has_acc && i < m->nest->lhs.index_count; i++) {
-    const atr_affine *at = &m->nest->lhs.index[i].at;
-    bool inner = (c->copies_dim >= 0 && at->coef[c->copies_dim] != 0) || at->coef[c->vector.dims[1]] != 0 ||
-                 (c->whole_dim >= 0 && at->coef[c->whole_dim] != 0) ||
-                 (c->vector.dims[0] >= 0 && at->coef[c->vector.dims[0]] != 0);
-    double taps = 1;
-    for (int d = 0; d < m->nest->dim_count; d++) {
-      if (!m->nest->dims[d].reduced || at->coef[d] == 0) continue;
-      inner |= (c->unrolled >> d & 1) != 0;
-      if ((c->unrolled >> d & 1) == 0) taps = (double)m->nest->dims[d].extent;
-    }
-    if (inner) variants *= 2 + 1.5 * (taps - 1);
-  }
+  for (int i = 0; m->nest->has_acc && i < m->nest->lhs.index_count; i++)
+    variants *= variants_along(m, c, &m->nest->lhs.index[i].at);
   const atr_dim *dims = m->nest->dims;
   if (dims[c->vector.dims[1]].extent % (c->vectors * c->vector.lanes[1]) != 0) variants *= 1.8;
   if (c->copies_dim >= 0 && dims[c->copies_dim].extent % c->copies != 0) variants *= 1.6;
