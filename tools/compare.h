@@ -10,8 +10,8 @@
  * with scale the largest magnitude of the interpreter's results, also of those for the magnitudes of the arguments (what the
  * terms of a sum add up to before they cancel), eps(result) that of the coarsest float dtype computed in the module, steps its
  * instructions, eps(sum) that of f64 for f64 and c128 results and of f32 for others (bf16 and f16 are summed in f32), and
- * reduction the number of terms of its sums. It is what the forward error of a sum in any order stays below. NaN agrees with
- * NaN, an infinity with itself.
+ * reduction the number of terms of its sums, in convolutions and in reduce. It is what the forward error of a sum in any order
+ * stays below. NaN agrees with NaN, an infinity with itself.
  *
  * condition is the element's own: how much it changes for relative changes of the arguments, seen from small random ones. Where
  * a function is steep it magnifies the errors of the sums in front of it: 1 / s for a sum s that cancels to 1e-3 of its terms
@@ -23,7 +23,7 @@
 
 typedef struct compare_result {
   bool same;
-  int64_t elements, wrong; /* wrong: outside the bound */
+  int64_t elements, wrong;     /* wrong: outside the bound */
   int64_t first[ATR_MAX_RANK]; /* the logical index of the first wrong one in memory order */
   int64_t first_offset;        /* its byte offset */
   double largest, bound;       /* the error nearest to its bound, and this bound; 0 for one that demands equality */

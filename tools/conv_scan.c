@@ -209,6 +209,20 @@ static void add_convolution(const line *lines, int count, conv_stats *out) {
   add_sums(l, taps, products, useful, out);
 }
 
+/* Terms are added and nothing is multiplied, so the work of convolutions stays as it is. */
+static void add_reduce(const line *lines, int count, conv_stats *out) {
+  const atr_shape *x = operand(lines, count, 0);
+  const char *dims = find(&lines[count], "dimensions={");
+  double terms = 1;
+  while (x != NULL && dims != NULL && *dims >= '0' && *dims <= '9') {
+    char *end;
+    int64_t dim = strtoll(dims, &end, 10);
+    if (dim < x->rank) terms *= (double)x->dims[dim];
+    dims = *end == ',' ? end + 1 : end;
+  }
+  out->reduction += terms;
+}
+
 static void add_line(const line *lines, int count, conv_stats *out) {
   const line *l = &lines[count];
   if (starts(l, "parameter(") || starts(l, "constant(")) return;
@@ -219,6 +233,7 @@ static void add_line(const line *lines, int count, conv_stats *out) {
   }
   if (find(l, "_gradient\"") != NULL) add_gradient(lines, count, out);
   else if (starts(l, "convolution(") || starts(l, "custom-call(")) add_convolution(lines, count, out);
+  else if (starts(l, "reduce(")) add_reduce(lines, count, out);
 }
 
 bool conv_scan(const char *hlo, conv_stats *out) {

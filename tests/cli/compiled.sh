@@ -68,6 +68,26 @@ ENTRY e {
 EOF
 for seed in 1 2 3 4; do expect 0 atrousc verify poles.hlo --random=$seed; done
 
+# So do those of a sum over many elements, which is added up in lanes and in another order than the interpreter's.
+for count in 20000 200000; do
+  cat >squares.hlo <<EOF
+HloModule squares
+add {
+  a = f32[] parameter(0)
+  b = f32[] parameter(1)
+  ROOT c = f32[] add(a, b)
+}
+ENTRY e {
+  x = f32[$count] parameter(0)
+  z = f32[] constant(0)
+  s = f32[$count] multiply(x, x)
+  ROOT y = f32[] reduce(s, z), dimensions={0}, to_apply=add
+}
+EOF
+  expect 0 atrousc verify squares.hlo
+  expect 0 atrousc run squares.hlo --random=1 --check
+done
+
 # print is the identity on what it printed
 expect 0 atrousc print conv.hlo -o printed.hlo
 expect 0 atrousc print printed.hlo

@@ -128,6 +128,11 @@ static const struct { const char *text; int convolutions, steps; double reductio
      "window={size=3x2}, dim_labels=b01f_01io->b01f, feature_group_count=2\n", 1, 1, 6, 2.0 * 540 * 6, 2.0 * 540 * 6},
     {"  y = c64[1,8,8,4] convolution(x, w), window={size=1x1}, dim_labels=b01f_01io->b01f\n  z = c64[4] negate(y)\n", 1, 2, 2,
      8.0 * 256 * 2, 8.0 * 256 * 2},
+    /* sums over dimensions: their terms come to those of convolutions */
+    {"  s = f32[8] reduce(x, z), dimensions={3,0,1}, to_apply=add_f32\n", 0, 1, 16, 0, 0},
+    {"  r = f32[8,8,2] reduce(x, z), dimensions={}, to_apply=add_f32\n", 0, 1, 1, 0, 0},
+    {"  y = f32[1,8,8,4] convolution(x, w), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f\n"
+     "  s = f32[1,4] reduce(y, z), dimensions={1,2}, to_apply=add_f32\n", 1, 2, 18 + 64, 2.0 * 256 * 18, 2.0 * 22 * 22 * 2 * 4},
     {"  t = (f32[2], f32[2]) tuple(a, b)\n  y = f32[1,8,8,4] convolution(unknown, w)\n", 0, 1, 0, 0, 0},
     {"  y = f32[1,8,8,4] convolution(x, w), window={size=3", 0, 1, 0, 0, 0},
 };
@@ -327,26 +332,58 @@ static const struct { double steep, flat; bool same; } quotients[] = {
     {4096, 1 / 1.75, true}, {1 / (1.0 / 4096 + 1.0 / (1 << 23)), 1 / 1.75, true}, {-4096, 1 / 1.75, false},
     {4096, 1 / 1.75 + 4, false}, {4096, 1 / 1.75 + 0.03, false}, {INFINITY, 1 / 1.75, false}};
 
-START_TEST(crosscheck_of_steep_functions) {
-  job j = {.path = "m"};
-  atr_context_options context_options = {.size = sizeof context_options};
+/* A module with its arguments and a result, and what is said of it. */
+typedef struct checked {
+  job j;
   arrays arguments, got;
-  ck_assert_int_eq(atr_context_create(&context_options, &j.context), ATR_OK);
-  ck_assert_msg(atr_module_parse(j.context, "m", QUOTIENTS, -1, &j.module) == ATR_OK, "%s", atr_context_message(j.context));
-  ck_assert(arrays_make(&arguments, &j, false) == TOOL_DONE && arrays_make(&got, &j, true) == TOOL_DONE);
-  memcpy(arguments.data[0], (const float[]){1.25f, -1.25f + 1.0f / 4096, 1.25f, 0.5f}, 16);
-  memcpy(arguments.data[1], (const float[]){1, 1}, 8);
-  memcpy(got.data[0], (const float[]){(float)quotients[_i].steep, (float)quotients[_i].flat}, 8);
-  char text[COMPARE_TEXT_MAX] = "";
-  FILE *to = fmemopen(text, sizeof text - 1, "w");
+  char text[COMPARE_TEXT_MAX];
+} checked;
+
+static checked open_checked(const char *module) {
+  checked c = {.j = {.path = "m"}};
+  atr_context_options options = {.size = sizeof options};
+  ck_assert_int_eq(atr_context_create(&options, &c.j.context), ATR_OK);
+  ck_assert_msg(atr_module_parse(c.j.context, "m", module, -1, &c.j.module) == ATR_OK, "%s", atr_context_message(c.j.context));
+  ck_assert(arrays_make(&c.arguments, &c.j, false) == TOOL_DONE && arrays_make(&c.got, &c.j, true) == TOOL_DONE);
+  return c;
+}
+
+static void expect_checked(checked *c, bool same, const char *wrong) {
+  FILE *to = fmemopen(c->text, sizeof c->text - 1, "w");
   ck_assert_ptr_nonnull(to);
-  tool_exit code = crosscheck_results(&j, &arguments, &got, &(crosscheck_options){.prefix = "", .to = to});
+  tool_exit code = crosscheck_results(&c->j, &c->arguments, &c->got, &(crosscheck_options){.prefix = "", .to = to});
   fclose(to);
-  ck_assert_msg(code == (quotients[_i].same ? TOOL_DONE : TOOL_INPUT), "%s", text);
-  ck_assert_msg((strstr(text, "FAILED, 1 of 2") == NULL) == quotients[_i].same, "%s", text);
-  arrays_fini(&arguments);
-  arrays_fini(&got);
-  job_fini(&j);
+  ck_assert_msg(code == (same ? TOOL_DONE : TOOL_INPUT), "%s", c->text);
+  ck_assert_msg((strstr(c->text, wrong) == NULL) == same, "%s", c->text);
+  arrays_fini(&c->arguments);
+  arrays_fini(&c->got);
+  job_fini(&c->j);
+}
+
+START_TEST(crosscheck_of_steep_functions) {
+  checked c = open_checked(QUOTIENTS);
+  memcpy(c.arguments.data[0], (const float[]){1.25f, -1.25f + 1.0f / 4096, 1.25f, 0.5f}, 16);
+  memcpy(c.arguments.data[1], (const float[]){1, 1}, 8);
+  memcpy(c.got.data[0], (const float[]){(float)quotients[_i].steep, (float)quotients[_i].flat}, 8);
+  expect_checked(&c, quotients[_i].same, "FAILED, 1 of 2");
+}
+END_TEST
+
+/* 200000 roundings by up to 2^-24 of the sum each may come to 1.2 % of it when all go one way. The bound is twice that, and
+ * beyond it twice as much again, because a sum of equal terms changes as much as these do: its condition. */
+static const char SUM[] =
+    "HloModule m\nadd {\n  a = f32[] parameter(0)\n  b = f32[] parameter(1)\n  ROOT c = f32[] add(a, b)\n}\n"
+    "ENTRY e {\n  x = f32[200000]{0} parameter(0)\n  z = f32[] constant(0)\n"
+    "  ROOT s = f32[] reduce(x, z), dimensions={0}, to_apply=add\n}\n";
+
+static const struct { float part; bool same; } sums[] = {
+    {1, true}, {1.012f, true}, {0.988f, true}, {1.06f, false}, {0.94f, false}};
+
+START_TEST(crosscheck_of_long_sums) {
+  checked c = open_checked(SUM);
+  for (int i = 0; i < 200000; i++) ((float *)c.arguments.data[0])[i] = 1;
+  *(float *)c.got.data[0] = 200000 * sums[_i].part;
+  expect_checked(&c, sums[_i].same, "FAILED, 1 of 1");
 }
 END_TEST
 
@@ -369,6 +406,7 @@ int main(void) {
   tcase_add_test(tests, nudges_stay_finite);
   tcase_add_test(tests, conditions);
   tcase_add_loop_test(tests, crosscheck_of_steep_functions, 0, COUNT(quotients));
+  tcase_add_loop_test(tests, crosscheck_of_long_sums, 0, COUNT(sums));
   suite_add_tcase(suite, tests);
   return run_suite(suite);
 }
