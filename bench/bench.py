@@ -25,7 +25,7 @@ import sys
 import time
 
 import report
-from contenders import CONTENDERS, VECTOR_BITS, Died, Missing, Settings, Worker, is_installed
+from contenders import CONTENDERS, Died, Missing, Settings, Worker, is_installed
 from problems import HERE, Problem, load
 
 ROUNDS = 7
@@ -203,7 +203,7 @@ def compare_peers(ready, said, folder):
 
 def measure_peak(worker, dtype, threads, level):
     kind = "f64" if dtype == "f64" else "f32"
-    _, fields = worker.ask(f"peak {kind} {threads} {VECTOR_BITS.get(level, 0)}")
+    _, fields = worker.ask(f"peak {kind} {threads} {level or 0}")
     return {"dtype": kind, "gflops": float(fields["gflops"]), "bits": int(fields["bits"])}
 
 
@@ -344,12 +344,12 @@ def thread_counts(text, cores):
 
 
 def cpu_level(build, cpu):
-    """The row of `atrousc targets` that is marked for this CPU."""
+    """Bits of the vectors of this CPU: of the row that `atrousc targets` marks for it."""
     run = subprocess.run([os.path.join(build, "atrousc"), "targets", f"--cpu={cpu}"], capture_output=True, text=True)
-    marked = [line.split()[1] for line in run.stdout.splitlines() if line.startswith("* ")]
-    if run.returncode != 0 or not marked or marked[0] not in VECTOR_BITS:
+    marked = [line.split()[2:5] for line in run.stdout.splitlines() if line.startswith("* ")]
+    if run.returncode != 0 or not marked or marked[0][0] != "x86_64":
         raise SystemExit(f"bench.py: --cpu={cpu}: {run.stderr.strip() or 'no x86-64 CPU'}")
-    return marked[0]
+    return int(marked[0][2])
 
 
 def machine():

@@ -26,14 +26,14 @@ class Died(Exception):
     """The worker is gone or hangs; a new one has to be started."""
 
 
-# Levels of vector extensions, by the names of rows in `atrousc targets`, as each library calls them.
-ONEDNN_ISA = {"avx512": "AVX512_CORE", "avx2": "AVX2", "sse2": "SSE41"}
-XLA_ISA = {"avx512": "AVX512", "avx2": "AVX2", "sse2": "SSE4_2"}
-VECTOR_BITS = {"avx512": 512, "avx2": 256, "sse2": 128}
+# Levels of x86-64's vector extensions, by their bits in `atrousc targets`, where several rows have the same, as each library
+# calls them.
+ONEDNN_ISA = {512: "AVX512_CORE", 256: "AVX2", 128: "SSE41"}
+XLA_ISA = {512: "AVX512", 256: "AVX2", 128: "SSE4_2"}
 
 
 class Settings:
-    """What all contenders of a run have in common. level: the row of `atrousc targets` that --cpu selects; None: this
+    """What all contenders of a run have in common. level: bits of the vectors of the CPU that --cpu selects; None: this
     machine's. delay: "ROW:PERCENT", by how much Atrous is made slower on which rows."""
 
     def __init__(self, build, cpu=None, level=None, python=sys.executable, delay=None):

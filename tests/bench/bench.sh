@@ -14,6 +14,7 @@ expect 0 python3 "$source/tests/bench/check_problems.py" "$ATROUSC"
 expect 0 python3 "$source/tests/bench/check_workers.py" "$build/bench/worker_atrous"
 expect 0 python3 "$source/tests/bench/check_reports.py"
 expect 0 python3 "$source/tests/bench/check_turns.py" "$build"
+[ "$(uname -m)" != x86_64 ] || expect 0 python3 "$source/tests/bench/check_levels.py" "$build"
 
 # A run of two rows without peers; a second one has nothing left to measure.
 expect 0 bench 'g1_mb1' 'k7_d4_mb1' --peers none --threads 1 --seconds 0.05 --out old
