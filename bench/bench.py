@@ -124,6 +124,12 @@ def prepare_all(field, problem, threads, hlo):
     return ready, said
 
 
+def lose(ready, said, name, reason):
+    """Records who died as failed; it is asked no more on this row."""
+    said[name] = {"failed": str(reason)}
+    del ready[name]
+
+
 class Turns:
     """What the turns of one contender came to."""
 
@@ -156,8 +162,7 @@ def take_turns(ready, said, share, turns):
             try:
                 turns[name].take(worker, share)
             except Died as reason:
-                said[name] = {"failed": str(reason)}
-                del ready[name]
+                lose(ready, said, name, reason)
             worker.rest()
 
 
@@ -191,14 +196,20 @@ def check_atrous(worker, boxes):
 def compare_peers(ready, said, folder):
     """Every peer's whole result with Atrous's."""
     path = os.path.join(folder, f"output.{os.getpid()}")
-    for name, worker in ready.items():
-        if name == "atrous":
-            continue
-        word, _ = worker.ask(f"output {path}")
-        word, fields = ready["atrous"].ask(f"compare file={path}") if word == "ok" else ("error", {})
-        said[name]["same"] = int(fields["same"]) if word == "ok" else 0
-    if os.path.exists(path):
-        os.remove(path)
+    try:
+        for name, worker in list(ready.items()):
+            if name == "atrous":
+                continue
+            try:
+                word, _ = worker.ask(f"output {path}")
+            except Died as reason:
+                lose(ready, said, name, reason)
+                continue
+            word, fields = ready["atrous"].ask(f"compare file={path}") if word == "ok" else ("error", {})
+            said[name]["same"] = int(fields["same"]) if word == "ok" else 0
+    finally:
+        if os.path.exists(path):
+            os.remove(path)
 
 
 def measure_peak(worker, dtype, threads, level):
@@ -226,17 +237,23 @@ def measure_row(field, problem, threads, options, folder):
         "useful_flops": useful,
         "contenders": said,
     }
-    if "atrous" in ready:
-        ours = ready["atrous"]
-        before = measure_peak(ours, problem.dtype, threads, field.settings.level)
-        time_all(ready, said, options.seconds)
-    if "atrous" in ready:
-        after = measure_peak(ours, problem.dtype, threads, field.settings.level)
-        line["peak"] = max(before, after, key=lambda p: p["gflops"])
-        line["check"] = check_atrous(ours, boxes)
-        compare_peers(ready, said, folder)
-    for worker in ready.values():
-        worker.ask("drop")
+    ours = ready.get("atrous")
+    try:
+        if "atrous" in ready:
+            before = measure_peak(ours, problem.dtype, threads, field.settings.level)
+            time_all(ready, said, options.seconds)
+        if "atrous" in ready:
+            after = measure_peak(ours, problem.dtype, threads, field.settings.level)
+            line["peak"] = max(before, after, key=lambda p: p["gflops"])
+            line["check"] = check_atrous(ours, boxes)
+            compare_peers(ready, said, folder)
+    except Died as reason:  # Atrous: peers that die are seen where they are asked
+        lose(ready, said, "atrous", reason)
+    for name, worker in list(ready.items()):
+        try:
+            worker.ask("drop")
+        except Died as reason:
+            lose(ready, said, name, reason)
     for path in [hlo] + [path for path, _ in boxes]:
         os.remove(path)
     return line

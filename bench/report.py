@@ -32,18 +32,19 @@ def label(row):
     return text + (f" {row['cpu']}" if row["cpu"] else "")
 
 
-def is_right(row):
-    return bool(row.get("check", {}).get("same"))
-
-
 def ours(row):
     return row["contenders"].get("atrous", {})
+
+
+def is_right(row):
+    """Whether Atrous computed it and agreed with the interpreter."""
+    return bool(row.get("check", {}).get("same") and ours(row).get("min_ns"))
 
 
 def ratio(row, peer):
     """(ratio of minima, least and largest ratio of one round), or None where the row does not count."""
     a, b = ours(row), row["contenders"].get(peer, {})
-    if not is_right(row) or not a.get("min_ns") or not b.get("min_ns") or not b.get("same"):
+    if not is_right(row) or not b.get("min_ns") or not b.get("same"):
         return None
     single = [y / x for x, y in zip(a["rounds"], b["rounds"])]
     return b["min_ns"] / a["min_ns"], min(single), max(single)
@@ -99,7 +100,7 @@ def family_table(rows, peers, titles):
     for family in names + ["all"]:
         part = [row for row in rows if family in (row["family"], "all")]
         line = [family, str(len(part))]
-        good = [row for row in part if is_right(row) and ours(row).get("min_ns")]
+        good = [row for row in part if is_right(row)]
         line.append(f"{geomean([share(row) for row in good]):.2f}" if good else "")
         for peer in peers:
             ratios = [r[0] for r in (ratio(row, peer) for row in part) if r]
@@ -309,7 +310,7 @@ def compare(old, new):
         was = before.pop(key(row), None)
         if was is None:
             continue
-        if not ours(row).get("min_ns") or not is_right(row):
+        if not is_right(row):
             lost.append(label(row))
             continue
         common += 1

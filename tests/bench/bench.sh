@@ -14,6 +14,7 @@ expect 0 python3 "$source/tests/bench/check_problems.py" "$ATROUSC"
 expect 0 python3 "$source/tests/bench/check_workers.py" "$build/bench/worker_atrous"
 expect 0 python3 "$source/tests/bench/check_reports.py"
 expect 0 python3 "$source/tests/bench/check_turns.py" "$build"
+expect 0 python3 "$source/tests/bench/check_deaths.py" "$build"
 [ "$(uname -m)" != x86_64 ] || expect 0 python3 "$source/tests/bench/check_levels.py" "$build"
 
 # A run of two rows without peers; a second one has nothing left to measure.
