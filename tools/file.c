@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { MAX_LINKS = 40 }; /* as many as Linux follows */
 
 tool_exit report_out_of_memory(void) {
   fputs("atrousc: error: out of memory\n", stderr);
@@ -70,8 +73,28 @@ static mode_t target_mode(const struct stat *old) {
   return 0666 & ~mask;
 }
 
+/* Where a name leads through links, the last of which may be to what is not there yet: of such realpath says nothing. free() it;
+ * NULL: errno says why. */
+static char *follow_links(const char *path) {
+  char *at = strdup(path), link[PATH_MAX];
+  for (int hops = 0; at != NULL && hops < MAX_LINKS; hops++) {
+    ssize_t len = readlink(at, link, sizeof link);
+    if (len < 0) return at;
+    const char *slash = strrchr(at, '/');
+    size_t folder = link[0] == '/' || slash == NULL ? 0 : (size_t)(slash - at) + 1;
+    char *next = malloc(folder + (size_t)len + 1);
+    if (next != NULL) snprintf(next, folder + (size_t)len + 1, "%.*s%.*s", (int)folder, at, (int)len, link);
+    free(at);
+    at = next;
+  }
+  if (at == NULL) return NULL;
+  free(at);
+  errno = ELOOP;
+  return NULL;
+}
+
 static tool_exit open_staged(output *out, const struct stat *old) {
-  out->target = old != NULL ? realpath(out->path, NULL) : strdup(out->path);
+  out->target = follow_links(out->path);
   if (out->target == NULL) return fail(out->path, "write", TOOL_MACHINE);
   size_t size = strlen(out->target) + 8;
   out->temporary = malloc(size);

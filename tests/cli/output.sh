@@ -39,6 +39,24 @@ expect 0 run -o link.npy
 exec 3<&-
 run -o fresh.npy
 cmp fresh.npy n.npy || fail "the file behind the link is not the result"
+# So does a link to what is not there yet, also by way of another one, which counts from its own folder.
+mkdir links places
+ln -s ../places/far.npy links/far.npy
+ln -s links/far.npy far.npy
+expect 0 run -o far.npy
+[ -L far.npy ] && [ -L links/far.npy ] || fail "a link to what is not there yet was replaced"
+cmp places/far.npy fresh.npy || fail "the result is not where the links lead"
+ln -s "$PWD/places/absolute.npy" absolute.npy
+expect 0 run -o absolute.npy
+[ -L absolute.npy ] || fail "an absolute link was replaced"
+cmp places/absolute.npy fresh.npy || fail "the result is not where the absolute link leads"
+ln -s nowhere/y.npy lost.npy
+expect 3 run -o lost.npy
+has err "lost.npy: error: cannot write: No such file or directory"
+ln -s ring.npy ring.npy
+expect 3 run -o ring.npy
+has err "ring.npy: error: cannot write: Too many levels of symbolic links"
+[ -L lost.npy ] && [ -L ring.npy ] || fail "a link that leads nowhere was replaced"
 (umask 027 && run -o masked.npy)
 [ "$(stat -c %a masked.npy)" = 640 ] || fail "umask is not honoured: $(stat -c %a masked.npy)"
 
