@@ -7,8 +7,8 @@
  *       y: parallel oc; loop ox; reduce kx ic; unroll ky:3 oy:4 oc:2; vector oc:8; pack rhs
  *
  * GFLOP/s is by the least time and counts every product of the window; "useful" leaves out padding and holes (conv_scan.h). The
- * peak (peak.h) is measured right after each module, on as many threads, in f64 for modules with f64 or c128 arrays and in f32
- * for all others. */
+ * peak (peak.h) is measured right after each module, on as many threads but no more than cores, in f64 for modules with f64 or
+ * c128 arrays and in f32 for all others. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -17,7 +18,7 @@
 #include <arm_neon.h>
 #endif
 
-enum { MAX_THREADS = 256, TRIES = 20, STEPS = 1 << 12 };
+enum { MAX_THREADS = CPU_SETSIZE, TRIES = 20, STEPS = 1 << 12 };
 
 static const double ENOUGH_SECONDS = 0.001;
 
@@ -118,11 +119,21 @@ static double measure_once(double (*body)(int64_t), int threads) {
   return sum;
 }
 
+/* Cores that this process may use. Each thread counts by its own clock, so that more threads than these would add up to more than
+ * there is. */
+static int core_count(void) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+  long online = sysconf(_SC_NPROCESSORS_ONLN);
+  return online < 1 ? 1 : online > MAX_THREADS ? MAX_THREADS : (int)online;
+}
+
 peak peak_measure(bool is_double, int max_bits, int threads) {
   peak p = {.flops = 0};
   double (*body)(int64_t) = choose(is_double, max_bits, &p.bits);
+  int cores = core_count();
   if (threads < 1) threads = 1;
-  if (threads > MAX_THREADS) threads = MAX_THREADS;
+  if (threads > cores) threads = cores;
   for (int i = 0; i < TRIES; i++) {
     double flops = measure_once(body, threads);
     if (flops > p.flops) p.flops = flops;

@@ -16,7 +16,7 @@ typedef struct peak {
 } peak;
 
 /* Takes some twenty tries of a millisecond, short enough to fall between other programs that share the core. max_bits 0: as
- * wide as the machine has. threads: 1 and up; where fewer can be started, fewer. */
+ * wide as the machine has. threads: 1 and up; no more are started than there are cores that this process may use. */
 peak peak_measure(bool is_double, int max_bits, int threads);
 
 #endif

@@ -227,6 +227,10 @@ has out '"name": "conv.hlo", "min_ns": '
 has out '"runs": 3,'
 has out '"flops": 20, "useful_flops": 10,'
 [ "$(grep -c '"name"' out)" = 2 ] || fail "bench --json lacks a module"
+# More threads than cores have no higher peak than the cores.
+peak() { atrousc bench conv.hlo --repeat=3 --json "--threads=$1" | sed -n 's/.*"peak_gflops": \([0-9.e+]*\),.*/\1/p'; }
+awk -v one="$(peak 1)" -v all="$(peak 1024)" -v n="$(nproc)" 'BEGIN { exit !(one > 0 && all > 0 && all < 4 * n * one) }' ||
+  fail "1024 threads have a peak of $(peak 1024), one of $(peak 1), with $(nproc) cores"
 
 # An unknown CPU is refused, not crashed on.
 atrousc run conv.hlo --random=1 --cpu=no-such-cpu >out 2>err
