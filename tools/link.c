@@ -14,7 +14,7 @@
 
 extern char **environ;
 
-enum { PATH_SIZE = 4096, MAX_WORDS = 16 };
+enum { PATH_SIZE = 4096 };
 
 /* The folder and the files in it. */
 typedef struct place {
