@@ -6,13 +6,13 @@
  *     program   program NAME { [scratch BYTES] [packed BYTES] buffer* nest* }
  *     buffer    buffer NAME (arg N | result N | constant | temp | packed) DTYPE ELEMENTS [at OFFSET]
  *     nest      nest NAME [prepack] { [schedule "TEXT"] dims [reduce] KIND DIM:EXTENT ...  guard*
- *                                     [lhs operand  rhs operand  acc DTYPE] step*  store access index* %N  node* }
+ *                                     [lhs operand  rhs operand  acc DTYPE [continued]] step*  store access index* %N  node* }
  *     guard     guard AFFINE < BOUND
  *     operand   access as DTYPE index*             access    NAME[AFFINE] [padded]
  *     index     index (AFFINE) [/ DIVISOR] of BOUND by STRIDE else (skip | reflect | replicate | circular)
  *     step      %N = acc DTYPE | const DTYPE VALUE | load access DTYPE index* [else %N] | OPCODE [DIRECTION] DTYPE %N ...
- *     node      ([reduce] KIND) DIM LO..HI [clip] { node* } | tile { node* } | mac
- *     KIND      loop | parallel | unroll | vector | dot; after `reduce` the word loop is left out
+ *     node      ([reduce] KIND) DIM LO..HI [across] [clip] { node* } | tile { node* } | mac
+ *     KIND      loop | part | parallel | unroll | vector | dot; after `reduce` the word loop is left out
  *     AFFINE    oy + 2*ky - 1: terms in the order of the dims, the offset last; 0 when there is nothing else
  *
  * NAME is a word of letters, digits and "_.-$@", a dim's name one of letters, digits, "_" and "."; any other is a quoted
