@@ -164,7 +164,7 @@ bool atr_llvm_lacks_wide(const atr_emitter *e, LLVMValueRef v); /* is v of i64, 
 LLVMValueRef atr_llvm_wide_to_f64(atr_emitter *e, LLVMValueRef v, bool is_signed);
 LLVMValueRef atr_llvm_wide_from_f64(atr_emitter *e, LLVMValueRef f, bool is_signed); /* saturates, NaN is 0 */
 
-/* ---- llvm_math.c: vectors of f32 or f64; within 1.5 ulp of the exact result, special values as the C library's */
+/* ---- llvm_math.c: vectors of f32 or f64; within 0.85 ulp of the exact result, special values as the C library's */
 LLVMValueRef atr_llvm_exp(atr_emitter *e, LLVMValueRef x);
 LLVMValueRef atr_llvm_tanh(atr_emitter *e, LLVMValueRef x);
 LLVMValueRef atr_llvm_logistic(atr_emitter *e, LLVMValueRef x);

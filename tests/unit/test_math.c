@@ -8,7 +8,7 @@
 #include "math_fixture.h"
 
 enum { BLOCK = 4096 };
-static const double BOUND = 0.9; /* ulp; measured: 0.82 */
+static const double BOUND = 0.85; /* ulp, as llvm_math.c promises; measured: 0.80 */
 
 typedef LLVMValueRef (*emit_fn)(atr_emitter *e, LLVMValueRef x);
 
