@@ -6,10 +6,10 @@
  *
  * `dot ic:2` behind `vector` takes the last two of a reduced dim in one instruction per lane, for s32 sums of narrow integers and
  * f32 sums of bf16. `widen lhs rhs` in front of `pack` converts operands to the sum's dtype beforehand.
- * In front of all that may stand how the nest is split into parts (parts.h). A dim without a number is its outermost piece, as many iterations as the inner pieces leave; numbers are extents of inner
- * pieces. Every order of one dim's pieces is from the outside in. A dim that is not mentioned gets its outermost piece in the
- * first place that its kind allows. Three sources: the cost model (atr_schedule_choose), a person (atr_schedule_read), and
- * later a store. */
+ * In front of all that may stand how the nest is split into parts (parts.h). A dim without a number is its outermost piece, as
+ * many iterations as the inner pieces leave; numbers are extents of inner pieces. Every order of one dim's pieces is from the
+ * outside in. A dim that is not mentioned gets its outermost piece in the first place that its kind allows. Two sources: the cost
+ * model (atr_schedule_choose; atr_schedule_rank for those that are measured) and a person (atr_schedule_read). */
 #ifndef ATR_LOWER_SCHEDULE_H
 #define ATR_LOWER_SCHEDULE_H
 
