@@ -291,11 +291,6 @@ static void find_groups(lowering *l) {
 
 /* ---- nests */
 
-static void add_scaled(atr_affine *to, const atr_affine *from, int64_t scale) {
-  to->offset += from->offset * scale;
-  for (int d = 0; d < ATR_MAX_DIMS; d++) to->coef[d] += from->coef[d] * scale;
-}
-
 /* The list of an iota, as constant data. Nothing is read of it when the array is empty. */
 static const void *iota_list(lowering *l, const atr_inst *inst, int64_t count) {
   atr_dtype dtype = inst->shape.dtype;
@@ -337,7 +332,7 @@ static atr_access access_of(lowering *l, uint32_t id, const atr_affine *coords) 
   const view *v = &l->views[id];
   atr_access access = {.buffer = buffer_of(l, v->base)};
   access.at.offset = v->offset;
-  for (int d = 0; d < atr_inst_at(l->module, id)->shape.rank; d++) add_scaled(&access.at, &coords[d], v->stride[d]);
+  for (int d = 0; d < atr_inst_at(l->module, id)->shape.rank; d++) atr_affine_add_scaled(&access.at, &coords[d], v->stride[d]);
   return access;
 }
 
@@ -517,7 +512,7 @@ static void lower_reshape(lowering *l, uint32_t id) {
   map_domain(l, nest, from, coords);
   view dense = own_view(id, from, true);
   atr_access out = {.buffer = buffer_of(l, id)};
-  for (int d = 0; d < from->rank; d++) add_scaled(&out.at, &coords[d], dense.stride[d]);
+  for (int d = 0; d < from->rank; d++) atr_affine_add_scaled(&out.at, &coords[d], dense.stride[d]);
   copy_nest(l, nest, inst->shape.dtype, access_of(l, inst->operands[0], coords), 0, out);
 }
 
@@ -536,7 +531,7 @@ static void lower_result_copy(lowering *l, int number) {
   map_domain(l, nest, &inst->shape, coords);
   view v = own_view(id, &inst->shape, false);
   atr_access in = access_of(l, id, coords), out = {.buffer = atr_program_new_buffer(l->work->arena, l->program, &b)};
-  for (int d = 0; d < inst->shape.rank; d++) add_scaled(&out.at, &coords[d], v.stride[d]);
+  for (int d = 0; d < inst->shape.rank; d++) atr_affine_add_scaled(&out.at, &coords[d], v.stride[d]);
   copy_nest(l, nest, inst->shape.dtype, in, 0, out);
 }
 

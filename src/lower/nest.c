@@ -97,6 +97,11 @@ int atr_nest_add_expr(atr_arena *arena, atr_nest *nest, const atr_expr *expr) {
   return nest->expr_count = count;
 }
 
+void atr_affine_add_scaled(atr_affine *to, const atr_affine *from, int64_t scale) {
+  to->offset += from->offset * scale;
+  for (int d = 0; d < ATR_MAX_DIMS; d++) to->coef[d] += from->coef[d] * scale;
+}
+
 int64_t atr_affine_at(const atr_affine *affine, const int64_t *point, int dim_count) {
   int64_t value = affine->offset;
   for (int d = 0; d < dim_count; d++) value += affine->coef[d] * point[d];

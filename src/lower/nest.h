@@ -193,6 +193,8 @@ void atr_program_new_nest(atr_arena *arena, atr_program *program, atr_nest *nest
 atr_nest *atr_nest_copy(atr_arena *arena, const atr_nest *nest); /* deep, but for the tree (NULL in the copy) */
 int atr_nest_add_dim(atr_nest *nest, const char *name, int64_t extent, bool reduced); /* returns its number */
 int atr_nest_add_expr(atr_arena *arena, atr_nest *nest, const atr_expr *expr);
+/* to += from * scale */
+void atr_affine_add_scaled(atr_affine *to, const atr_affine *from, int64_t scale);
 int64_t atr_affine_at(const atr_affine *affine, const int64_t *point, int dim_count);
 /* Smallest and largest value over the box lo[d] <= index < hi[d]; lo < hi for every d with a coefficient. */
 void atr_affine_range(const atr_affine *affine, const int64_t *lo, const int64_t *hi, int dim_count, int64_t *min,

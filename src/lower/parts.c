@@ -209,11 +209,6 @@ static atr_nest *fill_nest(atr_arena *arena, const atr_nest *nest, const axes *p
   return fill;
 }
 
-static void add_scaled(atr_affine *to, const atr_affine *form, int64_t scale) {
-  to->offset += form->offset * scale;
-  for (int d = 0; d < ATR_MAX_DIMS; d++) to->coef[d] += form->coef[d] * scale;
-}
-
 /* lhs in terms of the panel. Where absent elements contribute nothing the nest still asks; edge modes have been resolved. */
 static void read_panel(atr_nest *nest, const axes *panel, int buffer) {
   atr_access lhs = {.buffer = buffer, .index = nest->lhs.index};
@@ -223,9 +218,9 @@ static void read_panel(atr_nest *nest, const axes *panel, int buffer) {
     if (a->index >= 0 && nest->lhs.index[a->index].edge == ATR_EDGE_ZERO) {
       kept[lhs.index_count] = nest->lhs.index[a->index];
       kept[lhs.index_count++].stride = a->panel;
-      add_scaled(&lhs.at, &a->first, -a->panel);
+      atr_affine_add_scaled(&lhs.at, &a->first, -a->panel);
     } else {
-      add_scaled(&lhs.at, &a->at, a->panel);
+      atr_affine_add_scaled(&lhs.at, &a->at, a->panel);
     }
   }
   memcpy(lhs.index, kept, sizeof kept[0] * (size_t)lhs.index_count);
