@@ -204,6 +204,35 @@ expect 0 atrousc compile layer.hlo -o scheduled.o --selftest '--schedule=loop oy
 program scheduled "x, w, b,"
 expect 0 ./scheduled
 
+# padding under an infinite tap: skipped, or multiplied as any other zero
+cat >border.hlo <<'HLO'
+HloModule border
+ENTRY e {
+  x = f32[1,1,4] parameter(0)
+  w = f32[1,1,3] parameter(1)
+  ROOT y = f32[1,1,4] convolution(x, w), window={size=3 pad=1_1}, dim_labels=bf0_oi0->bf0
+}
+HLO
+cat >border.c <<'C'
+#include <math.h>
+#include <stdlib.h>
+#include "border.h"
+int main(void) {
+  const float x[4] = {1, 2, 3, 4}, w[3] = {INFINITY, 1, 1};
+  float y[4];
+  if (border_call(x, w, y, aligned_alloc(BORDER_SCRATCH_ALIGNMENT, BORDER_SCRATCH_SIZE + 64), NULL) != BORDER_OK) return 2;
+  if (!isinf(y[1]) || !isinf(y[2]) || !isinf(y[3])) return 3;
+  return isnan(y[0]) ? 5 : y[0] == 3 ? 0 : 4;
+}
+C
+border() { # STATUS OPTION...
+  expect 0 atrousc compile border.hlo -o border.o "${@:2}"
+  gcc -std=c11 border.c border.o -o border || fail "border ${*:2}"
+  expect "$1" ./border
+}
+border 0
+border 5 --multiply-padding
+
 # narrow dtypes, with pairs multiplied at once where the CPU can; weights that are no whole numbers, so that sums are not exact
 cat >broken.hlo <<'HLO'
 HloModule narrow
