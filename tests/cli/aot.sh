@@ -389,6 +389,19 @@ refused 1 "w.npy: error: there is no parameter 3: layer.hlo has 3" layer.hlo --w
 refused 1 "w.npy: error: parameter 1 is given twice" layer.hlo --weights=1=w.npy --weights=1=w.npy
 refused 1 "b.npy: error: the array has 1 dimensions, the parameter has 4 (parameter w is f32[3,3,8,16])" layer.hlo --weights=w=b.npy
 refused 1 "x.npy: error: no parameter of layer.hlo behind the first takes this array" layer.hlo --weights=x.npy
+cat >alike.hlo <<'HLO'
+HloModule alike
+
+ENTRY main {
+  x = f32[16] parameter(0)
+  a = f32[16] parameter(1)
+  b = f32[16] parameter(2)
+  y = f32[16] multiply(x, a)
+  ROOT z = f32[16] add(y, b)
+}
+HLO
+refused 1 "b.npy: error: 2 parameters of alike.hlo have this shape; write --weights=PARAMETER=FILE" alike.hlo --weights=b.npy
+expect 0 atrousc compile alike.hlo -o alike.o --weights=b=b.npy --weights=b.npy # the first leaves one
 refused 1 "missing.npy: error: cannot read" layer.hlo --weights=w=missing.npy
 refused 1 "is no name of an environment variable" layer.hlo --cpu-variable=A=B
 refused 1 "cannot read" missing.hlo

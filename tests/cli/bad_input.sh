@@ -58,4 +58,7 @@ printf 'HloModule a\0b' >nul.hlo
 expect 1 atrousc print nul.hlo
 expect 1 atrousc run sum.hlo --random=1 --schedule=@missing.txt
 has err "missing.txt: error: cannot read"
+printf 'loop\0d0' >nul.txt
+expect 1 atrousc run sum.hlo --random=1 --schedule=@nul.txt
+has err "nul.txt: error: the schedule holds a NUL byte"
 exit 0
