@@ -115,6 +115,8 @@ static tool_exit fill_arguments(run *r, const args *parsed) {
 static tool_exit select_back_end(const args *parsed, bool *interpreter) {
   const char *name = parsed->values[OPTION_BACK_END];
   *interpreter = name != NULL && strcmp(name, "interpreter") == 0;
+  if (*interpreter && args_has(parsed, OPTION_MULTIPLY_PADDING))
+    return args_fail(parsed, "option '--multiply-padding' is for compiled code; the interpreter skips implicit zeros");
   if (name == NULL || *interpreter || strcmp(name, "cpu") == 0) return TOOL_DONE;
   return args_fail(parsed, "option '--target' wants cpu or interpreter, got '%s'", name);
 }

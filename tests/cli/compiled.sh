@@ -57,6 +57,8 @@ expect 0 atrousc run border.hlo x4.npy w3.npy
 has out "{3, inf, inf, inf}"
 expect 0 atrousc run border.hlo x4.npy w3.npy --multiply-padding
 has out "{nan, inf, inf, inf}"
+expect 2 atrousc run border.hlo x4.npy w3.npy --multiply-padding --target=interpreter
+has err "option '--multiply-padding' is for compiled code"
 
 # A module that fails does not keep the next one from being verified; the worst status counts.
 sed 's/ROOT z = f32\[2,2\]/ROOT z = f32[2,3]/' sum.hlo >wrong.hlo
