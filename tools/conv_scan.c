@@ -159,7 +159,6 @@ static int label_position(const char *labels, char label) {
 
 static void add_sums(const line *l, double terms, double products, double useful, conv_stats *out) {
   double per_product = element_kind_of(l->shape.dtype) == ELEMENT_COMPLEX ? 8 : 2;
-  out->convolutions++;
   out->reduction += terms;
   out->flops += per_product * products;
   out->useful_flops += per_product * useful;

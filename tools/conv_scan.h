@@ -15,7 +15,6 @@
 #include "atrous/atrous.h"
 
 typedef struct conv_stats {
-  int convolutions;
   int steps;           /* instructions that compute: all but parameters and constants */
   double reduction;    /* terms of the longest sum of each convolution and reduce, added up over these */
   atr_dtype coarsest;  /* the float dtype with the fewest fraction bits that an instruction computes; NONE: no floats */

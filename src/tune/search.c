@@ -125,7 +125,6 @@ static void halve(search *s, int keep) {
 static void try_ranking(search *s, int most) {
   atr_choice *choices = ATR_NEW_ARRAY(s->work->arena, atr_choice, RANKED);
   int count = atr_schedule_rank(s->work->arena, s->nest, &s->setting, RANKED, choices);
-  s->out->model_estimate += choices[0].cycles;
   s->model = text_of(s, &choices[0].schedule);
   for (int i = 0; i < count && s->tried < most; i += 1 + i / 8) try_schedule(s, &choices[i].schedule, choices[i].why);
 }

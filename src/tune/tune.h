@@ -32,7 +32,6 @@ typedef struct atr_tuned {
   const char *schedule;  /* a line per nest with a sum; in the work's arena */
   double best_ns;        /* least time of a run with it, */
   double model_ns;       /* and of one with the cost model's choices; 0: no code could be made of that for the largest nest */
-  double model_estimate; /* cycles, by the model, of its choices */
   int tried, refused;    /* schedules; refused: illegal or not to be made into code */
 } atr_tuned;
 

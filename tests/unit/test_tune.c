@@ -63,7 +63,7 @@ START_TEST(test_finds_fastest) {
   ck_assert_int_eq(tune(DENSE, &f, 200, &tuned), ATR_OK);
   ck_assert_msg(strstr(tuned.schedule, "ic:5") != NULL, "%s", tuned.schedule);
   ck_assert(tuned.best_ns < tuned.model_ns && tuned.model_ns == 1000);
-  ck_assert(tuned.model_estimate > 0 && tuned.tried <= 200 && tuned.tried > 50);
+  ck_assert(tuned.tried <= 200 && tuned.tried > 50);
   ck_assert_int_eq(f.made, f.dropped);
   ck_assert_int_eq(f.told, f.made);
   ck_assert(f.runs > f.made); /* every one is run more than once in the end, or dropped for being slow */
