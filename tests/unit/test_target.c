@@ -576,6 +576,29 @@ START_TEST(test_pages_of_absent_taps) {
 }
 END_TEST
 
+/* A small dim stands whole in the tile beside copies of another, where both share what is loaded: features of groups and pixels, taps of
+ * both directions. */
+START_TEST(test_whole_dims) {
+  static const struct {
+    const char *lhs, *rhs, *window, *unrolled;
+  } convs[] = {
+      {"1,28,28,96", "3,3,3,96", "size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f, feature_group_count=32", " oc:3 ox:4;"},
+      {"1,56,56,128", "1,56,56,128", "size=56x56 pad=1_1x1_1}, dim_labels=f01b_i01o->01bf, batch_group_count=32", " ox:3 oc:4;"},
+      /* the window is an image: a loop over its columns is no code for each of them */
+      {"8,28,28,192", "8,28,28,192", "size=28x28 pad=1_1x1_1}, dim_labels=f01b_i01o->01bf, batch_group_count=192", " oy:3 ox:3 "},
+  };
+  for (int c = 0; c < COUNT(convs); c++) {
+    const atr_program *program =
+        collapsed_of(atr_arena_printf(&arena,
+                                      "x = f32[%s] parameter(0) w = f32[%s] parameter(1) "
+                                      "ROOT y = convolution(x, w), window={%s",
+                                      convs[c].lhs, convs[c].rhs, convs[c].window));
+    const char *text = text_chosen_on(program->nests[0], ROW_AVX512_ZEN5);
+    ck_assert_msg(strstr(text, convs[c].unrolled) != NULL, "%s: %s", convs[c].rhs, text);
+  }
+}
+END_TEST
+
 /* Features that a vector holds are written as the groups are read, which go on from tile to tile: no short runs. */
 START_TEST(test_written_groups) {
   const char *text = window_chosen_on(ROW_AVX512, "8,56,56,128", "3,3,4,128", "size=3x3 pad=1_1x1_1", 32);
@@ -909,6 +932,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_steady_loads);
   tcase_add_test(tc, test_weights_in_order);
   tcase_add_test(tc, test_pages_of_absent_taps);
+  tcase_add_test(tc, test_whole_dims);
   tcase_add_test(tc, test_written_groups);
   tcase_add_test(tc, test_caches);
   tcase_add_loop_test(tc, test_random_choices, 0, RANDOM_BATCHES);
