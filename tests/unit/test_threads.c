@@ -153,6 +153,12 @@ static int threads_of_process(void) {
   return count;
 }
 
+/* A thread that has been joined may be listed for a moment more: the system wakes who waits for it before it takes it off the list. */
+static bool come_down_to(int count) {
+  for (int i = 0; i < 10000 && threads_of_process() > count; i++) nanosleep(&(struct timespec){0, 1000000}, NULL);
+  return threads_of_process() == count;
+}
+
 typedef struct signals {
   pthread_t caller;
   meeting meeting;
@@ -267,7 +273,7 @@ START_TEST(test_pool_is_lazy) {
   ck_assert(each_once(threads, 0, 10));
   if (before >= 0) ck_assert_int_eq(threads_of_process(), before + 2);
   atr_threads_destroy(threads);
-  ck_assert_int_eq(threads_of_process(), before);
+  ck_assert(come_down_to(before));
 }
 END_TEST
 
