@@ -41,6 +41,10 @@ static const double SHUFFLE_SHARE = 0.5; /* of the shuffles go to ports that mul
 /* The same of blends, which have more ports. With AVX2 3x3 on 256 channels of 14 x 14 pixels in NCHW takes 2.2 ms with pixels in the lanes,
  * a third of whose products are blended into their sums, and 1.7 with features there. */
 static const double BLEND_SHARE = 0.35;
+/* Cycles of a product of two pairs of bf16, as a multiple of a multiply-add's; Zen 5: 6 and 4. */
+static const double BF16_LATENCY = 1.5;
+/* Registers for the last pair of a sum that they do not divide: its one element, and the zero beside it. */
+static const double ODD_PAIR = 2;
 static const double CONVERT_SHARE = 0.07; /* cycles that an instruction of a float conversion takes from the multipliers */
 static const double EXTEND_SHARE = 0.5;   /* the same for integers */
 static const double STORE_MISS = 12;      /* cycles of a store to a line that the nearest cache has lost */
@@ -439,6 +443,8 @@ static double convert_uops(const atr_cost_model *m, atr_dtype from, bool splat) 
 typedef struct mac_uops {
   double each, lhs, rhs;
   bool apart;   /* a pair is two factors in registers */
+  bool slow;    /* takes BF16_LATENCY */
+  bool odd;     /* the last pair, of one element, is put together */
   bool product; /* takes a register before it is added */
   bool biased;  /* sums of weights are taken beside, one for each vector of them (llvm_tile.c) */
 } mac_uops;
@@ -459,7 +465,8 @@ static mac_uops uops_of_mac(const atr_cost_model *m, const atr_candidate *c) {
   if (c->dot_extent == 4) return (mac_uops){.each = 1, .lhs = whole ? 0 : 12, .biased = biased};
   if (m->nest->acc_dtype != ATR_F32) /* an addition has more ports than a product */
     return (mac_uops){.each = m->target->vnni ? 1 : 1.35, .lhs = whole ? extend : 6, .product = !m->target->vnni};
-  if (m->target->bf16_dot) return (mac_uops){.each = 1, .lhs = whole ? 0 : 6};
+  bool odd = (c->unrolled >> c->dot & 1) != 0 && m->nest->dims[c->dot].extent % c->dot_extent != 0;
+  if (m->target->bf16_dot) return (mac_uops){.each = 1, .lhs = whole ? 0 : 6, .slow = true, .odd = odd};
   /* a shift and a mask, on more ports than shuffles */
   return (mac_uops){.each = 2 * m->mac_uops, .lhs = whole ? 1.6 : 6, .rhs = 1.6, .apart = true};
 }
@@ -542,19 +549,21 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
                      (arithmetic + loads + others + blends + beside + 3) / ISSUE_WIDTH};
   *body = arithmetic + loads + others + beside;
   double tiles = atr_cost_innermost_loop(m, c->unrolled) < 0 ? fmax(1, WINDOW / *body) : 1;
-  double latency = LATENCY_SLACK * m->row->fma_latency * s.reduce_copies * (m->acc_registers > 1 || uops.apart ? 2 : 1) / tiles;
+  double slow = uops.slow ? BF16_LATENCY : m->acc_registers > 1 || uops.apart ? 2 : 1;
+  double latency = LATENCY_SLACK * m->row->fma_latency * s.reduce_copies * slow / tiles;
   const double hindrances[] = {HINDRANCE, HINDRANCE, HINDRANCE, HINDRANCE};
   double cycles = atr_cost_overlapped(bounds, hindrances, sizeof bounds / sizeof bounds[0]);
   bool few = few_registers(m), splat = is_splat(&c->vector, m->lhs),
        bursts = s.live.count != s.outer.count; /* uses of one element follow each other */
   if (cycles < latency) cycles = latency;
-  cycles *= wait_for_sums(m, tiles * accumulators, few && !uops.product, bursts, splat);
+  cycles *= wait_for_sums(m, tiles * accumulators / (uops.slow ? slow : 1), few && !uops.product, bursts, splat);
   if (l.shuffles > 0) cycles += crowded_loads(m, c, lhs_vectors * l.loads, vectors);
   cycles *= conflict_factor(m, s.lhs, &s.whole, c->copies_dim, atr_cost_lhs_dtype(m, c));
   double live_l = distinct_in(s.lhs, &s.live), live_r = distinct_in(s.rhs, &s.window);
   double factors = (live_l < live_r ? live_l : live_r) * width + 1;
   double registers = (accumulators + (uops.apart ? 2 * factors + 1 : factors) + (uops.product ? 1 : 0)) * m->acc_registers;
   if (uops.biased) registers += distinct_in(s.rhs, &s.outer) * width + 1;
+  if (uops.odd) registers += ODD_PAIR;
   /* Taps after each other: LLVM loads for the next before the last is done with, above all where each has loads of its own. Not where lhs is
    * one element for all lanes, no tap shares it, and there are few registers: with 12 sums, 3 elements and one vector of weights in 16 a
    * 7x7 layer of 3 channels takes 1.72 ms, with 10 sums 1.80, with 8 1.97. But elements that are used once may end up as the registers of

@@ -88,7 +88,7 @@ static atr_status run_phases(state *s) {
 static atr_status run_frame(state *s) {
   atr_program *p = atr_program_without_nests(s->work->arena, s->program);
   for (int n = 0; n < s->program->nest_count; n++)
-    atr_nest_split_frame(s->work->arena, s->program->nests[n], s->options->target->row->masks, p);
+    atr_nest_split_frame(s->work->arena, s->program->nests[n], s->options->target, p);
   s->program = p;
   return ATR_OK;
 }

@@ -19,9 +19,9 @@ void atr_nest_merge_residues(atr_arena *arena, atr_program *program, int first, 
 /* Restricts a dim to the indices offset, offset + scale, ... below its extent. */
 void atr_nest_substitute(atr_nest *nest, int dim, int64_t scale, int64_t offset);
 
-/* frame.c: a nest with a large window is split in its inside, where every tap has an element, and the strips around it, unless the target
- * has `masks` and the strips are wide. Appends them to `out`, or the nest itself. */
-void atr_nest_split_frame(atr_arena *arena, const atr_nest *nest, bool masks, atr_program *out);
+/* frame.c: a nest with a large window, or with few channels that are multiplied in pairs or fours, is split in its inside, where every tap
+ * has an element, and the strips around it, unless these are wide for what the target gains. Appends them to `out`, or the nest itself. */
+void atr_nest_split_frame(atr_arena *arena, const atr_nest *nest, const atr_target *target, atr_program *out);
 
 /* collapse.c: drops dims of extent 1 and merges pairs of dims that every access walks as one. `target`: but not taps with channels where
  * features leave lanes of its vectors empty, for there a panel may have pixels in their place (parts.h); NULL: these too. */

@@ -170,3 +170,22 @@ ENTRY main {
 HLO
 expect 0 atrousc run same.hlo --random-int=1 --exact
 expect 0 atrousc run same.hlo --random-int=1 --exact "--schedule=pack rhs"
+
+# three channels and the taps beside them are one sum of pairs or fours in the inside of an image, and loops over it are chosen for bf16,
+# whose last pair is put together
+for dtypes in "bf16 bf16 f32 2" "s8 s8 s32 4" "u8 s8 s32 4"; do
+  set -- $dtypes
+  cat >stem.hlo <<HLO
+HloModule stem
+
+ENTRY main {
+  x = $1[1,96,96,3] parameter(0)
+  w = $2[7,7,3,64] parameter(1)
+  ROOT y = $3[1,48,48,64] convolution(x, w), window={size=7x7 stride=2x2 pad=3_3x3_3}, dim_labels=b01f_01io->b01f
+}
+HLO
+  expect 0 atrousc explain stem.hlo --cpu=znver5 --constant=1
+  grep -q "^nest y.ox_low" out || fail "$1: no inside"
+  sed -n '/^nest y$/,$p' out | grep -q "reduce [a-z_ ]*kx_ic;.*dot kx_ic:$4; pack rhs" || fail "$1: $(grep schedule out)"
+  expect 0 atrousc run stem.hlo --random-int=1 --exact --constant=1
+done

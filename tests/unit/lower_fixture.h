@@ -75,12 +75,13 @@ static inline atr_program *split_nests(const atr_program *program,
 
 static inline atr_program *phases_of(const atr_program *program) { return split_nests(program, atr_nest_split_phases); }
 static inline atr_program *residues_of(const atr_program *program) { return split_nests(program, atr_nest_split_residues); }
-static inline atr_program *frames_for(const atr_program *program, bool masks) {
+static inline atr_program *frames_for(const atr_program *program, int row) {
+  const atr_target target = target_of_row(row, false);
   atr_program *p = atr_program_without_nests(&arena, program);
-  for (int n = 0; n < program->nest_count; n++) atr_nest_split_frame(&arena, program->nests[n], masks, p);
+  for (int n = 0; n < program->nest_count; n++) atr_nest_split_frame(&arena, program->nests[n], &target, p);
   return p;
 }
-static inline atr_program *frames_of(const atr_program *program) { return frames_for(program, false); }
+static inline atr_program *frames_of(const atr_program *program) { return frames_for(program, ROW_VECTOR128); }
 
 /* Ready to be scheduled. */
 static inline atr_program *collapsed_of(const char *instructions) {

@@ -398,10 +398,43 @@ START_TEST(test_frame_with_masks) {
                            "x = f32[1,64,%d,1] parameter(0) w = f32[3,9,1,1] parameter(1) ROOT y = convolution(x, w), "
                            "window={size=3x9 pad=1_1x4_4}, dim_labels=b01f_01io->b01f",
                            rows[_i].width))),
-      true);
+      ROW_AVX512);
   const char *text = nest_text(program, nest_named(program, "y"));
   ck_assert_int_eq(program->nest_count, _i == 2 ? 3 : 1);
   ck_assert_msg(strstr(text, rows[_i].inside) != NULL, "%s", text);
+}
+END_TEST
+
+/* Channels that leave pairs or fours empty become one dim with the taps beside them, in the inside of the image. */
+START_TEST(test_frame_of_few_channels) {
+  static const struct {
+    const char *dtype, *result, *lhs, *rhs, *window, *labels;
+    int row, nests;
+  } rows[] = {
+      {"bf16", "", "64,48,3", "7,7,3,16", "size=7x7 pad=3_3x3_3", "b01f_01io->b01f", ROW_AVX512, 3},
+      {"bf16", "", "64,48,3", "7,7,3,16", "size=7x7 pad=3_3x3_3", "b01f_01io->b01f", ROW_SSE2, 3},
+      {"s8", "s32[1,64,48,16] ", "64,48,3", "3,3,3,16", "size=3x3 pad=1_1x1_1", "b01f_01io->b01f", ROW_SSE2, 3},
+      {"f32", "", "64,48,3", "7,7,3,16", "size=7x7 pad=3_3x3_3", "b01f_01io->b01f", ROW_AVX512, 1},
+      /* full pairs; strips that are wide; no padding beside the columns; five pairs for six are too few less */
+      {"bf16", "", "64,48,4", "7,7,4,16", "size=7x7 pad=3_3x3_3", "b01f_01io->b01f", ROW_AVX512, 1},
+      {"bf16", "", "64,32,3", "7,7,3,16", "size=7x7 pad=3_3x3_3", "b01f_01io->b01f", ROW_AVX512, 1},
+      {"bf16", "", "64,48,3", "7,7,3,16", "size=7x7 pad=3_3x0_0", "b01f_01io->b01f", ROW_AVX512, 1},
+      {"bf16", "", "64,48,11", "3,3,11,16", "size=3x3 pad=1_1x1_1", "b01f_01io->b01f", ROW_AVX512, 1},
+      /* taps that do not follow the channels: dilated, reversed, weights in another order */
+      {"bf16", "", "64,48,3", "5,5,3,16", "size=5x5 pad=3_3x3_3 rhs_dilate=1x2", "b01f_01io->b01f", ROW_AVX512, 1},
+      {"bf16", "", "64,48,3", "7,7,3,16", "size=7x7 pad=3_3x3_3 rhs_reversal=1x1", "b01f_01io->b01f", ROW_AVX512, 1},
+      {"bf16", "", "64,48,3", "16,3,7,7", "size=7x7 pad=3_3x3_3", "b01f_oi01->b01f", ROW_AVX512, 1},
+  };
+  for (int i = 0; i < COUNT(rows); i++) {
+    const char *text = atr_arena_printf(&arena,
+                                        "x = %s[1,%s] parameter(0) w = %s[%s] parameter(1) "
+                                        "ROOT y = %sconvolution(x, w), window={%s}, dim_labels=%s",
+                                        rows[i].dtype, rows[i].lhs, rows[i].dtype, rows[i].rhs, rows[i].result, rows[i].window,
+                                        rows[i].labels);
+    const atr_program *program = frames_for(phases_of(canonical_of(text)), rows[i].row);
+    ck_assert_msg(program->nest_count == rows[i].nests, "%d: %d nests", i, program->nest_count);
+    if (rows[i].nests > 1) ck_assert_ptr_nonnull(strstr(nest_text(program, nest_named(program, "y.ox_low")), "loop oy:64"));
+  }
 }
 END_TEST
 
@@ -522,6 +555,7 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_frame, 0, COUNT(frame_rows));
   tcase_add_loop_test(tc, test_taps_apart, 0, 4);
   tcase_add_loop_test(tc, test_frame_with_masks, 0, 3);
+  tcase_add_test(tc, test_frame_of_few_channels);
   tcase_add_loop_test(tc, test_collapse, 0, COUNT(dims_rows));
   tcase_add_test(tc, test_iota_limit);
   suite_add_tcase(s, tc);
