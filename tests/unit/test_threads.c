@@ -153,12 +153,6 @@ static int threads_of_process(void) {
   return count;
 }
 
-/* A thread that has been joined may be listed for a moment more: the system wakes who waits for it before it takes it off the list. */
-static bool come_down_to(int count) {
-  for (int i = 0; i < 10000 && threads_of_process() > count; i++) nanosleep(&(struct timespec){0, 1000000}, NULL);
-  return threads_of_process() == count;
-}
-
 typedef struct signals {
   pthread_t caller;
   meeting meeting;
@@ -264,6 +258,12 @@ END_TEST
 /* ---- what ThreadSanitizer cannot watch: its own thread is counted, and forks */
 
 #ifndef HAS_TSAN
+/* A thread that has been joined may be listed for a moment more: the system wakes who waits for it before it takes it off the list. */
+static bool come_down_to(int count) {
+  for (int i = 0; i < 10000 && threads_of_process() > count; i++) nanosleep(&(struct timespec){0, 1000000}, NULL);
+  return threads_of_process() == count;
+}
+
 START_TEST(test_pool_is_lazy) {
   int before = threads_of_process();
   atr_threads *threads = make(NULL, 3);
