@@ -306,6 +306,17 @@ static atr_status check_dim(atr_work *work, const atr_nest *nest, const atr_sche
   return ATR_OK;
 }
 
+/* Iterations of a piece; of one without a number as many as the dim's others leave. */
+static int64_t extent_of(const atr_nest *nest, const atr_schedule *schedule, const atr_piece *piece) {
+  int64_t inner = 1;
+  if (piece->extent != 0) return piece->extent;
+  for (int p = 0; p < schedule->count; p++) {
+    const atr_piece *other = &schedule->pieces[p];
+    if (other->dim == piece->dim && other->extent != 0 && !atr_checked_mul(inner, other->extent, &inner)) return 1;
+  }
+  return atr_ceil_div(nest->dims[piece->dim].extent, inner);
+}
+
 atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_schedule *schedule) {
   int64_t unroll = 1, lanes = 1;
   int last = 0, dots = 0;
@@ -327,7 +338,7 @@ atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_sc
                       "dot takes one piece of extent 2, of a sum in s32 or u32 over s8, u8 or s16, or in f32 over bf16, or of "
                       "extent 4, over s8 or u8, in which %s is in no bounds question, and divides it where rhs is repeated along it",
                       dim->name);
-    int64_t extent = piece->extent != 0 ? piece->extent : dim->extent; /* an upper bound for outermost pieces */
+    int64_t extent = extent_of(nest, schedule, piece);
     if (s == SECTION_UNROLL)
       unroll = extent > ATR_MAX_UNROLL ? ATR_MAX_UNROLL + 1 : atr_min(unroll * extent, ATR_MAX_UNROLL + 1);
     if (s == SECTION_VECTOR) lanes = extent > ATR_MAX_LANES ? ATR_MAX_LANES + 1 : atr_min(lanes * extent, ATR_MAX_LANES + 1);

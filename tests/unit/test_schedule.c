@@ -174,6 +174,30 @@ START_TEST(test_too_many_pieces) {
 }
 END_TEST
 
+/* Of a dim without a number as many iterations are unrolled as its vectors leave. */
+START_TEST(test_unrolled_rest) {
+  const atr_nest *nest = only_nest("x = f32[1,3,4] parameter(0) w = f32[1,4,32784] parameter(1) "
+                                   "ROOT y = convolution(x, w), window={size=1}, dim_labels=b0f_0io->b0f");
+  static const struct {
+    const char *text;
+    bool legal;
+  } rows[] = {
+      {"unroll oc; vector oc:64", true}, /* 513 */
+      {"unroll oc oc:2; vector oc:64", true},
+      {"unroll oc; vector oc:32", false}, /* 1025 */
+      {"unroll oc ox:2; vector oc:64", false},
+      {"unroll oc", false},
+  };
+  for (int i = 0; i < COUNT(rows); i++) {
+    atr_work reading;
+    atr_schedule schedule;
+    atr_status status = read_schedule(nest, rows[i].text, &reading, &schedule);
+    ck_assert_msg(status == (rows[i].legal ? ATR_OK : ATR_VERIFY_ERROR), "%s: %s", rows[i].text, reading.message);
+    if (!rows[i].legal) ck_assert_msg(strstr(reading.message, "more than 1024 unrolled") != NULL, "%s", reading.message);
+  }
+}
+END_TEST
+
 /* Text is read by its length, not to a NUL, and an inner NUL is a character like another. */
 START_TEST(test_length) {
   const atr_nest *nest = only_nest(DENSE);
@@ -372,6 +396,7 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_reading_narrow, 0, COUNT(narrow_rows));
   tcase_add_loop_test(tc, test_errors, 0, COUNT(error_rows));
   tcase_add_test(tc, test_too_many_pieces);
+  tcase_add_test(tc, test_unrolled_rest);
   tcase_add_test(tc, test_length);
   tcase_add_loop_test(tc, test_dot, 0, COUNT(dot_rows));
   tcase_add_test(tc, test_elementwise);
