@@ -365,6 +365,7 @@ void atr_nest_split_parts(atr_arena *arena, atr_program *program, const atr_nest
 
 static atr_status check_blocks(atr_work *work, const atr_nest *nest, const atr_parts *parts) {
   int split_dims = 0;
+  int64_t count = 1;
   for (int d = 0; d < nest->dim_count; d++) {
     const atr_dim *dim = &nest->dims[d];
     int64_t block = parts->block[d];
@@ -377,6 +378,8 @@ static atr_status check_blocks(atr_work *work, const atr_nest *nest, const atr_p
     if (dim->reduced && dim->extent % block != 0)
       return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "parts of the reduced dim %s must divide its extent %lld, got %lld",
                       dim->name, (long long)dim->extent, (long long)block);
+    if (!atr_checked_mul(count, atr_ceil_div(dim->extent, block), &count))
+      return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "nest %s in 2^63 parts, or more", nest->name);
   }
   if (nest->dim_count + split_dims > ATR_MAX_DIMS / 2)
     return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "nest %s has too many dims for parts", nest->name);

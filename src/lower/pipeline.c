@@ -57,11 +57,16 @@ static void check_fit(void *user, atr_access *access) {
   f->all = f->all && atr_access_fits(f->nest, access, f->limit);
 }
 
-/* Dilations and strides of 2^40 and more are legal, but their addresses are computed without a look at overflow. */
+/* Dilations and strides of 2^40 and more are legal, but their addresses are computed without a look at overflow. Iterations that tasks
+ * share, and parts, are counted in integers as wide as addresses. */
 static atr_status check_sizes(const state *s) {
   bool narrow = s->options->target->address_bits == 32;
   for (int n = 0; n < s->program->nest_count; n++) {
-    fit f = {s->program->nests[n], narrow ? ATR_NEST_LIMIT_32 : ATR_NEST_LIMIT, true};
+    const atr_nest *nest = s->program->nests[n];
+    if (narrow && atr_max(atr_nest_parallel_total(nest), atr_nest_parts(nest)) > INT32_MAX)
+      return atr_fail(s->work, ATR_NOWHERE, ATR_UNSUPPORTED,
+                      "nest %s: 2^31 parallel iterations or parts, or more, which 32-bit addresses do not allow", nest->name);
+    fit f = {nest, narrow ? ATR_NEST_LIMIT_32 : ATR_NEST_LIMIT, true};
     atr_nest_visit_access(s->program->nests[n], check_fit, &f);
     if (!f.all)
       return atr_fail(s->work, ATR_NOWHERE, ATR_UNSUPPORTED,

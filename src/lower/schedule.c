@@ -317,8 +317,26 @@ static int64_t extent_of(const atr_nest *nest, const atr_schedule *schedule, con
   return atr_ceil_div(nest->dims[piece->dim].extent, inner);
 }
 
+/* Of code, and of what is counted as one number. */
+static atr_status check_counts(atr_work *work, const atr_nest *nest, const atr_schedule *schedule) {
+  int64_t unroll = 1, lanes = 1, parallel = 1;
+  bool counted = true;
+  for (int p = 0; p < schedule->count; p++) {
+    int64_t extent = extent_of(nest, schedule, &schedule->pieces[p]);
+    atr_dim_kind kind = schedule->pieces[p].kind;
+    if (kind == ATR_DIM_UNROLL)
+      unroll = extent > ATR_MAX_UNROLL ? ATR_MAX_UNROLL + 1 : atr_min(unroll * extent, ATR_MAX_UNROLL + 1);
+    if (kind == ATR_DIM_VECTOR) lanes = extent > ATR_MAX_LANES ? ATR_MAX_LANES + 1 : atr_min(lanes * extent, ATR_MAX_LANES + 1);
+    if (kind == ATR_DIM_PARALLEL) counted = counted && atr_checked_mul(parallel, extent, &parallel);
+  }
+  if (unroll > ATR_MAX_UNROLL)
+    return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "more than %d unrolled iterations", ATR_MAX_UNROLL);
+  if (lanes > ATR_MAX_LANES) return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "more than %d vector lanes", ATR_MAX_LANES);
+  if (!counted) return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "2^63 parallel iterations, or more");
+  return ATR_OK;
+}
+
 atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_schedule *schedule) {
-  int64_t unroll = 1, lanes = 1;
   int last = 0, dots = 0;
   for (int p = 0; p < schedule->count; p++) {
     const atr_piece *piece = &schedule->pieces[p];
@@ -338,14 +356,8 @@ atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_sc
                       "dot takes one piece of extent 2, of a sum in s32 or u32 over s8, u8 or s16, or in f32 over bf16, or of "
                       "extent 4, over s8 or u8, in which %s is in no bounds question, and divides it where rhs is repeated along it",
                       dim->name);
-    int64_t extent = extent_of(nest, schedule, piece);
-    if (s == SECTION_UNROLL)
-      unroll = extent > ATR_MAX_UNROLL ? ATR_MAX_UNROLL + 1 : atr_min(unroll * extent, ATR_MAX_UNROLL + 1);
-    if (s == SECTION_VECTOR) lanes = extent > ATR_MAX_LANES ? ATR_MAX_LANES + 1 : atr_min(lanes * extent, ATR_MAX_LANES + 1);
   }
-  if (unroll > ATR_MAX_UNROLL)
-    return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "more than %d unrolled iterations", ATR_MAX_UNROLL);
-  if (lanes > ATR_MAX_LANES) return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "more than %d vector lanes", ATR_MAX_LANES);
+  ATR_TRY(check_counts(work, nest, schedule));
   for (int d = 0; d < nest->dim_count; d++) ATR_TRY(check_dim(work, nest, schedule, d, dots > 0));
   ATR_TRY(check_widening(work, nest, schedule, dots > 0));
   if (schedule->pack_rhs && !nest->has_acc)

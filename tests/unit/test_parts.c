@@ -23,6 +23,11 @@
 #define NARROW                                                                                                                 \
   "x = s8[1,5,13,4] parameter(0) w = s8[1,1,4,20] parameter(1) ROOT y = s32[1,5,7,20] convolution(x, w), "                     \
   "window={size=1x1 stride=1x2}, dim_labels=b01f_01io->b01f"
+/* A single element for every tap. */
+#define VAST                                                                                                                   \
+  "a = s8[] parameter(0) b = s8[] parameter(1) x = s8[2,1073741824,1073741824,1] broadcast(a), dimensions={} "                 \
+  "w = s8[1073741824,1073741824,1,4] broadcast(b), dimensions={} ROOT y = s8[2,1,1,4] convolution(x, w), "                     \
+  "window={size=1073741824x1073741824}, dim_labels=b01f_01io->b01f"
 
 static const atr_nest *only_nest(const char *instructions) {
   const atr_program *program = collapsed_of(instructions);
@@ -100,6 +105,7 @@ static const struct {
     {DENSE, "lhs ic as f23", "expected a dtype behind as, got \"f23\"", ATR_PARSE_ERROR, 11},
     {DENSE, "part oc:20", "a part of dim oc must have fewer than its 20 indices, got 20", ATR_VERIFY_ERROR, 0},
     {DENSE, "part kx:2", "parts of the reduced dim kx must divide its extent 3, got 2", ATR_VERIFY_ERROR, 0},
+    {VAST, "part n_oc:1 ky_kx:1", "nest y in 2^63 parts, or more", ATR_VERIFY_ERROR, 0},
     {DENSE, "lhs ic as s16", "a panel as s16 does not hold the f32 that nest y multiplies in f32", ATR_VERIFY_ERROR, 0},
     {NARROW, "lhs ic as u8", "a panel as u8 does not hold the s8 that nest y multiplies", ATR_VERIFY_ERROR, 0},
     {VALID, "part ox:4; lhs ox", "lhs can be packed only where parts divide dim ox, which shares elements with another",
@@ -122,6 +128,13 @@ START_TEST(test_errors) {
   ck_assert_msg(status == errors[_i].status, "%s: %s", errors[_i].text, reading.message);
   ck_assert_msg(strstr(reading.message, errors[_i].message) != NULL, "%s: %s", errors[_i].text, reading.message);
   ck_assert_uint_eq(reading.column, errors[_i].column);
+}
+END_TEST
+
+START_TEST(test_many_parts) {
+  atr_work reading;
+  atr_parts parts;
+  ck_assert_msg(read_parts(only_nest(VAST), "part n_oc:1 ky_kx:2", &reading, &parts) == ATR_OK, "%s", reading.message);
 }
 END_TEST
 
@@ -412,6 +425,7 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_text, 0, COUNT(texts));
   tcase_add_test(tc, test_no_parts);
   tcase_add_loop_test(tc, test_errors, 0, COUNT(errors));
+  tcase_add_test(tc, test_many_parts);
   tcase_add_loop_test(tc, test_split, 0, COUNT(splits));
   tcase_add_test(tc, test_schedules);
   tcase_add_test(tc, test_groups);

@@ -308,6 +308,30 @@ START_TEST(test_parameter_64) {
 }
 END_TEST
 
+/* ---- 32-bit addresses */
+
+/* What integers of 32 bits cannot count is refused there, and only there. */
+START_TEST(test_narrow_counts) {
+  static const struct {
+    const char *schedule;
+    bool narrow; /* does it do with 32 bits? */
+  } rows[] = {{"parallel oc:65536 ox:32767", true}, {"parallel oc:65536 ox:32768", false}};
+  const atr_module *module = module_of(CONV("f32[1,9,4]", "f32[1,4,8]", "window={size=1}, dim_labels=b0f_0io->b0f"));
+  for (int i = 0; i < COUNT(rows); i++) {
+    for (int bits = 32; bits <= 64; bits += 32) {
+      atr_target target = target_of_row(ROW_SSE2, false);
+      target.address_bits = target.integer_bits = bits;
+      atr_lower_options options = {.target = &target, .schedule = rows[i].schedule};
+      atr_work lowering = {.arena = &arena};
+      atr_program *program;
+      atr_status status = atr_lower(&lowering, module, &options, &program);
+      ck_assert_msg(status == (bits == 64 || rows[i].narrow ? ATR_OK : ATR_UNSUPPORTED), "%s", lowering.message);
+      if (status != ATR_OK) ck_assert_msg(strstr(lowering.message, "nest y: 2^31 parallel") != NULL, "%s", lowering.message);
+    }
+  }
+}
+END_TEST
+
 static Suite *suite(void) {
   Suite *s = suite_create("plan");
   TCase *tc = tcase_create("plan");
@@ -318,6 +342,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_too_large);
   tcase_add_loop_test(tc, test_prepack, 0, COUNT(prepack_rows));
   tcase_add_test(tc, test_parameter_64);
+  tcase_add_test(tc, test_narrow_counts);
   suite_add_tcase(s, tc);
   return s;
 }

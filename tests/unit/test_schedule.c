@@ -51,6 +51,8 @@ static const reading_row reading_rows[] = {
     {"loop   ox;;\nloop oy ; reduce ic;reduce kx;pack   rhs;", "loop ox oy oc; reduce ky ic kx; pack rhs"},
     {"pack rhs; loop ox; pack rhs; vector oc:64", "loop ox oy; reduce ic kx ky; vector oc:64; pack rhs"},
     {"loop oy; reduce ky kx ic; unroll oc:20 ox:13", NULL},
+    /* more than there are; tasks count 2^62 iterations */
+    {"parallel oc:1099511627776 ox:4194304; loop oy; reduce ky kx ic", NULL},
 };
 
 /* Operands narrower than the sum. */
@@ -132,6 +134,8 @@ static const error_row error_rows[] = {
     {"loop oc oc", "only the outermost piece of dim oc may be without a number", ATR_VERIFY_ERROR, 0},
     {"loop oc:1000000 oc:10000000", "pieces of dim oc are too large", ATR_VERIFY_ERROR, 0},
     {"loop oc:1099511627776 oc:1099511627776", "pieces of dim oc are too large", ATR_VERIFY_ERROR, 0},
+    {"parallel oc:1099511627776 ox:8388608", "2^63 parallel iterations, or more", ATR_VERIFY_ERROR, 0},
+    {"parallel oc:1099511627776 ox:16777216", "2^63 parallel iterations, or more", ATR_VERIFY_ERROR, 0},
     {"widen", "expected lhs or rhs behind widen", ATR_PARSE_ERROR, 6},
     {"widen; loop oy", "expected lhs or rhs behind widen", ATR_PARSE_ERROR, 6},
     {"widen oc", "expected lhs or rhs behind widen", ATR_PARSE_ERROR, 7},
