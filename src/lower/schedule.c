@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "lower/nest_bounds.h"
 #include "lower/parts.h"
 
 /* Sections in their order; a piece belongs to one by its kind and by whether its dim is reduced. */
@@ -279,6 +280,20 @@ static atr_status check_widening(atr_work *work, const atr_nest *nest, const atr
   return ATR_OK;
 }
 
+/* The numbers in the pieces of one dim multiplied, and whether that times a step of the dim is a number that tiles can have. */
+typedef struct stride {
+  int dim;
+  int64_t covered;
+  bool fits;
+} stride;
+
+static void check_stride(void *user, atr_affine *affine) {
+  stride *s = user;
+  int64_t step;
+  s->fits = s->fits && atr_checked_mul(affine->coef[s->dim], s->covered, &step) && step > -ATR_NEST_LIMIT &&
+            step < ATR_NEST_LIMIT;
+}
+
 static atr_status check_dim(atr_work *work, const atr_nest *nest, const atr_schedule *schedule, int d, bool dot) {
   const atr_dim *dim = &nest->dims[d];
   int64_t covered = 1;
@@ -303,6 +318,11 @@ static atr_status check_dim(atr_work *work, const atr_nest *nest, const atr_sche
     return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR,
                     "beside dot and without pack rhs, pieces of the reduced dim %s must divide its extent %lld, got %lld",
                     dim->name, (long long)dim->extent, (long long)covered);
+  stride s = {d, covered, true};
+  atr_nest_visit_affine((atr_nest *)nest, check_stride, &s);
+  if (!s.fits)
+    return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "nest %s: pieces of dim %s times its steps through an array pass 2^55",
+                    nest->name, dim->name);
   return ATR_OK;
 }
 

@@ -202,6 +202,31 @@ START_TEST(test_unrolled_rest) {
 }
 END_TEST
 
+/* Steps of outer pieces are products of a step through an array and the extents of inner ones. */
+START_TEST(test_far_steps) {
+  static const struct {
+    const char *text;
+    atr_status status;
+  } rows[] = {
+      {"loop oy oy:1073741823", ATR_OK}, /* times 2^25 */
+      {"loop oy oy:1073741824", ATR_UNSUPPORTED},
+      {"loop oy:2 oy:549755813888", ATR_UNSUPPORTED},
+      {"reduce ic:1099511627776", ATR_OK},
+  };
+  const atr_nest *nest = only_nest("x = f32[1,4,1,33554432] parameter(0) w = f32[1,1,33554432,1] parameter(1) "
+                                   "ROOT y = convolution(x, w), window={size=1x1}, dim_labels=b01f_01io->b01f");
+  for (int i = 0; i < COUNT(rows); i++) {
+    atr_work reading;
+    atr_schedule schedule;
+    atr_status status = read_schedule(nest, rows[i].text, &reading, &schedule);
+    ck_assert_msg(status == rows[i].status, "%s: %s", rows[i].text, reading.message);
+    if (status != ATR_OK)
+      ck_assert_msg(strstr(reading.message, "nest y: pieces of dim oy times its steps through an array pass 2^55") != NULL,
+                    "%s", reading.message);
+  }
+}
+END_TEST
+
 /* Text is read by its length, not to a NUL, and an inner NUL is a character like another. */
 START_TEST(test_length) {
   const atr_nest *nest = only_nest(DENSE);
@@ -401,6 +426,7 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_errors, 0, COUNT(error_rows));
   tcase_add_test(tc, test_too_many_pieces);
   tcase_add_test(tc, test_unrolled_rest);
+  tcase_add_test(tc, test_far_steps);
   tcase_add_test(tc, test_length);
   tcase_add_loop_test(tc, test_dot, 0, COUNT(dot_rows));
   tcase_add_test(tc, test_elementwise);
