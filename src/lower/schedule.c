@@ -176,10 +176,11 @@ static atr_status read_operands(reader *r) {
   }
 }
 
-/* A section that speaks of parts, read before the nest was split. */
-static atr_status skip_section(reader *r, size_t start) {
+/* A section that speaks of parts, read before the nest was split. `begun`: another one stands in front of it. */
+static atr_status skip_section(reader *r, size_t start, bool begun) {
   const char *word;
   size_t len;
+  if (begun) return atr_fail(r->work, span_at(r, start), ATR_VERIFY_ERROR, "sections part and lhs must come before all others");
   if (r->nest->schedule == NULL)
     return atr_fail(r->work, span_at(r, start), ATR_VERIFY_ERROR, "nest %s is not in parts", r->nest->name);
   while ((len = next_word(r, &word)) != 0 && !word_is(word, len, ";")) {}
@@ -190,15 +191,20 @@ atr_status atr_schedule_read(atr_work *work, const atr_nest *nest, atr_schedule 
   *out = (atr_schedule){.count = 0};
   reader r = {.work = work, .nest = nest, .out = out};
   int current = -1;
+  bool begun = false;
   const char *word;
   for (size_t len; (len = next_word(&r, &word)) != 0;) {
     size_t start = r.at - len;
     if (word_is(word, len, ";")) {
       current = -1;
+      continue;
+    }
+    bool parts = current < 0 && (word_is(word, len, "part") || word_is(word, len, "lhs"));
+    begun |= !parts;
+    if (parts) {
+      ATR_TRY(skip_section(&r, start, begun));
     } else if (current >= 0) {
       ATR_TRY(read_piece(&r, word, len, (section)current));
-    } else if (word_is(word, len, "part") || word_is(word, len, "lhs")) {
-      ATR_TRY(skip_section(&r, start));
     } else if (word_is(word, len, "widen")) {
       ATR_TRY(read_operands(&r));
     } else if (word_is(word, len, "pack")) {
@@ -218,6 +224,13 @@ atr_status atr_schedule_read(atr_work *work, const atr_nest *nest, atr_schedule 
   return atr_schedule_check(work, nest, out);
 }
 
+/* Has section part, or lhs, named dim d? */
+static bool names_dim(const atr_parts *parts, bool lhs, int d) {
+  for (int i = 0; i < parts->lhs_count; i++)
+    if (lhs && parts->lhs[i] == d) return true;
+  return !lhs && parts->block[d] != 0;
+}
+
 /* "name:extent" of section part; "name", or "name:extent" for strips, of section lhs. */
 static atr_status read_part(reader *r, const char *word, size_t len, bool lhs, atr_parts *out) {
   size_t start = r->at - len, name_len = 0;
@@ -227,38 +240,61 @@ static atr_status read_part(reader *r, const char *word, size_t len, bool lhs, a
   if (d < 0) return no_dim(r, word, name_len, start);
   if (name_len == len && !lhs)
     return atr_fail(r->work, span_at(r, start), ATR_PARSE_ERROR, "section part takes \"dim:indices\"");
+  if (names_dim(out, lhs, d))
+    return atr_fail(r->work, span_at(r, start), ATR_VERIFY_ERROR, "section %s names dim %s twice", lhs ? "lhs" : "part",
+                    r->nest->dims[d].name);
   if (name_len < len) ATR_TRY(read_extent(r, word, len, name_len + 1, &extent));
   (lhs ? out->strip : out->block)[d] = extent;
-  if (!lhs) return ATR_OK;
-  if (out->lhs_count == ATR_MAX_DIMS)
-    return atr_fail(r->work, span_at(r, start), ATR_VERIFY_ERROR, "section lhs names more than %d dims", ATR_MAX_DIMS);
-  out->lhs[out->lhs_count++] = d;
+  if (lhs) out->lhs[out->lhs_count++] = d;
   return ATR_OK;
 }
 
+/* Behind "as", to the end of the section. */
 static atr_status read_dtype(reader *r, atr_dtype *out) {
   const char *word;
   size_t len = next_word(r, &word);
   *out = atr_dtype_from_name(word, len);
-  if (*out != ATR_DTYPE_NONE) return ATR_OK;
-  return atr_fail(r->work, span_at(r, r->at - len), ATR_PARSE_ERROR, "expected a dtype behind as, got \"%.*s\"", (int)len,
+  if (*out == ATR_DTYPE_NONE)
+    return atr_fail(r->work, span_at(r, r->at - len), ATR_PARSE_ERROR, "expected a dtype behind as, got \"%.*s\"", (int)len,
+                    word);
+  len = next_word(r, &word);
+  if (len == 0 || word_is(word, len, ";")) return ATR_OK;
+  return atr_fail(r->work, span_at(r, r->at - len), ATR_PARSE_ERROR, "section lhs ends with its dtype, got \"%.*s\"", (int)len,
                   word);
+}
+
+/* What stands behind "part" or "lhs". */
+static atr_status read_part_section(reader *r, bool lhs, atr_parts *out) {
+  const char *word;
+  size_t start = r->at - strlen(lhs ? "lhs" : "part"), len;
+  bool any = false;
+  while ((len = next_word(r, &word)) != 0 && !word_is(word, len, ";")) {
+    bool as = lhs && word_is(word, len, "as");
+    if (as && any) return read_dtype(r, &out->lhs_dtype);
+    if (as) break;
+    ATR_TRY(read_part(r, word, len, lhs, out));
+    any = true;
+  }
+  if (any) return ATR_OK;
+  return atr_fail(r->work, span_at(r, start), ATR_PARSE_ERROR, "section %s names no dim", lhs ? "lhs" : "part");
 }
 
 atr_status atr_parts_read(atr_work *work, const atr_nest *nest, atr_parts *out, bool *found) {
   reader r = {.work = work, .nest = nest};
   const char *word;
+  bool panel = false;
   *out = (atr_parts){.lhs_count = 0};
   *found = false;
   for (size_t len; (len = next_word(&r, &word)) != 0;) {
     bool lhs = word_is(word, len, "lhs");
     if (word_is(word, len, ";")) continue;
     if (!lhs && !word_is(word, len, "part")) break;
+    if (panel || (*found && !lhs))
+      return atr_fail(work, span_at(&r, r.at - len), ATR_VERIFY_ERROR,
+                      "sections part and lhs stand once, part in front of lhs");
+    ATR_TRY(read_part_section(&r, lhs, out));
     *found = true;
-    while ((len = next_word(&r, &word)) != 0 && !word_is(word, len, ";")) {
-      if (lhs && word_is(word, len, "as")) ATR_TRY(read_dtype(&r, &out->lhs_dtype));
-      else ATR_TRY(read_part(&r, word, len, lhs, out));
-    }
+    panel = lhs;
   }
   return *found ? atr_parts_check(work, nest, out) : ATR_OK;
 }

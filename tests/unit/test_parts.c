@@ -103,6 +103,18 @@ static const struct {
     {POINTS, "part oy_ox:20; lhs ic oy_ox:6",
      "strips of dim oy_ox must be shorter than the 20 indices of a part and divide a block, got 6", ATR_VERIFY_ERROR, 0},
     {DENSE, "lhs ic as f23", "expected a dtype behind as, got \"f23\"", ATR_PARSE_ERROR, 11},
+    {DENSE, "lhs ic as f32 as f32", "section lhs ends with its dtype, got \"as\"", ATR_PARSE_ERROR, 15},
+    {DENSE, "lhs ic as f32 oy", "section lhs ends with its dtype, got \"oy\"", ATR_PARSE_ERROR, 15},
+    {DENSE, "lhs as f32", "section lhs names no dim", ATR_PARSE_ERROR, 1},
+    {DENSE, "part oy:2; lhs; loop oc", "section lhs names no dim", ATR_PARSE_ERROR, 12},
+    {DENSE, "part; lhs ic", "section part names no dim", ATR_PARSE_ERROR, 1},
+    {DENSE, "lhs", "section lhs names no dim", ATR_PARSE_ERROR, 1},
+    {DENSE, "part oy:2 oy:3", "section part names dim oy twice", ATR_VERIFY_ERROR, 11},
+    {DENSE, "lhs ic oy ic", "section lhs names dim ic twice", ATR_VERIFY_ERROR, 11},
+    {POINTS, "lhs oy_ox:16 ic oy_ox", "section lhs names dim oy_ox twice", ATR_VERIFY_ERROR, 17},
+    {DENSE, "part oy:2; part ic:2", "sections part and lhs stand once, part in front of lhs", ATR_VERIFY_ERROR, 12},
+    {DENSE, "lhs ic; part ic:2", "sections part and lhs stand once, part in front of lhs", ATR_VERIFY_ERROR, 9},
+    {DENSE, "part oy:2; lhs ic;; lhs ox", "sections part and lhs stand once, part in front of lhs", ATR_VERIFY_ERROR, 21},
     {DENSE, "part oc:20", "a part of dim oc must have fewer than its 20 indices, got 20", ATR_VERIFY_ERROR, 0},
     {DENSE, "part kx:2", "parts of the reduced dim kx must divide its extent 3, got 2", ATR_VERIFY_ERROR, 0},
     {VAST, "part n_oc:1 ky_kx:1", "nest y in 2^63 parts, or more", ATR_VERIFY_ERROR, 0},
@@ -211,6 +223,12 @@ START_TEST(test_schedules) {
   ck_assert_int_eq(read_schedule(part, "loop p1.ic", &reading, &schedule), ATR_VERIFY_ERROR);
   ck_assert_msg(strstr(reading.message, "dim p1.ic counts parts and cannot stand in a schedule") != NULL, "%s",
                 reading.message);
+  static const char *const behind[] = {"part ic:2; loop oc; part oc:2", "lhs oy; pack rhs; lhs ic", "vector oc:8; lhs ic"};
+  for (int i = 0; i < COUNT(behind); i++) {
+    const atr_nest *nest = i < 2 ? part : whole;
+    ck_assert_int_eq(read_schedule(nest, behind[i], &reading, &schedule), ATR_VERIFY_ERROR);
+    ck_assert_msg(strstr(reading.message, "sections part and lhs must come before all others") != NULL, "%s", reading.message);
+  }
   ck_assert_int_eq(read_schedule(whole, "part ic:2; loop oc", &reading, &schedule), ATR_VERIFY_ERROR);
   ck_assert_msg(strstr(reading.message, "nest y is not in parts") != NULL, "%s", reading.message);
   schedule = (atr_schedule){.pieces = {{0, ATR_DIM_LOOP, 0}}, .count = 1};
