@@ -132,6 +132,7 @@ atr_status atr_compilation_lower(atr_compilation *c) {
                                .keep_padding = c->options.multiply_padding != 0,
                                .workspace = c->options.workspace,
                                .schedule = c->options.schedule,
+                               .lines = c->lines,
                                .plain = c->plain};
   ATR_TRY(measure(c, module, &options));
   options.dump = c->context->dump_dir != NULL ? dump_nests : NULL;

@@ -21,6 +21,7 @@ typedef struct atr_compilation {
   atr_program *program;
   const char *symbol; /* names dumps too */
   const char *measured; /* for explain; NULL: nothing was */
+  atr_schedule_lines *lines; /* of options.schedule, where several lowerings share them; else NULL */
   bool plain;         /* lower with a plain schedule (pipeline.h) */
   atr_llvm_state llvm;
   atr_measure measure;

@@ -33,6 +33,8 @@ struct atr_object {
   int cpu_count;
   function *functions;
   int function_count, function_capacity;
+  atr_schedule_lines *schedules; /* of the functions, one for each text */
+  int schedule_count, schedule_capacity;
 };
 
 /* ---- CPUs */
@@ -230,6 +232,17 @@ static atr_status check_name(atr_work *work, const atr_object *object, const fun
   return ATR_OK;
 }
 
+/* A text may be for several functions, of which each has other nests. */
+static void add_lines(atr_object *object, const atr_schedule_lines *lines) {
+  int s = 0;
+  while (s < object->schedule_count && strcmp(object->schedules[s].text, lines->text) != 0) s++;
+  if (s == object->schedule_count) {
+    ATR_RESERVE(object->arena, object->schedules, object->schedule_count, object->schedule_capacity);
+    object->schedules[object->schedule_count++] = *lines;
+  }
+  for (int i = 0; i < lines->count; i++) object->schedules[s].list[i].taken |= lines->list[i].taken;
+}
+
 /* c->work.arena is the object's; c->module lives until the call's end. */
 static atr_status add_function(atr_object *object, atr_compilation *c) {
   function f = {.from = keep(object->arena, origin(c->module)), .constant_parameters = c->options.constant_parameters};
@@ -240,8 +253,11 @@ static atr_status add_function(atr_object *object, atr_compilation *c) {
   ATR_TRY(atr_compilation_choose_symbol(c, object->options.prefix));
   f.symbol = keep(object->arena, c->symbol);
   ATR_TRY(check_name(&c->work, object, &f));
+  atr_schedule_lines lines = atr_schedule_lines_make(object->arena, keep(object->arena, c->options.schedule));
+  c->lines = lines.text != NULL ? &lines : NULL;
   ATR_TRY(lower_all(c, object, &f));
   ATR_RESERVE(object->arena, object->functions, object->function_count, object->function_capacity);
+  if (lines.text != NULL) add_lines(object, &lines);
   object->functions[object->function_count++] = f;
   return ATR_OK;
 }
@@ -313,6 +329,7 @@ static atr_status emit(atr_compilation *c, const atr_object *object, atr_emit_ki
   atr_text text = atr_text_make(c->work.arena);
   if (object->function_count == 0)
     return atr_fail(&c->work, ATR_NOWHERE, ATR_INVALID_ARGUMENT, "an object without functions: add one first");
+  for (int s = 0; s < object->schedule_count; s++) ATR_TRY(atr_schedule_lines_check(&c->work, &object->schedules[s]));
   switch (kind) {
   case ATR_EMIT_NEST: print_nests(object, &text); break;
   case ATR_EMIT_HEADER: print_header(object, &text); break;

@@ -19,6 +19,7 @@ typedef struct state {
   atr_work *work;
   const atr_module *module;
   const atr_lower_options *options;
+  atr_schedule_lines *lines; /* the caller's schedules */
   atr_program *program;
   atr_widenings widened;  /* of the program that run_schedule makes */
   atr_packings packed;    /* the same */
@@ -103,24 +104,6 @@ static atr_status run_collapse(state *s) {
   return ATR_OK;
 }
 
-/* The part of the caller's schedule text that speaks of this nest: {NULL, 0} if none does. */
-static atr_source schedule_text_for(const char *text, const atr_nest *nest) {
-  atr_source found = {.name = "schedule"};
-  while (text != NULL && *text != '\0') {
-    const char *end = strchr(text, '\n');
-    size_t len = end != NULL ? (size_t)(end - text) : strlen(text), name = strcspn(text, ": \n");
-    bool named = name < len && text[name] == ':' && name + 1 < len && text[name + 1] == ' ';
-    bool mine = named && name == strlen(nest->name) && memcmp(text, nest->name, name) == 0;
-    size_t skip = named ? name + 1 : 0;
-    bool blank = strspn(text, " \t\r") >= len;
-    if (mine || (!named && !blank && nest->has_acc && found.text == NULL))
-      found = (atr_source){"schedule", text + skip, len - skip};
-    if (mine) break;
-    text = end != NULL ? end + 1 : NULL;
-  }
-  return found;
-}
-
 static bool rhs_is_constant(const atr_program *program, const atr_nest *nest, uint64_t constant_parameters) {
   if (!nest->has_acc) return false;
   const atr_buffer *b = &program->buffers[nest->rhs.buffer];
@@ -176,14 +159,14 @@ static void make_plain(const atr_nest *nest, atr_schedule *schedule) {
 }
 
 static atr_status choose_schedule(state *s, const atr_nest *nest, atr_schedule *schedule, const char **why) {
-  atr_source text = schedule_text_for(s->options->schedule, nest);
-  if (text.text == NULL) {
+  const atr_source *text = atr_schedule_lines_take(s->lines, nest);
+  if (text == NULL) {
     atr_schedule_setting setting = setting_of(s, nest);
     choose_once(s, nest, &setting, schedule, why);
     return atr_schedule_check(s->work, nest, schedule);
   }
   const atr_source *module_text = s->work->source;
-  s->work->source = &text;
+  s->work->source = text;
   atr_status status = atr_schedule_read(s->work, nest, schedule);
   s->work->source = module_text;
   *why = s->options->schedule_why != NULL ? s->options->schedule_why : "schedule given by the caller";
@@ -199,9 +182,9 @@ static atr_status choose(state *s, const atr_nest *nest, atr_schedule *schedule,
 
 /* As the caller says, or the cost model. *split: the nest is not whole any more. */
 static atr_status split_parts(state *s, const atr_nest *nest, atr_program *out, bool *split) {
-  atr_source text = schedule_text_for(s->options->schedule, nest);
+  const atr_source *text = atr_schedule_lines_take(s->lines, nest);
   atr_parts parts;
-  if (text.text == NULL) {
+  if (text == NULL) {
     atr_schedule_setting setting = setting_of(s, nest);
     choice *c = choice_for(s, nest);
     if (!c->weighed && nest->has_acc)
@@ -211,7 +194,7 @@ static atr_status split_parts(state *s, const atr_nest *nest, atr_program *out, 
     parts = c->parts;
   } else {
     const atr_source *module_text = s->work->source;
-    s->work->source = &text;
+    s->work->source = text;
     atr_status status = atr_parts_read(s->work, nest, &parts, split);
     s->work->source = module_text;
     ATR_TRY(status);
@@ -331,19 +314,23 @@ int64_t atr_lower_room(const atr_lower_options *options) { return atr_min(limit_
 /* Within a limit all is chosen as without one if it fits, else with ever less scratch for each nest. */
 atr_status atr_lower(atr_work *work, const atr_module *module, const atr_lower_options *options, atr_program **out) {
   int64_t limit = limit_of(options);
+  atr_schedule_lines own = atr_schedule_lines_make(work->arena, options->schedule);
   for (int64_t room = ATR_NEST_SCRATCH;; room = room > LEAST_ROOM ? room / 2 : 0) {
     state s = {.work = work, .module = module, .options = options, .room = room};
+    s.lines = options->lines != NULL ? options->lines : &own;
     ATR_TRY(run_passes(&s, NULL));
     *out = s.program;
-    if (s.program->scratch_bytes <= limit) return ATR_OK;
+    if (s.program->scratch_bytes <= limit) break;
     if (room == 0)
       return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "%lld bytes of scratch are needed, and the workspace is %lld",
                       (long long)s.program->scratch_bytes, (long long)limit);
   }
+  return options->lines != NULL ? ATR_OK : atr_schedule_lines_check(work, &own);
 }
 
 atr_status atr_lower_to_nests(atr_work *work, const atr_module *module, const atr_lower_options *options, atr_program **out) {
-  state s = {.work = work, .module = module, .options = options, .room = atr_lower_room(options)};
+  atr_schedule_lines lines = atr_schedule_lines_make(work->arena, options->schedule);
+  state s = {.work = work, .module = module, .options = options, .lines = &lines, .room = atr_lower_room(options)};
   ATR_TRY(run_passes(&s, "schedule"));
   *out = s.program;
   return ATR_OK;

@@ -43,6 +43,28 @@ ATR_CHECK_RESULT atr_status atr_schedule_read(atr_work *work, const atr_nest *ne
  * Illegal is ATR_VERIFY_ERROR with the reason; slow is never illegal. ATR_UNSUPPORTED where tiles would step too far. */
 ATR_CHECK_RESULT atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_schedule *schedule);
 
+/* schedule_lines.c: the lines of the caller's text. "NEST: schedule" is for the nest of that name, a line without a name for every
+ * nest with a sum that has no other. */
+typedef struct atr_schedule_line {
+  const char *nest;    /* NULL: without a name */
+  atr_source schedule; /* behind the name */
+  size_t at;           /* in the text */
+  bool taken;          /* by a nest */
+} atr_schedule_line;
+
+typedef struct atr_schedule_lines {
+  const char *text;
+  atr_schedule_line *list; /* blank ones left out */
+  int count;
+} atr_schedule_lines;
+
+/* Text NULL: there are none. The text is not copied. */
+atr_schedule_lines atr_schedule_lines_make(atr_arena *arena, const char *text);
+/* The schedule for a nest; NULL: none. */
+const atr_source *atr_schedule_lines_take(atr_schedule_lines *lines, const atr_nest *nest);
+/* ATR_VERIFY_ERROR at the first line that no nest has taken. */
+ATR_CHECK_RESULT atr_status atr_schedule_lines_check(atr_work *work, const atr_schedule_lines *lines);
+
 /* tile.c: the scheduled nest: one dim per piece, guards where pieces do not divide their dim. The schedule has been checked. */
 atr_nest *atr_nest_tile(atr_arena *arena, const atr_nest *nest, const atr_schedule *schedule);
 

@@ -233,6 +233,10 @@ grep -qE '^conv\.hlo  .* [0-9.]+ of the f32 peak [0-9.]+  compile' out || fail "
 # What it prints as a schedule is one.
 sed -n 's/^  \(.*: .*\)/\1/p' out >schedule.txt
 expect 0 atrousc run conv.hlo --random-int=1 --exact --schedule=@schedule.txt
+# Each of its lines must be for a nest.
+echo 'nosuch: loop oc' >>schedule.txt
+expect 1 atrousc run conv.hlo --random=1 --schedule=@schedule.txt
+has err "schedule:$(wc -l <schedule.txt):1: error: there is no nest \"nosuch\""
 sed 's/f32/f64/g' conv.hlo >conv64.hlo
 expect 0 atrousc bench conv64.hlo --repeat=3 --threads=2
 has out "of the f64 peak"

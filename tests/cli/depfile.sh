@@ -35,7 +35,7 @@ names liblayer.d liblayer.a liblayer.h: layer.hlo w.npy 'b $$x\#1.npy'
 expect 0 atrousc compile layer.hlo -o twice.o --MD --weights=w=w.npy --weights=b=w.npy
 names twice.d twice.o twice.h: layer.hlo w.npy
 expect 0 atrousc explain sum.hlo
-sed -n 's/^ *schedule  *//p' out | head -n 1 >plain.schedule
+sed -n 's/^ *schedule  */z: /p' out | head -n 1 >plain.schedule
 expect 0 atrousc compile sum.hlo -o sum.o --MD --schedule=@plain.schedule
 names sum.d sum.o sum.h: sum.hlo plain.schedule
 expect 0 atrousc compile - -o piped.o --MD <sum.hlo

@@ -68,7 +68,7 @@ mkdir project
 sed 's/HloModule sum/HloModule first/' sum.hlo >project/first.hlo
 sed 's/HloModule sum/HloModule second/' sum.hlo >project/second.hlo
 npy 'project/w 1.npy' "$f32_header" "$one$two$three$four"
-atrousc explain sum.hlo | sed -n 's/^ *schedule  *//p' >project/plain.schedule
+atrousc explain sum.hlo | sed -n 's/^ *schedule  */z: /p' | head -n 1 >project/plain.schedule
 cat >project/CMakeLists.txt <<CMAKE
 cmake_minimum_required(VERSION 3.20)
 project(project C)

@@ -36,12 +36,12 @@ echo 'sum.hlo @outer' >outermost
 expect 0 atrousc run @outermost --check
 
 # Where @ begins something else.
-echo 'vector d0_d1:4' >plain.schedule
+echo 'z: unroll d0_d1:2; vector d0_d1:2' >plain.schedule
 echo '--schedule @plain.schedule' >nested
 for words in '--schedule=@plain.schedule' '--schedule @plain.schedule' '@nested'; do
   # shellcheck disable=SC2086
   expect 0 atrousc explain sum.hlo $words
-  has out 'vector d0_d1:4'
+  has out 'unroll d0_d1:2; vector d0_d1:2'
 done
 cp sum.hlo @sum.hlo
 expect 0 atrousc print -- @sum.hlo

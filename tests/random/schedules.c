@@ -159,6 +159,15 @@ static void draw_nest(rng *r, atr_arena *arena, const atr_program *program, cons
   atr_text_puts(text, "\n");
 }
 
+/* The nests that are scheduled in a nest's place, but for their collapse. */
+static const atr_program *split_nest(atr_arena *arena, const atr_program *program, const atr_nest *nest,
+                                     const atr_target *target) {
+  atr_program *phases = atr_program_without_nests(arena, program), *out = atr_program_without_nests(arena, program);
+  atr_nest_split_residues(arena, nest, phases);
+  for (int n = 0; n < phases->nest_count; n++) atr_nest_split_frame(arena, phases->nests[n], target->row->masks, out);
+  return out;
+}
+
 static atr_status select_target(atr_work *work, const atr_compile_options *options, atr_target *out) {
   const char *triple, *cpu, *features;
   atr_llvm_host(work->arena, &triple, &cpu, &features);
@@ -180,11 +189,10 @@ static atr_status draw_module(rng *r, atr_work *work, const atr_module *module, 
   }
   ATR_TRY(atr_lower_canonical(work, module, !multiply_padding, &program));
   for (int n = 0; n < program->nest_count; n++) {
-    atr_program *phases = atr_program_without_nests(work->arena, program);
-    atr_nest_split_residues(work->arena, program->nests[n], phases);
-    for (int p = 0; p < phases->nest_count; p++)
-      if (phases->nests[p]->has_acc || rng_chance(r, 1, 3))
-        draw_nest(r, work->arena, program, &target, phases->nests[p], phases->nest_count > 6, text);
+    const atr_program *nests = split_nest(work->arena, program, program->nests[n], &target);
+    for (int p = 0; p < nests->nest_count; p++)
+      if (nests->nests[p]->has_acc || rng_chance(r, 1, 3))
+        draw_nest(r, work->arena, program, &target, nests->nests[p], nests->nest_count > 6, text);
   }
   return ATR_OK;
 }

@@ -389,8 +389,7 @@ START_TEST(test_options) {
 }
 END_TEST
 
-/* Schedules from a caller: lines that name a nest, and lines for every nest with a sum. The first line that names the nest is
- * its own, else the first without a name. */
+/* Schedules from a caller: a line that names the nest, or one for every nest with a sum. */
 static const struct {
   const char *text, *schedule;
 } schedule_rows[] = {
@@ -399,12 +398,8 @@ static const struct {
     {"unroll ox:3 oc:2; vector oc:4; pack rhs", "loop oc oy ox; reduce ic kx ky; unroll ox:3 oc:2; vector oc:4; pack rhs"},
     {"parallel oy; loop oc; unroll kx:3; vector ox:8", "parallel oy; loop oc ox; reduce ic ky; unroll kx:3; vector ox:8"},
     {"y: loop oc; unroll ox:5; vector oc:2", "loop oc oy ox; reduce ic kx ky; unroll ox:5; vector oc:2"},
-    {"z: nonsense\nyy: vector oc:8\n\n  \ny: unroll ky:3 kx:3; vector ox:8\nvector oc:1",
-     "loop oc oy ox; reduce ic; unroll ky:3 kx:3; vector ox:8"},
-    {"y: vector oc:8\ny: vector oc:4", "loop oc oy ox; reduce ic kx ky; vector oc:8"},
-    {"vector oc:8\nvector oc:4", "loop oc oy ox; reduce ic kx ky; vector oc:8"},
-    {"vector oc:8\ny: vector oc:4\nvector oc:2", "loop oc oy ox; reduce ic kx ky; vector oc:4"},
-    {"z: vector oc:8\n\nvector ox:32", "loop oc oy; reduce ic kx ky; vector ox:32"},
+    {"\n\n  \ny: unroll ky:3 kx:3; vector ox:8\n \t\r\n", "loop oc oy ox; reduce ic; unroll ky:3 kx:3; vector ox:8"},
+    {" \n\nvector ox:32\n", "loop oc oy; reduce ic kx ky; vector ox:32"},
     {"reduce ic; unroll ic:2; vector oc:8; pack rhs", "loop oc oy ox; reduce kx ky ic; unroll ic:2; vector oc:8; pack rhs"},
     {"loop oc ox oy; reduce kx ic ky", "loop oc ox oy; reduce kx ic ky"},
     {"unroll kx:2 ic:3; vector oc:8; pack rhs", "loop oc oy ox; reduce ic kx ky; unroll kx:2 ic:3; vector oc:8; pack rhs"},
@@ -435,6 +430,50 @@ START_TEST(test_schedules) {
 }
 END_TEST
 
+/* Which line of a text is whose. Each must be for a nest, be it one that another line brings about. */
+#define SUMS                                                                                                                   \
+  X "f32[1,9,4] parameter(0) w = f32[1,4,8] parameter(1) v = f32[3,8,8] parameter(2) "                                         \
+    "a = f32[1,9,8] convolution(x, w), window={size=1}, dim_labels=b0f_0io->b0f "                                              \
+    "y = f32[1,7,8] convolution(a, v), window={size=3}, dim_labels=b0f_0io->b0f t = f32[1,9,8] tanh(a) "                       \
+    "ROOT r = (f32[1,7,8], f32[1,9,8]) tuple(y, t)"
+
+static const struct {
+  const char *text, *ends[3]; /* of the schedules of a, y and t; NULL: not looked at */
+  const char *message;        /* NULL: legal */
+  uint32_t line;
+} line_rows[] = {
+    {"vector oc:8", {"; vector oc:8", "; vector oc:8", NULL}, NULL, 0},
+    {"vector oc:8\na: vector oc:4", {"; vector oc:4", "; vector oc:8", NULL}, NULL, 0},
+    {"y: vector oc:4\n\n  \nvector oc:8\n", {"; vector oc:8", "; vector oc:4", NULL}, NULL, 0},
+    {"t: vector d1_d2:4", {NULL, NULL, "; vector d1_d2:4"}, NULL, 0},
+    {"y.pack: loop oc.1 kx_ic; vector oc.0:4\ny: vector oc:4; pack rhs", {NULL, "pack rhs", NULL}, NULL, 0},
+    {"y.zero: vector ox_oc:4\ny.lhs: loop a0 a1\ny: part kx_ic:8; lhs kx_ic ox; vector oc:4", {NULL, "oc:4", NULL}, NULL, 0},
+    {"z: nonsense\ny: vector oc:8", {NULL}, "there is no nest \"z\"", 1},
+    {"vector oc:8\n\nyy: vector oc:4", {NULL}, "there is no nest \"yy\"", 3},
+    {"y.pack: loop ic\ny: vector oc:4", {NULL}, "there is no nest \"y.pack\"", 1},
+    {"y: vector oc:8\ny: nonsense", {NULL}, "a second line for nest y", 2},
+    {"vector oc:8\nnonsense", {NULL}, "a second line without the name of a nest", 2},
+    {"a: vector oc:8\ny: vector oc:8\nnonsense", {NULL}, "no nest with a sum takes this line", 3},
+    {"t: nonsense\nz: vector oc:8", {NULL}, "expected part, lhs, parallel", 1}, /* what is read is wrong before what is not */
+};
+
+START_TEST(test_lines) {
+  const atr_module *module = module_of(SUMS);
+  atr_target target = target_of_row(ROW_AVX2, false);
+  atr_lower_options options = {.target = &target, .schedule = line_rows[_i].text};
+  atr_work lowering = {.arena = &arena};
+  atr_program *program = NULL;
+  atr_status status = atr_lower(&lowering, module, &options, &program);
+  ck_assert_msg((status == ATR_OK) == (line_rows[_i].message == NULL), "%s", lowering.message);
+  if (status != ATR_OK) ck_assert_msg(strstr(lowering.message, line_rows[_i].message) != NULL, "%s", lowering.message);
+  ck_assert_uint_eq(lowering.line, line_rows[_i].line);
+  for (int i = 0; i < 3 && status == ATR_OK; i++) {
+    const char *end = line_rows[_i].ends[i], *schedule = nest_named(program, (const char *[]){"a", "y", "t"}[i])->schedule;
+    if (end != NULL) ck_assert_str_eq(schedule + strlen(schedule) - strlen(end), end);
+  }
+}
+END_TEST
+
 /* A panel of elements in reverse order, of parts whose last is not full: what is missing is at the front of the copy. */
 START_TEST(test_reversed_panel) {
   static const char *const schedules[] = {"part n:2; lhs n ic oy ox; vector ox:4", "part ox:5; lhs n ox ic; pack rhs",
@@ -456,6 +495,7 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_module, 0, ROW_COUNT * COUNT(rows));
   tcase_add_loop_test(tc, test_options, 0, COUNT(rows));
   tcase_add_loop_test(tc, test_schedules, 0, 3 * COUNT(schedule_rows));
+  tcase_add_loop_test(tc, test_lines, 0, COUNT(line_rows));
   tcase_add_loop_test(tc, test_reversed_panel, 0, 4);
   suite_add_tcase(s, tc);
   return s;

@@ -308,6 +308,64 @@ START_TEST(test_wrong_functions) {
 }
 END_TEST
 
+/* ---- schedules */
+
+/* Strips at the edges are nests of their own where masks have no registers (lower/frame.c). */
+static const char framed[] =
+    "HloModule framed\n"
+    "ENTRY e {\n"
+    "  x = f32[1,64,48,1] parameter(0)\n"
+    "  w = f32[9,3,1,1] parameter(1)\n"
+    "  ROOT z = f32[1,64,48,1] convolution(x, w), window={size=9x3 pad=4_4x1_1}, dim_labels=b01f_01io->b01f\n"
+    "}\n";
+
+static atr_status add_scheduled(atr_object *object, const char *text, const char *schedule) {
+  atr_module *module = parse(text);
+  atr_compile_options options = {.size = sizeof options, .schedule = schedule};
+  atr_status status = atr_object_add(object, module, &options);
+  atr_module_destroy(module);
+  return status;
+}
+
+/* NULL: it must be possible. */
+static void expect_emitted(atr_object *object, const char *message) {
+  size_t len;
+  char *bytes = NULL;
+  ck_assert_int_eq(atr_object_emit(object, ATR_EMIT_NEST, &bytes, &len), message == NULL ? ATR_OK : ATR_VERIFY_ERROR);
+  if (message != NULL) expect_message(message);
+  atr_string_free(context, bytes);
+}
+
+/* Which nests there are depends on the CPU, and plain loops pack nothing: a line must be for a nest of any of them. */
+START_TEST(test_schedule_of_several_cpus) {
+  static const char schedule[] = "z: loop oy ox\nz.oy_low: loop ox oy";
+  static const char *const cpus[] = {"x86-64-v3,x86-64-v4", "x86-64-v3", "x86-64-v4"};
+  for (int i = 0; i < COUNT(cpus); i++) {
+    atr_object_options options = {
+        .size = sizeof options, .triple = "x86_64-unknown-linux-gnu", .cpus = cpus[i], .selftest = 1};
+    atr_object *object = object_of(&options);
+    ck_assert_msg(add_scheduled(object, framed, schedule) == ATR_OK, "%s", atr_context_message(context));
+    expect_emitted(object, i < 2 ? NULL : "schedule:2:1: error: there is no nest \"z.oy_low\"");
+    ck_assert_int_eq(add_scheduled(object, layer, "y: vector oc:8; pack rhs\ny.pack: vector oc.0:8"), ATR_OK);
+    expect_emitted(object, i < 2 ? NULL : "there is no nest \"z.oy_low\"");
+    atr_object_destroy(object);
+  }
+}
+END_TEST
+
+/* Functions may share a text; one that is refused has no part in it. */
+START_TEST(test_schedule_of_several_functions) {
+  static const char schedule[] = "y: vector oc:8\nz: loop oy ox";
+  atr_object *object = object_of(NULL);
+  ck_assert_int_eq(add_scheduled(object, layer, "nosuch: loop oc\ny: nonsense"), ATR_PARSE_ERROR);
+  ck_assert_int_eq(add_scheduled(object, layer, schedule), ATR_OK);
+  expect_emitted(object, "schedule:2:1: error: there is no nest \"z\"");
+  ck_assert_int_eq(add_scheduled(object, framed, schedule), ATR_OK);
+  expect_emitted(object, NULL);
+  atr_object_destroy(object);
+}
+END_TEST
+
 START_TEST(test_wrong_calls) {
   atr_object *object = NULL;
   char *bytes = NULL;
@@ -468,6 +526,8 @@ int main(void) {
   tcase_add_test(tcase, test_named_cpus);
   tcase_add_loop_test(tcase, test_wrong_objects, 0, COUNT(wrong_objects));
   tcase_add_loop_test(tcase, test_wrong_functions, 0, COUNT(wrong_functions));
+  tcase_add_test(tcase, test_schedule_of_several_cpus);
+  tcase_add_test(tcase, test_schedule_of_several_functions);
   tcase_add_test(tcase, test_wrong_calls);
   tcase_add_loop_test(tcase, test_selftest_finds_a_fault, 0, 4);
   tcase_add_test(tcase, test_starved);
