@@ -28,6 +28,10 @@
   "a = s8[] parameter(0) b = s8[] parameter(1) x = s8[2,1073741824,1073741824,1] broadcast(a), dimensions={} "                 \
   "w = s8[1073741824,1073741824,1,4] broadcast(b), dimensions={} ROOT y = s8[2,1,1,4] convolution(x, w), "                     \
   "window={size=1073741824x1073741824}, dim_labels=b01f_01io->b01f"
+/* As many dims as a convolution has, none of which goes on where another ends. */
+#define DEEP                                                                                                                   \
+  CONV("f32[2,3,3,3,3,3,3,3,3,4]", "f32[2,2,2,2,2,2,2,2,2,4]",                                                                 \
+       "window={size=2x2x2x2x2x2x2x2}, dim_labels=b01234567f_01234567io->b01234567f, feature_group_count=2")
 
 static const atr_nest *only_nest(const char *instructions) {
   const atr_program *program = collapsed_of(instructions);
@@ -128,6 +132,10 @@ static const struct {
      "nest y is empty: it has no parts", ATR_VERIFY_ERROR, 0},
     {CONV("f32[1,9,4]", "f32[3,4,8]", "window={size=3 rhs_dilate=1000000 pad=1000000_1000000}, dim_labels=b0f_0io->b0f"),
      "lhs kx", "a panel for lhs of nest y would be too large", ATR_VERIFY_ERROR, 0},
+    /* more residues than there may be nests */
+    {CONV("f32[1,9,4]", "f32[3,4,8]", "window={size=3 lhs_dilate=65}, dim_labels=b0f_0io->b0f"), "lhs ic",
+     "lhs with a divisor that phases left cannot be packed", ATR_VERIFY_ERROR, 0},
+    {DEEP, "part o0:1 o1:1 o2:1 o3:1 o4:1", "nest y has too many dims for parts", ATR_VERIFY_ERROR, 0},
     {CONV("f32[1,1,1]", "f32[1,1,8]", "window={size=1}, dim_labels=b0f_0io->b0f"), "lhs oc",
      "lhs of nest y is one element: there is nothing to pack", ATR_VERIFY_ERROR, 0},
 };
@@ -143,10 +151,12 @@ START_TEST(test_errors) {
 }
 END_TEST
 
+/* As many as there may be, and of as many dims. */
 START_TEST(test_many_parts) {
   atr_work reading;
   atr_parts parts;
   ck_assert_msg(read_parts(only_nest(VAST), "part n_oc:1 ky_kx:2", &reading, &parts) == ATR_OK, "%s", reading.message);
+  ck_assert_msg(read_parts(only_nest(DEEP), "part o0:1 o1:1 o2:1 o3:1", &reading, &parts) == ATR_OK, "%s", reading.message);
 }
 END_TEST
 

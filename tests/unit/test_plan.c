@@ -332,6 +332,25 @@ START_TEST(test_narrow_counts) {
 }
 END_TEST
 
+/* Two temporaries of 1.6 GB that are needed at the same time. */
+START_TEST(test_narrow_scratch) {
+  const atr_module *module = module_of("x = c128[1,100000000,1] parameter(0) w = c128[1,1,1] parameter(1) "
+                                       "a = convolution(x, w)" POINTWISE "b = convolution(a, w)" POINTWISE
+                                       "ROOT y = convolution(b, w)" POINTWISE);
+  for (int bits = 32; bits <= 64; bits += 32) {
+    atr_target target = target_of_row(ROW_SSE2, false);
+    target.address_bits = target.integer_bits = bits;
+    atr_lower_options options = {.target = &target};
+    atr_work lowering = {.arena = &arena};
+    atr_program *program;
+    ck_assert_int_eq(atr_lower(&lowering, module, &options, &program), bits == 64 ? ATR_OK : ATR_UNSUPPORTED);
+    if (bits == 32)
+      ck_assert_msg(strstr(lowering.message, "temporaries take more memory than 32-bit addresses reach") != NULL, "%s",
+                    lowering.message);
+  }
+}
+END_TEST
+
 static Suite *suite(void) {
   Suite *s = suite_create("plan");
   TCase *tc = tcase_create("plan");
@@ -343,6 +362,7 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_prepack, 0, COUNT(prepack_rows));
   tcase_add_test(tc, test_parameter_64);
   tcase_add_test(tc, test_narrow_counts);
+  tcase_add_test(tc, test_narrow_scratch);
   suite_add_tcase(s, tc);
   return s;
 }
