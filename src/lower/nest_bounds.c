@@ -122,8 +122,15 @@ static bool subtract(const search *s, const atr_affine *affine, const atr_affine
   return atr_affine_fits(s->nest, out);
 }
 
-/* Replaces a multiple of t by its bounds where that makes the range narrower. */
-static void use_condition(const search *s, const atr_index *condition, atr_affine *affine, range *rest) {
+/* What is left of an affine form without `factor` times a condition's t, which is `most` at most. */
+typedef struct narrowing {
+  atr_affine without;
+  int64_t factor, most;
+  int64_t width; /* of what can be reached */
+} narrowing;
+
+/* Is it narrower without a multiple of t than *best? */
+static void try_condition(const search *s, const atr_index *condition, const atr_affine *affine, narrowing *best) {
   int64_t most = condition->bound * condition->divisor - 1, span;
   for (int d = 0; d < s->nest->dim_count; d++) {
     int64_t c = condition->at.coef[d];
@@ -132,11 +139,21 @@ static void use_condition(const search *s, const atr_index *condition, atr_affin
     atr_affine without;
     if (!atr_checked_mul(factor < 0 ? -factor : factor, most, &span) || span >= ATR_NEST_LIMIT) continue;
     if (!subtract(s, affine, &condition->at, factor, &without)) continue;
-    range before = box_range(s, affine), after = box_range(s, &without);
-    if (after.max - after.min + span >= before.max - before.min) continue;
-    *affine = without;
-    extend(rest, factor, most);
+    range r = box_range(s, &without);
+    if (r.max - r.min + span < best->width) *best = (narrowing){without, factor, most, r.max - r.min + span};
   }
+}
+
+/* Replaces that multiple of a condition of the group by its bounds that leaves the narrowest range; false: none makes it narrower. */
+static bool use_condition(const search *s, int group, atr_affine *affine, range *rest) {
+  range whole = box_range(s, affine);
+  narrowing best = {.width = whole.max - whole.min};
+  for (int p = 0; p < s->part_count; p++)
+    if (is_of_group(s, &s->parts[p], group) && s->parts[p].edge == ATR_EDGE_ZERO) try_condition(s, &s->parts[p], affine, &best);
+  if (best.factor == 0) return false;
+  *affine = best.without;
+  extend(rest, best.factor, best.most);
+  return true;
 }
 
 static range group_interval(const search *s, int group) {
@@ -154,9 +171,7 @@ static range group_interval(const search *s, int group) {
       extend(&rest, part->stride, part->bound - 1);
     }
   }
-  for (int p = 0; p < s->part_count; p++)
-    if (is_of_group(s, &s->parts[p], group) && s->parts[p].edge == ATR_EDGE_ZERO)
-      use_condition(s, &s->parts[p], &affine, &rest);
+  while (use_condition(s, group, &affine, &rest)) {}
   range r = box_range(s, &affine);
   return (range){r.min + rest.min, r.max + rest.max};
 }

@@ -818,6 +818,8 @@ static const struct reach_row {
     {"loop a:3", "guard -1 < 6", "x[a] s32", 1, 1, 0},
     /* two guards on the same dims */
     {"loop a:10", "guard a - 3 < 10 guard -a + 6 < 10", "x[a - 3] s32", 4, 0, 3},
+    /* the guard that ties a alone says more than the other, which comes first */
+    {"loop a:3000000 loop b:9", "guard a + b < 9 guard a < 3", "x[10*a] s32", 21, 0, 20},
     /* only points tell: the guard is no multiple of the address */
     {"loop a:10 loop b:10", "guard 2*a + 3*b < 10", "x[a + b] s32", 5, 0, 4},
     {"loop a:3 loop b:3 loop c:3", "guard b + c < 3 guard a + b < 3", "x[a + 3*b + 9*c] s32", 21, 0, 20},
