@@ -4,7 +4,6 @@
  * nest's own dims that rhs depends on, in the nest's order (so the innermost vector is contiguous and the reduction streams),
  * padded to whole tiles; and the nest that fills it, with zeros where a guard fails, unless another nest has asked for the same: the
  * frame of a large window does. */
-#include "base/checked.h"
 #include "lower/schedule.h"
 
 /* The fill nest: one dim per dim of rhs, coefficients renumbered by `from` (new dim -> old dim). */
@@ -134,7 +133,7 @@ atr_nest *atr_nest_pack_rhs(atr_arena *arena, atr_program *program, atr_packings
   for (int i = count - 1; i >= 0; i--) {
     if (part_by_part && nest->dims[from[i]].kind == ATR_DIM_PART) continue;
     packed.coef[from[i]] = elements;
-    if (!atr_checked_mul(elements, nest->dims[from[i]].extent, &elements)) return NULL;
+    elements *= nest->dims[from[i]].extent;
   }
   if (elements <= 1) return NULL; /* of one there is no order */
   atr_dtype dtype = packed_dtype(nest, widen);

@@ -375,8 +375,8 @@ static int64_t extent_of(const atr_nest *nest, const atr_schedule *schedule, con
 
 /* Of code, and of what is counted as one number. */
 static atr_status check_counts(atr_work *work, const atr_nest *nest, const atr_schedule *schedule) {
-  int64_t unroll = 1, lanes = 1, parallel = 1;
-  bool counted = true;
+  int64_t unroll = 1, lanes = 1, parallel = 1, packed = 1;
+  bool counted = true, packs = true;
   for (int p = 0; p < schedule->count; p++) {
     int64_t extent = extent_of(nest, schedule, &schedule->pieces[p]);
     atr_dim_kind kind = schedule->pieces[p].kind;
@@ -384,11 +384,15 @@ static atr_status check_counts(atr_work *work, const atr_nest *nest, const atr_s
       unroll = extent > ATR_MAX_UNROLL ? ATR_MAX_UNROLL + 1 : atr_min(unroll * extent, ATR_MAX_UNROLL + 1);
     if (kind == ATR_DIM_VECTOR) lanes = extent > ATR_MAX_LANES ? ATR_MAX_LANES + 1 : atr_min(lanes * extent, ATR_MAX_LANES + 1);
     if (kind == ATR_DIM_PARALLEL) counted = counted && atr_checked_mul(parallel, extent, &parallel);
+    if (nest->has_acc && nest->rhs.at.coef[schedule->pieces[p].dim] != 0)
+      packs = packs && atr_checked_mul(packed, atr_max(extent, 1), &packed) && packed < ATR_NEST_LIMIT;
   }
   if (unroll > ATR_MAX_UNROLL)
     return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "more than %d unrolled iterations", ATR_MAX_UNROLL);
   if (lanes > ATR_MAX_LANES) return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "more than %d vector lanes", ATR_MAX_LANES);
   if (!counted) return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "2^63 parallel iterations, or more");
+  if (schedule->pack_rhs && !packs)
+    return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "nest %s: packed rhs has 2^55 elements, or more", nest->name);
   return ATR_OK;
 }
 

@@ -40,7 +40,8 @@ void atr_schedule_print(atr_text *text, const atr_nest *nest, const atr_schedule
 ATR_CHECK_RESULT atr_status atr_schedule_read(atr_work *work, const atr_nest *nest, atr_schedule *out);
 
 /* Legality: kinds in order, reduced and independent dims in their places, pairs whose last one is whole or packed, limits.
- * Illegal is ATR_VERIFY_ERROR with the reason; slow is never illegal. ATR_UNSUPPORTED where tiles would step too far. */
+ * Illegal is ATR_VERIFY_ERROR with the reason; slow is never illegal. ATR_UNSUPPORTED where tiles would step too far or packed
+ * weights be too many. */
 ATR_CHECK_RESULT atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_schedule *schedule);
 
 /* schedule_lines.c: the lines of the caller's text. "NEST: schedule" is for the nest of that name, a line without a name for every

@@ -227,6 +227,33 @@ START_TEST(test_far_steps) {
 }
 END_TEST
 
+/* A piece's idle weights are packed with the others. */
+START_TEST(test_much_packed) {
+  static const char empty[] = "x = f32[1,5,13,4] parameter(0) w = f32[0,4,3,3] parameter(1) ROOT y = convolution(x, w), "
+                              "window={size=3x3}, dim_labels=b01f_oi01->b01f";
+  static const struct {
+    const char *instructions, *text;
+    atr_status status;
+  } rows[] = {
+      {DENSE, "loop oc:1099511627776; reduce ky kx ic:3640; pack rhs", ATR_OK}, /* 9 * 3640 is less than 2^15 */
+      {DENSE, "loop oc:1099511627776; reduce ky kx ic:3641; pack rhs", ATR_UNSUPPORTED},
+      {DENSE, "loop oc:1099511627776 ox:1099511627776; reduce ky kx ic:3640; pack rhs", ATR_OK},
+      {DENSE, "loop oc:1099511627776; reduce ky kx:1099511627776 ic:1099511627776; pack rhs", ATR_UNSUPPORTED},
+      {DENSE, "loop oc:1099511627776; reduce ky kx ic:3641", ATR_OK},
+      {empty, "loop oc; reduce ky kx:1099511627776 ic:1099511627776; pack rhs", ATR_UNSUPPORTED}, /* none at all, in the end */
+      {empty, "loop oc; pack rhs", ATR_OK},
+  };
+  for (int i = 0; i < COUNT(rows); i++) {
+    atr_work reading;
+    atr_schedule schedule;
+    atr_status status = read_schedule(only_nest(rows[i].instructions), rows[i].text, &reading, &schedule);
+    ck_assert_msg(status == rows[i].status, "%s: %s", rows[i].text, reading.message);
+    if (status != ATR_OK)
+      ck_assert_msg(strstr(reading.message, "nest y: packed rhs has 2^55 elements, or more") != NULL, "%s", reading.message);
+  }
+}
+END_TEST
+
 /* Text is read by its length, not to a NUL, and an inner NUL is a character like another. */
 START_TEST(test_length) {
   const atr_nest *nest = only_nest(DENSE);
@@ -427,6 +454,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_too_many_pieces);
   tcase_add_test(tc, test_unrolled_rest);
   tcase_add_test(tc, test_far_steps);
+  tcase_add_test(tc, test_much_packed);
   tcase_add_test(tc, test_length);
   tcase_add_loop_test(tc, test_dot, 0, COUNT(dot_rows));
   tcase_add_test(tc, test_elementwise);
