@@ -73,7 +73,7 @@ static const char *const seeds[] = {
 static const char *const words[] = {
     "part ", "lhs ", "as ", "f32", "parallel ", "loop ", "reduce ", "unroll ", "vector ", "dot ", "widen ", "lhs", "rhs", "pack rhs", "; ", ";", ":", "\n",
     " ", "oc", "ox", "oy", "kx", "ky", "ic", "n", "g", "s: ", "c: ", "c.ox0: ", ":0", ":-1", ":9223372036854775807",
-    ":9223372036854775808", ":64", ":1024", "ic:2", "ic:4",
+    ":9223372036854775808", ":64", ":1024", ":16777216", ":1099511627776", "ic:2", "ic:4", "z: ",
 };
 /* clang-format on */
 
