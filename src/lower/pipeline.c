@@ -200,7 +200,7 @@ static atr_status split_parts(state *s, const atr_nest *nest, atr_program *out, 
     ATR_TRY(status);
   }
   if (*split) atr_nest_split_parts(s->work->arena, out, nest, &parts);
-  else atr_program_add_nest(s->work->arena, out, atr_nest_copy(s->work->arena, nest));
+  else atr_program_new_nest(s->work->arena, out, atr_nest_copy(s->work->arena, nest));
   return ATR_OK;
 }
 

@@ -474,6 +474,19 @@ START_TEST(test_lines) {
 }
 END_TEST
 
+/* A value of the module may have the name that a nest of parts would have. */
+START_TEST(test_names_of_parts) {
+  const atr_module *module = module_of(X "f32[1,9,4] parameter(0) w = f32[1,4,8] parameter(1) "
+                                         "y = f32[1,9,8] convolution(x, w), window={size=1}, dim_labels=b0f_0io->b0f "
+                                         "y.zero = f32[1,9,8] tanh(y) ROOT r = (f32[1,9,8], f32[1,9,8]) tuple(y, y.zero)");
+  arrays a = arrays_of(module);
+  atr_target target = target_of_row(ROW_AVX2, false);
+  atr_lower_options options = {.target = &target, .schedule = "y: part ic:2; vector oc:8\ny.zero.2: vector d1_d2:4"};
+  const atr_program *program = check_stages(module, &a, &options);
+  ck_assert_str_eq(nest_named(program, "y.zero.2")->schedule, "loop d1_d2; vector d1_d2:4");
+}
+END_TEST
+
 /* A panel of elements in reverse order, of parts whose last is not full: what is missing is at the front of the copy. */
 START_TEST(test_reversed_panel) {
   static const char *const schedules[] = {"part n:2; lhs n ic oy ox; vector ox:4", "part ox:5; lhs n ox ic; pack rhs",
@@ -496,6 +509,7 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_options, 0, COUNT(rows));
   tcase_add_loop_test(tc, test_schedules, 0, 3 * COUNT(schedule_rows));
   tcase_add_loop_test(tc, test_lines, 0, COUNT(line_rows));
+  tcase_add_test(tc, test_names_of_parts);
   tcase_add_loop_test(tc, test_reversed_panel, 0, 4);
   suite_add_tcase(s, tc);
   return s;
