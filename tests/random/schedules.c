@@ -164,7 +164,7 @@ static const atr_program *split_nest(atr_arena *arena, const atr_program *progra
                                      const atr_target *target) {
   atr_program *phases = atr_program_without_nests(arena, program), *out = atr_program_without_nests(arena, program);
   atr_nest_split_residues(arena, nest, phases);
-  for (int n = 0; n < phases->nest_count; n++) atr_nest_split_frame(arena, phases->nests[n], target->row->masks, out);
+  for (int n = 0; n < phases->nest_count; n++) atr_nest_split_frame(arena, phases->nests[n], target, out);
   return out;
 }
 
