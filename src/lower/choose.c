@@ -362,13 +362,14 @@ static int parallel_loops(const atr_cost_model *m, const atr_candidate *c) {
   return end > c->part_count ? shared_loops(c, end, c->cycles) : shared_loops(c, c->reduced_from, part);
 }
 
-/* Such tasks are few: an odd one of them leaves a thread of two idle while it runs. */
+/* Of work that one thread does alone a second one could do half; and where tasks run all parts they are few, so that an odd one leaves a
+ * thread of two idle while it runs. */
 static double idle_cycles(const atr_cost_model *m, const atr_candidate *c) {
-  int end = private_loops(m, c);
-  if (end == c->part_count) return 0;
+  int end = parallel_loops(m, c);
+  bool all_parts = private_loops(m, c) > c->part_count;
   int64_t tasks = 1;
-  end = shared_loops(c, end, c->cycles);
   for (int l = c->part_count; l < end; l++) tasks *= c->loops[l].trips;
+  if (c->cycles < PARALLEL_CYCLES || (tasks > 1 && !all_parts)) return 0;
   return IDLE_SHARE * c->cycles * (double)(tasks % 2) / (double)tasks;
 }
 

@@ -47,8 +47,14 @@ for schedule in "part oy_ox:1 ic:1; lhs ic" "part oy_ox:1 oc:1 ic:1; pack rhs" "
   expect 0 atrousc run ones.hlo --random-int=1 --exact "--schedule=$schedule"
 done
 # The cost model: the images of some rows and of the channels of a task stay in the nearest cache, for which parts cost nothing.
-sed 's/12,14,96/28,28,192/g; s/size=12x14/size=28x28/; s/3,1,96/3,1,192/; s/count=96/count=192/; s/\[4,/[8,/g' gradient.hlo >large.hlo
+sed 's/12,14,96/28,28,192/g; s/size=12x14 pad=1_1x1_1/size=28x28 pad=2_2x2_2/; s/3,3,1,96/5,5,1,192/; s/count=96/count=192/; s/\[4,/[8,/g' \
+  gradient.hlo >large.hlo
 expect 0 atrousc explain large.hlo --cpu=znver5
-grep -q '^  schedule  part ky:2 ic:1; parallel g; ' out || { grep schedule out; fail "the gradient of a depthwise layer's weights"; }
+grep -q '^  schedule  part ky:1 ic:1; parallel g; ' out || { grep schedule out; fail "the gradient of a depthwise layer's weights"; }
 grep -q 'each of which runs all parts' out || fail "its tasks"
+# Tiles that have all channels would leave nothing to share out of parts as small as that.
+sed 's/28,28,192/112,112,96/g; s/size=28x28 pad=2_2x2_2/size=112x112 pad=1_1x1_1/; s/5,5,1,192/3,3,1,96/; s/count=192/count=96/; s/\[8,/[4,/g' \
+  large.hlo >serial.hlo
+expect 0 atrousc explain serial.hlo --cpu=znver5
+sed -n '/^nest y$/,/^nest/p' out | grep -q '^  threads .* tasks' || { grep -E 'schedule|threads' out; fail "one thread alone has all channels"; }
 exit 0
