@@ -200,8 +200,8 @@ typedef struct atr_compile_options {
   const char *cpu;       /* LLVM CPU name; NULL: this machine's */
   const char *features;  /* LLVM feature string added to the CPU's ("+avx512f,-fma"); NULL: none, or the host's when cpu is NULL */
   const char *triple;    /* NULL: this machine's */
-  /* Schedule text for every nest it names (doc/ir.md); NULL: the cost model's choice. ATR_VERIFY_ERROR at a line for a nest that there
-   * is not; of an object, when it is emitted, for a nest of none of its CPUs and functions with this text. */
+  /* Schedule text for every nest it names (doc/ir.md); NULL: the cost model's choice. ATR_VERIFY_ERROR at a line for a nest that
+   * there is not; of an object, when it is emitted, for a nest of none of its CPUs and functions with this text. */
   const char *schedule;
   uint64_t constant_parameters; /* bit i: parameter i keeps its value between runs; see atr_executable_prepack */
   int32_t multiply_padding; /* 1: implicit zeros are multiplied as XLA:CPU does, so 0*Inf at a border is NaN; 0: skipped */

@@ -144,7 +144,8 @@ static void try_condition(const search *s, const atr_index *condition, const atr
   }
 }
 
-/* Replaces that multiple of a condition of the group by its bounds that leaves the narrowest range; false: none makes it narrower. */
+/* Replaces that multiple of a condition of the group by its bounds that leaves the narrowest range; false: none makes it
+ * narrower. */
 static bool use_condition(const search *s, int group, atr_affine *affine, range *rest) {
   range whole = box_range(s, affine);
   narrowing best = {.width = whole.max - whole.min};

@@ -58,8 +58,8 @@ static void check_fit(void *user, atr_access *access) {
   f->all = f->all && atr_access_fits(f->nest, access, f->limit);
 }
 
-/* Dilations and strides of 2^40 and more are legal, but their addresses are computed without a look at overflow. Iterations that tasks
- * share, and parts, are counted in integers as wide as addresses. */
+/* Dilations and strides of 2^40 and more are legal, but their addresses are computed without a look at overflow. Iterations that
+ * tasks share, and parts, are counted in integers as wide as addresses. */
 static atr_status check_sizes(const state *s) {
   bool narrow = s->options->target->address_bits == 32;
   for (int n = 0; n < s->program->nest_count; n++) {

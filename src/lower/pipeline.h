@@ -9,10 +9,11 @@ typedef struct atr_lower_options {
   uint64_t constant_parameters; /* bit i: parameter i keeps its value between runs */
   bool keep_padding;            /* pad operations stay: their zeros are to be multiplied (rule 26) */
   int64_t workspace; /* bytes of scratch that the plan may take; 0: no limit; ATR_WORKSPACE_NONE: none. ATR_UNSUPPORTED where it needs more */
-  const char *schedule; /* NULL: the cost model's. Lines "NEST: schedule"; a line without a name is for every nest with a sum. Each must be
-                           for a nest that there is */
-  /* The lines of `schedule` where several lowerings share them, each with nests of its own; it is the caller who then checks that all are
-   * taken. NULL: of this lowering alone. */
+  /* NULL: the cost model's. Lines "NEST: schedule"; a line without a name is for every nest with a sum. Each must be for a nest
+   * that there is. */
+  const char *schedule;
+  /* The lines of `schedule` where several lowerings share them, each with nests of its own; it is the caller who then checks that
+   * all are taken. NULL: of this lowering alone. */
   atr_schedule_lines *lines;
   const char *schedule_why; /* reasons for it, for explain; NULL: the caller's own */
   /* One scalar loop per dim, nothing packed, widened or shared out, whatever `schedule` and the cost model say (but for their

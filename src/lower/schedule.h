@@ -44,8 +44,8 @@ ATR_CHECK_RESULT atr_status atr_schedule_read(atr_work *work, const atr_nest *ne
  * weights be too many. */
 ATR_CHECK_RESULT atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_schedule *schedule);
 
-/* schedule_lines.c: the lines of the caller's text. "NEST: schedule" is for the nest of that name, a line without a name for every
- * nest with a sum that has no other. */
+/* schedule_lines.c: the lines of the caller's text. "NEST: schedule" is for the nest of that name, a line without a name for
+ * every nest with a sum that has no other. */
 typedef struct atr_schedule_line {
   const char *nest;    /* NULL: without a name */
   atr_source schedule; /* behind the name */
