@@ -407,13 +407,16 @@ static double sets_of(int64_t lines) { return (double)(CACHE_SETS / atr_gcd(line
 
 /* Copies whose elements lie a multiple of the cache's way apart fall into few of its sets and throw each other out: the factor by which
  * loads slow down. */
-static double conflict_factor(const atr_cost_model *m, const int64_t *step, const shape_of_step *shape, int dim,
-                              atr_dtype dtype) {
-  shape_of_step rows = {.count = 0}; /* copies of dim, and of taps that step through the same rows */
-  if (dim < 0 || llabs(step[dim]) * (int64_t)atr_dtype_size(dtype) < 1024) return 1;
+static double conflict_factor(const atr_cost_model *m, const atr_candidate *c, const int64_t *step,
+                              const shape_of_step *shape) {
+  shape_of_step rows = {.count = 0}; /* copies of the nearer dim, and others that step through the same rows */
+  int64_t size = (int64_t)atr_dtype_size(atr_cost_lhs_dtype(m, c));
+  int dim = c->copies_dim, other = c->whole_dim;
+  if (other >= 0 && step[other] != 0 && (step[dim] == 0 || llabs(step[other]) < llabs(step[dim]))) dim = other;
+  if (dim < 0 || llabs(step[dim]) * size < 1024) return 1;
   for (int i = 0; i < shape->count; i++)
     if (step[shape->dims[i]] % step[dim] == 0) add_copies(&rows, shape->dims[i], shape->extents[i]);
-  int64_t lines = llabs(step[dim]) * (int64_t)atr_dtype_size(dtype) / CACHE_LINE;
+  int64_t lines = llabs(step[dim]) * size / CACHE_LINE;
   double per_set = distinct(step, rows.dims, rows.extents, rows.count) / sets_of(lines);
   double ways = ways_of_cache(m);
   double taken = per_set - (ways > 8 ? 1 : 0); /* with twelve lines in twelve ways nothing was slower yet */
@@ -558,7 +561,7 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   if (cycles < latency) cycles = latency;
   cycles *= wait_for_sums(m, tiles * accumulators / (uops.slow ? slow : 1), few && !uops.product, bursts, splat);
   if (l.shuffles > 0) cycles += crowded_loads(m, c, lhs_vectors * l.loads, vectors);
-  cycles *= conflict_factor(m, s.lhs, &s.whole, c->copies_dim, atr_cost_lhs_dtype(m, c));
+  cycles *= conflict_factor(m, c, s.lhs, &s.whole);
   double live_l = distinct_in(s.lhs, &s.live), live_r = distinct_in(s.rhs, &s.window);
   double factors = (live_l < live_r ? live_l : live_r) * width + 1;
   double registers = (accumulators + (uops.apart ? 2 * factors + 1 : factors) + (uops.product ? 1 : 0)) * m->acc_registers;

@@ -599,6 +599,14 @@ START_TEST(test_whole_dims) {
 }
 END_TEST
 
+/* Rows of both dims that a tile has copies of stand in the same sets of the nearest cache: three images, 32 KB each, of four columns with
+ * their taps are 15 lines in two sets. */
+START_TEST(test_rows_of_two_dims_in_one_set) {
+  const char *text = window_chosen_on(ROW_AVX2, "8,4,4,512", "4,4,512,256", "size=4x4 lhs_dilate=2x2 pad=2_2x2_2 rhs_reversal=1x1", 1);
+  ck_assert_msg(strstr(text, "ox:4 n:3") == NULL && strstr(text, " oc:3; vector oc:8") != NULL, "%s", text);
+}
+END_TEST
+
 /* Features that a vector holds are written as the groups are read, which go on from tile to tile: no short runs. */
 START_TEST(test_written_groups) {
   const char *text = window_chosen_on(ROW_AVX512, "8,56,56,128", "3,3,4,128", "size=3x3 pad=1_1x1_1", 32);
@@ -933,6 +941,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_weights_in_order);
   tcase_add_test(tc, test_pages_of_absent_taps);
   tcase_add_test(tc, test_whole_dims);
+  tcase_add_test(tc, test_rows_of_two_dims_in_one_set);
   tcase_add_test(tc, test_written_groups);
   tcase_add_test(tc, test_caches);
   tcase_add_loop_test(tc, test_random_choices, 0, RANDOM_BATCHES);
