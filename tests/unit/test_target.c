@@ -602,7 +602,14 @@ END_TEST
 /* Rows of both dims that a tile has copies of stand in the same sets of the nearest cache: three images, 32 KB each, of four columns with
  * their taps are 15 lines in two sets. */
 START_TEST(test_rows_of_two_dims_in_one_set) {
-  const char *text = window_chosen_on(ROW_AVX2, "8,4,4,512", "4,4,512,256", "size=4x4 lhs_dilate=2x2 pad=2_2x2_2 rhs_reversal=1x1", 1);
+  atr_target target;
+  atr_schedule schedule;
+  ck_assert_int_eq(atr_target_select(&work, "x86_64-linux-gnu", "haswell", "", &target), ATR_OK);
+  const atr_program *program =
+      collapsed_of("x = f32[8,4,4,512] parameter(0) w = f32[4,4,512,256] parameter(1) ROOT y = convolution(x, w), "
+                   "window={size=4x4 lhs_dilate=2x2 pad=2_2x2_2 rhs_reversal=1x1}, dim_labels=b01f_01io->b01f");
+  choose_for(program->nests[0], &target, &schedule);
+  const char *text = schedule_text(program->nests[0], &schedule);
   ck_assert_msg(strstr(text, "ox:4 n:3") == NULL && strstr(text, " oc:3; vector oc:8") != NULL, "%s", text);
 }
 END_TEST
