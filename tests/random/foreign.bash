@@ -57,20 +57,35 @@ run_guest() { # PROGRAM PACKAGES COMMAND...
   "${@/#@/$source/tests/random}" "$guest" 2>"$work/stderr"
   status=$?
   cat "$work/stderr" >&2
-  # 7.2, for one, gives up at a narrowing conversion of rvv that stands first in a block
-  ! grep -q '^qemu.*Assertion' "$work/stderr" || skip "$1 stops in an assertion of its own: $("$1" --version | head -n 1)"
+  ! grep -q '^qemu.*Assertion' "$work/stderr" || return "$GAVE_UP"
   return $status
 }
 
+# The emulator stops in an assertion of its own: 7.2, for one, at a narrowing conversion of rvv that stands first in a block.
+# Other problems may have none.
+GAVE_UP=75 TRIES=4
+
 run_row() { # OPTIONS COMPILER PACKAGES COMMAND PACKAGES
-  local folder=$work/kernels options compiler command
+  local seed=${ATROUS_FOREIGN_SEED:-1} try status
+  for ((try = 0; try < TRIES; try++)); do
+    run_seed $((seed + try)) "$@"
+    status=$?
+    [ $status = "$GAVE_UP" ] || break
+  done
+  [ $status != "$GAVE_UP" ] || skip "${4%% *} stops in an assertion of its own: $("${4%% *}" --version | head -n 1)"
+  [ $status = 0 ] || exit 1
+}
+
+run_seed() { # SEED OPTIONS COMPILER PACKAGES COMMAND PACKAGES
+  local seed=$1 folder=$work/kernels options compiler command
+  shift
   read -ra options <<<"$1"
   read -ra compiler <<<"$2"
   read -ra command <<<"$4"
   command -v "${compiler[0]}" >/dev/null || skip "no ${compiler[0]} (apt-get install $3)"
   rm -rf "$folder"
   mkdir "$folder"
-  "$build/tests/random/random_problems" --emit="$folder" "${options[@]}" --seed="${ATROUS_FOREIGN_SEED:-1}" --count="$count" \
+  "$build/tests/random/random_problems" --emit="$folder" "${options[@]}" --seed="$seed" --count="$count" \
     >"$work/log" || { cat "$work/log"; exit 1; }
   grep refused "$work/log"
   check_symbols "$folder"
@@ -79,7 +94,7 @@ run_row() { # OPTIONS COMPILER PACKAGES COMMAND PACKAGES
     skip "${compiler[*]} cannot link (apt-get install $3)"
   }
   echo "$1:"
-  run_guest "$folder/guest" "$5" "${command[@]}" || exit 1
+  run_guest "$folder/guest" "$5" "${command[@]}"
 }
 
 run_test() { # TEST
