@@ -43,6 +43,8 @@ static const double SHUFFLE_SHARE = 0.5; /* of the shuffles go to ports that mul
 static const double BLEND_SHARE = 0.35;
 /* Cycles of a product of two pairs of bf16, as a multiple of a multiply-add's; Zen 5: 6 and 4. */
 static const double BF16_LATENCY = 1.5;
+/* How many times longer LLVM takes for instructions of such a product's nest. */
+static const double BF16_CODE = 2;
 /* Registers for the last pair of a sum that they do not divide: its one element, and the zero beside it. */
 static const double ODD_PAIR = 2;
 static const double CONVERT_SHARE = 0.07; /* cycles that an instruction of a float conversion takes from the multipliers */
@@ -722,6 +724,7 @@ double atr_cost_code(const atr_cost_model *m, const atr_candidate *c) {
   double body, variants = 1;
   if (m->nest->has_acc) atr_cost_step(m, c, c->copies, c->vectors, &body);
   else body = 2 * load_cycles(m, c, c->copies, c->vectors) + store_cycles(m, c, c->copies, c->vectors);
+  if (c->dot >= 0 && m->nest->acc_dtype == ATR_F32) body *= BF16_CODE;
   for (int i = 0; m->nest->has_acc && i < m->nest->lhs.index_count; i++)
     variants *= variants_along(m, c, &m->nest->lhs.index[i].at);
   const atr_dim *dims = m->nest->dims;
