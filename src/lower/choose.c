@@ -3,9 +3,9 @@
  * In: a canonical nest and a target row. Out: the schedules with the least estimated cycles, and the reasons as text.
  *
  * A tile is: the vector dims (one dim, or an inner and an outer one fused, such as (g, oc)); R vectors of it, U copies of one
- * other independent dim and all of a small third one in registers; which small reduced dims are unrolled. The best tile of each kind goes on to the
- * second question, the order of the loops around it: where among the pixels the weights' dims stand, whether the pixels
- * inside them are a block, and whether the innermost reduced dim is walked in pieces. */
+ * other independent dim and all of a small third one in registers; which small reduced dims are unrolled. The best tile of
+ * each kind goes on to the second question, the order of the loops around it: where among the pixels the weights' dims stand,
+ * whether the pixels inside them are a block, and whether the innermost reduced dim is walked in pieces. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
