@@ -105,18 +105,6 @@ static atr_vec load_continued(atr_emitter *e, LLVMValueRef base, int64_t n) {
   return atr_llvm_load(e, ATR_ACCESS_OUT, &e->nest->out, base, &lanes, point, dtype, dtype);
 }
 
-/* Do unrolled copies of independent dims and of reduced dim d read the same lhs elements? cost.c counts on the order that
- * follows from it. */
-static bool shares_lhs(const atr_emitter *e, int d) {
-  const atr_nest *nest = e->nest;
-  int64_t step = atr_access_step(&nest->lhs, d);
-  for (int i = 0; i < e->unrolled_count[0]; i++) {
-    int o = e->unrolled[0][i];
-    if (atr_steps_meet(atr_access_step(&nest->lhs, o), nest->dims[o].extent, step, nest->dims[d].extent)) return true;
-  }
-  return false;
-}
-
 /* Is this code for a small part of the points, as at the edges? */
 static bool is_rare(const atr_emitter *e) {
   double share = 1;
@@ -134,7 +122,7 @@ static int dim_to_roll(const atr_emitter *e) {
   if (!is_rare(e)) return -1;
   for (int i = 0; i < e->unrolled_count[1]; i++) {
     int d = e->unrolled[1][i];
-    if (shares_lhs(e, d)) continue; /* inside the others */
+    if (atr_nest_shares_lhs(e->nest, d)) continue; /* inside the others */
     return atr_access_asks(&e->nest->lhs, d) || atr_access_asks(&e->nest->rhs, d) ? -1 : d;
   }
   return -1;
@@ -299,7 +287,7 @@ static int64_t list_steps(atr_emitter *e, mac_step *steps) {
   int64_t point[ATR_MAX_DIMS] = {0}, count = 0;
   bool shared[ATR_MAX_DIMS], by_rhs = copies_of(e, &e->nest->lhs) < copies_of(e, &e->nest->rhs);
   for (int i = 0; i < e->unrolled_count[1]; i++) {
-    shared[i] = shares_lhs(e, e->unrolled[1][i]);
+    shared[i] = atr_nest_shares_lhs(e->nest, e->unrolled[1][i]);
     by_rhs &= !shared[i];
   }
   e->lhs_first = INT64_MAX;

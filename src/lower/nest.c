@@ -320,6 +320,15 @@ static void fold_access(void *user, atr_access *access) {
   access->index_count = kept;
 }
 
+bool atr_nest_shares_lhs(const atr_nest *nest, int d) {
+  int64_t step = atr_access_step(&nest->lhs, d), extent = nest->dims[d].extent;
+  for (int o = 0; o < nest->dim_count; o++)
+    if (nest->dims[o].kind == ATR_DIM_UNROLL && !nest->dims[o].reduced &&
+        atr_steps_meet(atr_access_step(&nest->lhs, o), nest->dims[o].extent, step, extent))
+      return true;
+  return false;
+}
+
 bool atr_nest_has_points(const atr_nest *nest) {
   for (int d = 0; d < nest->dim_count; d++)
     if (nest->dims[d].extent == 0) return false;

@@ -229,6 +229,9 @@ int atr_dims_insert_by_step(const int64_t *step, int *dims, int count, int d);
 /* Two dims step through one array, both in steps other than 0: is an element reached in two ways, a * i + b * j of different
  * pairs 0 <= i < a_extent, 0 <= j < b_extent? */
 bool atr_steps_meet(int64_t a, int64_t a_extent, int64_t b, int64_t b_extent);
+/* Of a scheduled nest: do unrolled copies of independent dims and of reduced dim d read the same lhs elements? Then these terms of a sum
+ * stand inside the others, in the order in which the elements lie; cost.c counts on it, and a selection keeps it (tune.h). */
+bool atr_nest_shares_lhs(const atr_nest *nest, int d);
 /* Has every dim an index, so that something is computed? */
 bool atr_nest_has_points(const atr_nest *nest);
 /* Moves indices that can never leave their bounds over the dims' box into the affine part. */

@@ -237,49 +237,23 @@ atr_status atr_tune(atr_work *work, const atr_program *problem, const atr_target
 
 /* ---- a selection */
 
-static bool is_reduced(const search *s, const atr_piece *piece) { return s->nest->dims[piece->dim].reduced; }
-
-/* How far piece p moves lhs: its dim's step, once for each index inside. */
-static int64_t step_of(const search *s, const atr_schedule *schedule, int p) {
-  int64_t step = atr_access_step(&s->nest->lhs, schedule->pieces[p].dim);
-  for (int q = p + 1; q < schedule->count; q++)
-    if (schedule->pieces[q].dim == schedule->pieces[p].dim) step *= schedule->pieces[q].extent;
-  return step;
+/* The next reduced dim of a scheduled nest from *at on; dim_count: there is none. */
+static int next_reduced(const atr_nest *nest, int *at) {
+  while (*at < nest->dim_count && !nest->dims[*at].reduced) ++*at;
+  return *at < nest->dim_count ? (*at)++ : nest->dim_count;
 }
 
-/* An outermost piece has what the others leave. */
-static int64_t extent_of(const search *s, const atr_schedule *schedule, int p) {
-  int64_t inside = 1;
-  for (int q = p + 1; q < schedule->count; q++)
-    if (schedule->pieces[q].dim == schedule->pieces[p].dim) inside *= schedule->pieces[q].extent;
-  int64_t extent = schedule->pieces[p].extent;
-  return extent != 0 ? extent : atr_ceil_div(s->nest->dims[schedule->pieces[p].dim].extent, inside);
-}
-
-/* Do unrolled taps p read the same elements as unrolled copies of independent dims? These run inside the others, in the order in which
- * elements lie (llvm_tile.c). */
-static bool shares_lhs(const search *s, const atr_schedule *schedule, int p) {
-  for (int q = 0; q < schedule->count; q++)
-    if (schedule->pieces[q].kind == ATR_DIM_UNROLL && !is_reduced(s, &schedule->pieces[q]) &&
-        atr_steps_meet(step_of(s, schedule, q), extent_of(s, schedule, q), step_of(s, schedule, p), extent_of(s, schedule, p)))
-      return true;
-  return false;
-}
-
-/* The next piece of a reduced dim from place *at on, or NULL. */
-static const atr_piece *next_reduced(const search *s, const atr_schedule *schedule, int *at) {
-  while (*at < schedule->count && !is_reduced(s, &schedule->pieces[*at])) ++*at;
-  return *at < schedule->count ? &schedule->pieces[(*at)++] : NULL;
-}
-
-/* Do both add the terms of a sum in the same order? Enough for that is that they cut the reduction alike and take unrolled taps alike. */
+/* Do both add the terms of a sum in the same order? Enough for that is that they cut the reduction alike and take unrolled taps alike.
+ * A scheduled nest has a dim for each piece. */
 static bool same_order(const search *s, const atr_schedule *a, const atr_schedule *b) {
-  int at_a = 0, at_b = 0;
+  const atr_nest *x = atr_nest_tile(s->work->arena, s->nest, a), *y = atr_nest_tile(s->work->arena, s->nest, b);
+  int at_x = 0, at_y = 0;
   for (;;) {
-    const atr_piece *x = next_reduced(s, a, &at_a), *y = next_reduced(s, b, &at_b);
-    if (x == NULL && y == NULL) return true;
-    if (x == NULL || y == NULL || x->dim != y->dim || x->kind != y->kind || x->extent != y->extent) return false;
-    if (x->kind == ATR_DIM_UNROLL && shares_lhs(s, a, at_a - 1) != shares_lhs(s, b, at_b - 1)) return false;
+    int d = next_reduced(x, &at_x), e = next_reduced(y, &at_y);
+    if (d == x->dim_count || e == y->dim_count) return d == x->dim_count && e == y->dim_count;
+    const atr_dim *dx = &x->dims[d], *dy = &y->dims[e];
+    if (a->pieces[d].dim != b->pieces[e].dim || dx->kind != dy->kind || dx->extent != dy->extent) return false;
+    if (dx->kind == ATR_DIM_UNROLL && atr_nest_shares_lhs(x, d) != atr_nest_shares_lhs(y, e)) return false;
   }
 }
 
