@@ -36,7 +36,8 @@ static atr_status tune(atr_context *context, atr_measure *measure, atr_module *m
   atr_lower_options lowering = {.target = &c.target, .constant_parameters = options->constant_parameters};
   atr_status status = atr_compilation_choose_target(&c);
   if (status == ATR_OK) status = atr_lower_to_nests(&c.work, module, &lowering, &problem);
-  if (status == ATR_OK) status = atr_measure_init(&c.work, measure, context, module, &how, 1);
+  *measure = (atr_measure){.context = context, .module = module, .options = how, .threads = 1};
+  if (status == ATR_OK) status = atr_measure_init(&c.work, measure);
   atr_tune_bench bench = atr_measure_bench(measure);
   if (status == ATR_OK) status = atr_tune(&c.work, problem, &c.target, options, &bench, out);
   if (status != ATR_OK) fprintf(stderr, "%s\n", c.work.message != NULL ? c.work.message : "?");
@@ -66,7 +67,7 @@ static double search_file(atr_context *context, const char *path, const char *cp
     fprintf(stderr, "%s\n", atr_context_message(context));
     return 0;
   }
-  atr_measure measure = {.context = context};
+  atr_measure measure = {.context = NULL};
   atr_arena arena;
   atr_arena_init(&arena, atr_default_realloc, NULL);
   atr_tuned tuned;

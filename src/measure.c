@@ -38,15 +38,12 @@ static const atr_shape *shape_of(const atr_module *module, int i) {
                                      : atr_module_result_shape(module, i - module->parameter_count);
 }
 
-atr_status atr_measure_init(atr_work *work, atr_measure *measure, atr_context *context, const atr_module *module,
-                            const atr_compile_options *options, int32_t threads) {
+atr_status atr_measure_init(atr_work *work, atr_measure *measure) {
+  const atr_module *module = measure->module;
+  const atr_context *context = measure->context;
   int count = array_count(module);
-  *measure = (atr_measure){.context = context,
-                           .module = module,
-                           .options = *options,
-                           .threads = threads,
-                           .arrays = ATR_NEW_ARRAY(work->arena, void *, count),
-                           .blocks = ATR_NEW_ARRAY(work->arena, void *, count)};
+  measure->arrays = ATR_NEW_ARRAY(work->arena, void *, count);
+  measure->blocks = ATR_NEW_ARRAY(work->arena, void *, count);
   for (int i = 0; i < count; i++) {
     const atr_shape *shape = shape_of(module, i);
     size_t bytes = (size_t)atr_shape_bytes(shape);
@@ -151,7 +148,7 @@ static atr_status select_from(atr_work *work, atr_measure *measure, const atr_mo
                           .most = SCHEDULES,
                           .budget_ns = BUDGET_NS};
   ATR_TRY(atr_lower_to_nests(work, lowered, lowering, &problem));
-  ATR_TRY(atr_measure_init(work, measure, measure->context, measure->module, &measure->options, 0));
+  ATR_TRY(atr_measure_init(work, measure));
   atr_tune_bench bench = atr_measure_bench(measure);
   return atr_tune_select(work, problem, lowering->target, &how, &bench, out);
 }
@@ -166,7 +163,7 @@ atr_status atr_measure_select(atr_work *work, atr_measure *measure, const atr_mo
   if (status == ATR_OK) return ATR_OK;
   if (status != ATR_UNSUPPORTED)
     return atr_fail(work, ATR_NOWHERE, status, "%s", status == ATR_OUT_OF_MEMORY ? "out of memory" : trying.message);
-  *out = (atr_selected){
-      .report = atr_arena_printf(work->arena, "nothing: %s", trying.message)}; /* the model's choice will do, */
-  return ATR_OK;                                                               /* or the interpreter */
+  /* The model's choice will do, or the interpreter. */
+  *out = (atr_selected){.report = atr_arena_printf(work->arena, "nothing: %s", trying.message)};
+  return ATR_OK;
 }

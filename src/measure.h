@@ -18,9 +18,9 @@ typedef struct atr_measure {
   struct contender *live;      /* made and not dropped */
 } atr_measure;
 
-/* Makes the arrays: small numbers, none of them subnormal, so that no arithmetic is slower than usual. */
-ATR_CHECK_RESULT atr_status atr_measure_init(atr_work *work, atr_measure *measure, atr_context *context,
-                                             const atr_module *module, const atr_compile_options *options, int32_t threads);
+/* Makes the arrays, as the caller has filled in all above them: small numbers, none of them subnormal, so that no
+ * arithmetic is slower than usual. */
+ATR_CHECK_RESULT atr_status atr_measure_init(atr_work *work, atr_measure *measure);
 /* Drops what is left too, and leaves a zeroed one, which it also takes: whatever was under way when memory ran out is released here. */
 void atr_measure_fini(atr_measure *measure);
 /* Valid as long as the measure. */

@@ -554,14 +554,14 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
                      (arithmetic + loads + others + blends + beside + 3) / ISSUE_WIDTH};
   *body = arithmetic + loads + others + beside;
   double tiles = atr_cost_innermost_loop(m, c->unrolled) < 0 ? fmax(1, WINDOW / *body) : 1;
-  double slow = uops.slow ? BF16_LATENCY : m->acc_registers > 1 || uops.apart ? 2 : 1;
-  double latency = LATENCY_SLACK * m->row->fma_latency * s.reduce_copies * slow / tiles;
+  double slow = uops.slow ? BF16_LATENCY : 1, each = m->acc_registers > 1 || uops.apart ? 2 : slow;
+  double latency = LATENCY_SLACK * m->row->fma_latency * s.reduce_copies * each / tiles;
   const double hindrances[] = {HINDRANCE, HINDRANCE, HINDRANCE, HINDRANCE};
   double cycles = atr_cost_overlapped(bounds, hindrances, sizeof bounds / sizeof bounds[0]);
   bool few = few_registers(m), splat = is_splat(&c->vector, m->lhs),
        bursts = s.live.count != s.outer.count; /* uses of one element follow each other */
   if (cycles < latency) cycles = latency;
-  cycles *= wait_for_sums(m, tiles * accumulators / (uops.slow ? slow : 1), few && !uops.product, bursts, splat);
+  cycles *= wait_for_sums(m, tiles * accumulators / slow, few && !uops.product, bursts, splat);
   if (l.shuffles > 0) cycles += crowded_loads(m, c, lhs_vectors * l.loads, vectors);
   cycles *= conflict_factor(m, c, s.lhs, &s.whole);
   double live_l = distinct_in(s.lhs, &s.live), live_r = distinct_in(s.rhs, &s.window);
