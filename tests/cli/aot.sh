@@ -205,14 +205,6 @@ program scheduled "x, w, b,"
 expect 0 ./scheduled
 
 # padding under an infinite tap: skipped, or multiplied as any other zero
-cat >border.hlo <<'HLO'
-HloModule border
-ENTRY e {
-  x = f32[1,1,4] parameter(0)
-  w = f32[1,1,3] parameter(1)
-  ROOT y = f32[1,1,4] convolution(x, w), window={size=3 pad=1_1}, dim_labels=bf0_oi0->bf0
-}
-HLO
 cat >border.c <<'C'
 #include <math.h>
 #include <stdlib.h>

@@ -78,3 +78,14 @@ END
 
 f32_header="{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }"
 one='\0\0\200\77' two='\0\0\0\100' three='\0\0\100\100' four='\0\0\200\100'
+
+# Its first and last result lack a term.
+cat >border.hlo <<'END'
+HloModule border
+
+ENTRY main {
+  x = f32[1,1,4] parameter(0)
+  w = f32[1,1,3] parameter(1)
+  ROOT y = f32[1,1,4] convolution(x, w), window={size=3 pad=1_1}, dim_labels=bf0_oi0->bf0
+}
+END

@@ -441,6 +441,15 @@ static const char *text_chosen_on(const atr_nest *nest, int row) {
   return schedule_text(nest, &schedule);
 }
 
+/* The same with the CPU's own caches. */
+static const char *text_chosen_on_haswell(const atr_nest *nest) {
+  atr_target haswell;
+  atr_schedule schedule;
+  ck_assert_int_eq(atr_target_select(&work, "x86_64-unknown-linux-gnu", "haswell", "", &haswell), ATR_OK);
+  choose_for(nest, &haswell, &schedule);
+  return schedule_text(nest, &schedule);
+}
+
 /* Operands that are used often enough are converted once; those of a few uses, or of an instruction for pairs, never. */
 START_TEST(test_widen_choice) {
   static const struct {
@@ -602,14 +611,10 @@ END_TEST
 /* Rows of both dims that a tile has copies of stand in the same sets of the nearest cache: three images, 32 KB each, of four columns with
  * their taps are 15 lines in two sets. */
 START_TEST(test_rows_of_two_dims_in_one_set) {
-  atr_target target;
-  atr_schedule schedule;
-  ck_assert_int_eq(atr_target_select(&work, "x86_64-linux-gnu", "haswell", "", &target), ATR_OK);
   const atr_program *program =
       collapsed_of("x = f32[8,4,4,512] parameter(0) w = f32[4,4,512,256] parameter(1) ROOT y = convolution(x, w), "
                    "window={size=4x4 lhs_dilate=2x2 pad=2_2x2_2 rhs_reversal=1x1}, dim_labels=b01f_01io->b01f");
-  choose_for(program->nests[0], &target, &schedule);
-  const char *text = schedule_text(program->nests[0], &schedule);
+  const char *text = text_chosen_on_haswell(program->nests[0]);
   ck_assert_msg(strstr(text, "ox:4 n:3") == NULL && strstr(text, " oc:3; vector oc:8") != NULL, "%s", text);
 }
 END_TEST
@@ -748,11 +753,7 @@ static const char *planes_chosen_on_haswell(const char *lhs, const char *rhs, co
                        "x = %s parameter(0) w = %s parameter(1) ROOT y = convolution(x, w), window={%s}, "
                        "dim_labels=bf01_oi01->bf01",
                        lhs, rhs, window));
-  atr_target haswell;
-  atr_schedule schedule;
-  ck_assert_int_eq(atr_target_select(&work, "x86_64-unknown-linux-gnu", "haswell", "", &haswell), ATR_OK);
-  choose_for(program->nests[0], &haswell, &schedule);
-  return schedule_text(program->nests[0], &schedule);
+  return text_chosen_on_haswell(program->nests[0]);
 }
 
 /* Where there are 16 registers: loops over taps cost little beside steps of many products; taps of one element that follow each other want
