@@ -20,14 +20,6 @@ static bool has_nest(const atr_program *program, const char *name) {
   return false;
 }
 
-/* `name`, or with the first number behind it that makes it new: a parameter may be called "y.rhs" already. */
-static const char *new_name(atr_arena *arena, const atr_program *program, const char *name,
-                            bool (*taken)(const atr_program *program, const char *name)) {
-  const char *unique = name;
-  for (int i = 2; taken(program, unique); i++) unique = atr_arena_printf(arena, "%s.%d", name, i);
-  return unique;
-}
-
 int atr_program_add_buffer(atr_arena *arena, atr_program *program, const atr_buffer *buffer) {
   ATR_RESERVE(arena, program->buffers, program->buffer_count, program->buffer_capacity);
   program->buffers[program->buffer_count] = *buffer;
@@ -51,12 +43,18 @@ atr_program *atr_program_without_nests(atr_arena *arena, const atr_program *prog
 
 int atr_program_new_buffer(atr_arena *arena, atr_program *program, const atr_buffer *buffer) {
   atr_buffer named = *buffer;
-  named.name = new_name(arena, program, buffer->name, has_buffer);
+  for (int i = 2; has_buffer(program, named.name); i++) named.name = atr_arena_printf(arena, "%s.%d", buffer->name, i);
   return atr_program_add_buffer(arena, program, &named);
 }
 
+void atr_nest_rename(atr_arena *arena, atr_nest *nest, const atr_program *a, const atr_program *b) {
+  const char *name = nest->name;
+  for (int i = 2; has_nest(a, nest->name) || has_nest(b, nest->name); i++)
+    nest->name = atr_arena_printf(arena, "%s.%d", name, i);
+}
+
 void atr_program_new_nest(atr_arena *arena, atr_program *program, atr_nest *nest) {
-  nest->name = new_name(arena, program, nest->name, has_nest);
+  atr_nest_rename(arena, nest, program, program);
   atr_program_add_nest(arena, program, nest);
 }
 

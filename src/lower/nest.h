@@ -190,6 +190,8 @@ atr_program *atr_program_without_nests(atr_arena *arena, const atr_program *prog
 /* The same with a name that is new in the program: a number behind it if need be. */
 int atr_program_new_buffer(atr_arena *arena, atr_program *program, const atr_buffer *buffer);
 void atr_program_new_nest(atr_arena *arena, atr_program *program, atr_nest *nest);
+/* Puts a number behind the nest's name if one of a or b has that name. */
+void atr_nest_rename(atr_arena *arena, atr_nest *nest, const atr_program *a, const atr_program *b);
 atr_nest *atr_nest_copy(atr_arena *arena, const atr_nest *nest); /* deep, but for the tree (NULL in the copy) */
 int atr_nest_add_dim(atr_nest *nest, const char *name, int64_t extent, bool reduced); /* returns its number */
 int atr_nest_add_expr(atr_arena *arena, atr_nest *nest, const atr_expr *expr);

@@ -26,8 +26,8 @@ typedef struct atr_parts {
 
 void atr_parts_print(atr_text *text, const atr_nest *nest, const atr_parts *parts);
 
-/* Reads the sections `part` and `lhs` at the front of work->source; *found: there were any. */
-ATR_CHECK_RESULT atr_status atr_parts_read(atr_work *work, const atr_nest *nest, atr_parts *out, bool *found);
+/* Reads the sections `part` and `lhs` in front of a schedule, as atr_schedule_read; *found: there were any. */
+ATR_CHECK_RESULT atr_status atr_parts_read(atr_work *work, size_t from, const atr_nest *nest, atr_parts *out, bool *found);
 
 /* Legality: blocks smaller than their dims, which divide reduced ones; strips that divide their blocks, of dims that alone walk their
  * elements; and the panel must be possible. ATR_VERIFY_ERROR with the reason. */

@@ -159,15 +159,15 @@ static void make_plain(const atr_nest *nest, atr_schedule *schedule) {
 }
 
 static atr_status choose_schedule(state *s, const atr_nest *nest, atr_schedule *schedule, const char **why) {
-  const atr_source *text = atr_schedule_lines_take(s->lines, nest);
-  if (text == NULL) {
+  const atr_schedule_line *line = atr_schedule_lines_take(s->lines, nest);
+  if (line == NULL) {
     atr_schedule_setting setting = setting_of(s, nest);
     choose_once(s, nest, &setting, schedule, why);
     return atr_schedule_check(s->work, nest, schedule);
   }
   const atr_source *module_text = s->work->source;
-  s->work->source = text;
-  atr_status status = atr_schedule_read(s->work, nest, schedule);
+  s->work->source = &line->text;
+  atr_status status = atr_schedule_read(s->work, line->from, nest, schedule);
   s->work->source = module_text;
   *why = s->options->schedule_why != NULL ? s->options->schedule_why : "schedule given by the caller";
   return status;
@@ -182,9 +182,9 @@ static atr_status choose(state *s, const atr_nest *nest, atr_schedule *schedule,
 
 /* As the caller says, or the cost model. *split: the nest is not whole any more. */
 static atr_status split_parts(state *s, const atr_nest *nest, atr_program *out, bool *split) {
-  const atr_source *text = atr_schedule_lines_take(s->lines, nest);
+  const atr_schedule_line *line = atr_schedule_lines_take(s->lines, nest);
   atr_parts parts;
-  if (text == NULL) {
+  if (line == NULL) {
     atr_schedule_setting setting = setting_of(s, nest);
     choice *c = choice_for(s, nest);
     if (!c->weighed && nest->has_acc)
@@ -194,8 +194,8 @@ static atr_status split_parts(state *s, const atr_nest *nest, atr_program *out, 
     parts = c->parts;
   } else {
     const atr_source *module_text = s->work->source;
-    s->work->source = text;
-    atr_status status = atr_parts_read(s->work, nest, &parts, split);
+    s->work->source = &line->text;
+    atr_status status = atr_parts_read(s->work, line->from, nest, &parts, split);
     s->work->source = module_text;
     ATR_TRY(status);
   }
@@ -228,7 +228,8 @@ static void move_before_parts(atr_program *program, const atr_nest *member) {
   program->nests[at] = last;
 }
 
-/* Schedules one nest; its widening and packing, if any, become nests in front of it with schedules of their own. */
+/* Schedules one nest; its widening and packing, if any, become nests in front of it with schedules of their own, which the
+ * caller's lines are for by name: it must differ from those of all nests that are or will be scheduled. */
 static atr_status schedule_nest(state *s, const atr_nest *nest, atr_program *out) {
   atr_schedule schedule;
   const char *why;
@@ -236,12 +237,16 @@ static atr_status schedule_nest(state *s, const atr_nest *nest, atr_program *out
   atr_nest *tiled = atr_nest_tile(s->work->arena, nest, &schedule);
   tiled->why = nest->why != NULL ? atr_arena_printf(s->work->arena, "%s; %s", nest->why, why) : why;
   atr_nest *wide = schedule.widen_lhs ? atr_nest_widen_lhs(s->work->arena, out, &s->widened, tiled) : NULL;
-  if (wide != NULL) ATR_TRY(schedule_nest(s, wide, out));
+  if (wide != NULL) {
+    atr_nest_rename(s->work->arena, wide, s->program, out);
+    ATR_TRY(schedule_nest(s, wide, out));
+  }
   bool constant = rhs_is_constant(s->program, nest, s->options->constant_parameters);
   atr_nest *fill = schedule.pack_rhs ? atr_nest_pack_rhs(s->work->arena, out, &s->packed, tiled, schedule.widen_rhs, constant)
                                      : NULL;
   if (fill != NULL) {
     atr_nest_collapse(s->work->arena, fill, NULL);
+    atr_nest_rename(s->work->arena, fill, s->program, out);
     ATR_TRY(schedule_nest(s, fill, out));
     if (atr_nest_parts(fill) == 1) move_before_parts(out, tiled);
   }

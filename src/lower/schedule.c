@@ -187,9 +187,9 @@ static atr_status skip_section(reader *r, size_t start, bool begun) {
   return ATR_OK;
 }
 
-atr_status atr_schedule_read(atr_work *work, const atr_nest *nest, atr_schedule *out) {
+atr_status atr_schedule_read(atr_work *work, size_t from, const atr_nest *nest, atr_schedule *out) {
   *out = (atr_schedule){.count = 0};
-  reader r = {.work = work, .nest = nest, .out = out};
+  reader r = {.work = work, .nest = nest, .out = out, .at = from};
   int current = -1;
   bool begun = false;
   const char *word;
@@ -279,8 +279,8 @@ static atr_status read_part_section(reader *r, bool lhs, atr_parts *out) {
   return atr_fail(r->work, span_at(r, start), ATR_PARSE_ERROR, "section %s names no dim", lhs ? "lhs" : "part");
 }
 
-atr_status atr_parts_read(atr_work *work, const atr_nest *nest, atr_parts *out, bool *found) {
-  reader r = {.work = work, .nest = nest};
+atr_status atr_parts_read(atr_work *work, size_t from, const atr_nest *nest, atr_parts *out, bool *found) {
+  reader r = {.work = work, .nest = nest, .at = from};
   const char *word;
   bool panel = false;
   *out = (atr_parts){.lhs_count = 0};
@@ -412,10 +412,11 @@ atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_sc
     if (dim->reduced && (piece->kind == ATR_DIM_PARALLEL || piece->kind == ATR_DIM_VECTOR))
       return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "dim %s is reduced and cannot be %s", dim->name, SECTION_NAMES[s]);
     if (s == SECTION_DOT && (dots++ > 0 || !atr_nest_can_dot(nest, piece->dim, piece->extent)))
-      return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR,
-                      "dot takes one piece of extent 2, of a sum in s32 or u32 over s8, u8 or s16, or in f32 over bf16, or of "
-                      "extent 4, over s8 or u8, in which %s is in no bounds question, and divides it where rhs is repeated along it",
-                      dim->name);
+      return atr_fail(
+          work, ATR_NOWHERE, ATR_VERIFY_ERROR,
+          "dot takes one piece of extent 2, of a sum in s32 or u32 over s8, u8 or s16, or in f32 over bf16, or of "
+          "extent 4, over s8 or u8, in which %s is in no bounds question, and divides it where rhs is repeated along it",
+          dim->name);
   }
   ATR_TRY(check_counts(work, nest, schedule));
   for (int d = 0; d < nest->dim_count; d++) ATR_TRY(check_dim(work, nest, schedule, d, dots > 0));

@@ -36,8 +36,8 @@ enum {
 
 void atr_schedule_print(atr_text *text, const atr_nest *nest, const atr_schedule *schedule);
 
-/* Reads the text above against the nest's dims; errors point into work->source, which must be the schedule's text. */
-ATR_CHECK_RESULT atr_status atr_schedule_read(atr_work *work, const atr_nest *nest, atr_schedule *out);
+/* Reads the text above against the nest's dims: work->source from byte `from` on, which errors point into. */
+ATR_CHECK_RESULT atr_status atr_schedule_read(atr_work *work, size_t from, const atr_nest *nest, atr_schedule *out);
 
 /* Legality: kinds in order, reduced and independent dims in their places, pairs whose last one is whole or packed, limits.
  * Illegal is ATR_VERIFY_ERROR with the reason; slow is never illegal. ATR_UNSUPPORTED where tiles would step too far or packed
@@ -47,10 +47,10 @@ ATR_CHECK_RESULT atr_status atr_schedule_check(atr_work *work, const atr_nest *n
 /* schedule_lines.c: the lines of the caller's text. "NEST: schedule" is for the nest of that name, a line without a name for
  * every nest with a sum that has no other. */
 typedef struct atr_schedule_line {
-  const char *nest;    /* NULL: without a name */
-  atr_source schedule; /* behind the name */
-  size_t at;           /* in the text */
-  bool taken;          /* by a nest */
+  const char *nest; /* NULL: without a name */
+  atr_source text;  /* the caller's, to the line's end */
+  size_t at, from;  /* bytes where the line begins, and its schedule, behind the name */
+  bool taken;       /* by a nest */
 } atr_schedule_line;
 
 typedef struct atr_schedule_lines {
@@ -61,8 +61,8 @@ typedef struct atr_schedule_lines {
 
 /* Text NULL: there are none. The text is not copied. */
 atr_schedule_lines atr_schedule_lines_make(atr_arena *arena, const char *text);
-/* The schedule for a nest; NULL: none. */
-const atr_source *atr_schedule_lines_take(atr_schedule_lines *lines, const atr_nest *nest);
+/* The line for a nest; NULL: none. */
+const atr_schedule_line *atr_schedule_lines_take(atr_schedule_lines *lines, const atr_nest *nest);
 /* ATR_VERIFY_ERROR at the first line that no nest has taken. */
 ATR_CHECK_RESULT atr_status atr_schedule_lines_check(atr_work *work, const atr_schedule_lines *lines);
 

@@ -13,22 +13,21 @@
 atr_schedule_lines atr_schedule_lines_make(atr_arena *arena, const char *text) {
   atr_schedule_lines out = {.text = text};
   int capacity = 0;
-  while (text != NULL && *text != '\0') {
-    size_t len = strcspn(text, "\n"), name = strcspn(text, ": \n");
-    bool named = name + 1 < len && text[name] == ':' && text[name + 1] == ' ';
-    size_t from = named ? name + 1 : 0;
-    if (strspn(text, " \t\r") < len) {
-      ATR_RESERVE(arena, out.list, out.count, capacity);
-      out.list[out.count++] = (atr_schedule_line){.nest = named ? atr_arena_string(arena, text, name) : NULL,
-                                                  .schedule = {"schedule", text + from, len - from},
-                                                  .at = (size_t)(text - out.text)};
-    }
-    text += len + (text[len] == '\n');
+  for (size_t at = 0, len; text != NULL && text[at] != '\0'; at += len + (text[at + len] == '\n')) {
+    len = strcspn(text + at, "\n");
+    if (strspn(text + at, " \t\r") >= len) continue;
+    size_t name = strcspn(text + at, ": \n");
+    bool named = name + 1 < len && text[at + name] == ':' && text[at + name + 1] == ' ';
+    ATR_RESERVE(arena, out.list, out.count, capacity);
+    out.list[out.count++] = (atr_schedule_line){.nest = named ? atr_arena_string(arena, text + at, name) : NULL,
+                                                .text = {"schedule", text, at + len},
+                                                .at = at,
+                                                .from = named ? at + name + 1 : at};
   }
   return out;
 }
 
-const atr_source *atr_schedule_lines_take(atr_schedule_lines *lines, const atr_nest *nest) {
+const atr_schedule_line *atr_schedule_lines_take(atr_schedule_lines *lines, const atr_nest *nest) {
   atr_schedule_line *found = NULL;
   for (int i = 0; i < lines->count; i++) {
     atr_schedule_line *line = &lines->list[i];
@@ -37,7 +36,7 @@ const atr_source *atr_schedule_lines_take(atr_schedule_lines *lines, const atr_n
   }
   if (found == NULL) return NULL;
   found->taken = true;
-  return &found->schedule;
+  return found;
 }
 
 /* Is there a line for the same before line i? */
@@ -61,9 +60,8 @@ atr_status atr_schedule_lines_check(atr_work *work, const atr_schedule_lines *li
   int i = 0;
   while (i < lines->count && lines->list[i].taken) i++;
   if (i == lines->count) return ATR_OK;
-  atr_source text = {"schedule", lines->text, strlen(lines->text)};
   const atr_source *module_text = work->source;
-  work->source = &text;
+  work->source = &lines->list[i].text;
   atr_status status = atr_fail(work, (atr_span){(uint32_t)lines->list[i].at + 1, 1}, ATR_VERIFY_ERROR, "%s",
                                fault(work->arena, lines, i));
   work->source = module_text;

@@ -125,7 +125,7 @@ static inline const char *schedule_text(const atr_nest *nest, const atr_schedule
 /* Reads a schedule; on failure `reading` holds the message and its place. */
 static inline atr_status read_schedule(const atr_nest *nest, const char *text, atr_work *reading, atr_schedule *out) {
   *reading = work_on("schedule", text, strlen(text));
-  return atr_schedule_read(reading, nest, out);
+  return atr_schedule_read(reading, 0, nest, out);
 }
 
 static inline atr_schedule schedule_of(const atr_nest *nest, const char *text) {

@@ -455,6 +455,8 @@ static const struct {
     {"vector oc:8\nnonsense", {NULL}, "a second line without the name of a nest", 2},
     {"a: vector oc:8\ny: vector oc:8\nnonsense", {NULL}, "no nest with a sum takes this line", 3},
     {"t: nonsense\nz: vector oc:8", {NULL}, "expected part, lhs, parallel", 1}, /* what is read is wrong before what is not */
+    {"a: vector oc:8\n\ny: loop ox; nonsense", {NULL}, "schedule:3:13: error: expected part", 3},
+    {"a: vector oc:8\ny: part kx_ic:0\nt: loop d1_d2", {NULL}, "schedule:2:9: error: extent of a schedule's piece", 2},
 };
 
 START_TEST(test_lines) {
@@ -487,6 +489,21 @@ START_TEST(test_names_of_parts) {
 }
 END_TEST
 
+/* And the name of the nest that packs its weights: the line for each is found by the name that it ends up with. */
+START_TEST(test_names_of_packing) {
+  const atr_module *module = module_of(X "f32[1,9,4] parameter(0) w = f32[1,4,8] parameter(1) "
+                                         "y = f32[1,9,8] convolution(x, w), window={size=1}, dim_labels=b0f_0io->b0f "
+                                         "y.pack = f32[1,9,8] tanh(y) ROOT r = (f32[1,9,8], f32[1,9,8]) tuple(y, y.pack)");
+  arrays a = arrays_of(module);
+  atr_target target = target_of_row(ROW_AVX2, false);
+  atr_lower_options options = {.target = &target};
+  options.schedule = "y: vector oc:8; pack rhs\ny.pack: vector d1_d2:4\ny.pack.2: loop ic_oc; vector ic_oc:4";
+  const atr_program *program = check_stages(module, &a, &options);
+  ck_assert_str_eq(nest_named(program, "y.pack")->schedule, "loop d1_d2; vector d1_d2:4");
+  ck_assert_str_eq(nest_named(program, "y.pack.2")->schedule, "loop ic_oc; vector ic_oc:4");
+}
+END_TEST
+
 /* A panel of elements in reverse order, of parts whose last is not full: what is missing is at the front of the copy. */
 START_TEST(test_reversed_panel) {
   static const char *const schedules[] = {"part n:2; lhs n ic oy ox; vector ox:4", "part ox:5; lhs n ox ic; pack rhs",
@@ -510,6 +527,7 @@ static Suite *suite(void) {
   tcase_add_loop_test(tc, test_schedules, 0, 3 * COUNT(schedule_rows));
   tcase_add_loop_test(tc, test_lines, 0, COUNT(line_rows));
   tcase_add_test(tc, test_names_of_parts);
+  tcase_add_test(tc, test_names_of_packing);
   tcase_add_loop_test(tc, test_reversed_panel, 0, 4);
   suite_add_tcase(s, tc);
   return s;

@@ -42,7 +42,7 @@ static const atr_nest *only_nest(const char *instructions) {
 static atr_status read_parts(const atr_nest *nest, const char *text, atr_work *reading, atr_parts *out) {
   bool found;
   *reading = work_on("schedule", text, strlen(text));
-  atr_status status = atr_parts_read(reading, nest, out, &found);
+  atr_status status = atr_parts_read(reading, 0, nest, out, &found);
   if (status == ATR_OK) ck_assert(found);
   return status;
 }
@@ -81,7 +81,7 @@ START_TEST(test_no_parts) {
     atr_work reading = work_on("schedule", whole[i], strlen(whole[i]));
     atr_parts parts;
     bool found = true;
-    ck_assert_int_eq(atr_parts_read(&reading, nest, &parts, &found), ATR_OK);
+    ck_assert_int_eq(atr_parts_read(&reading, 0, nest, &parts, &found), ATR_OK);
     ck_assert(!found);
   }
 }

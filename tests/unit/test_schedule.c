@@ -262,7 +262,7 @@ START_TEST(test_length) {
   for (size_t len = 0; len < sizeof text; len++) {
     atr_work reading = work_on("schedule", text, len);
     bool ok = len == 0 || len == 6 || len == 7 || len == 9 || len == 11;
-    ck_assert_msg((atr_schedule_read(&reading, nest, &schedule) == ATR_OK) == ok, "%d: %s", (int)len, reading.message);
+    ck_assert_msg((atr_schedule_read(&reading, 0, nest, &schedule) == ATR_OK) == ok, "%d: %s", (int)len, reading.message);
   }
 }
 END_TEST
