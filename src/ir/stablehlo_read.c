@@ -625,6 +625,7 @@ bool atr_text_is_stablehlo(const char *text, size_t len) {
   static const char *const starts[] = {"module", "builtin.module", "\"builtin.module\"", "func", "\"func.func\"", "#", "!",
                                        "{-#",    "\"stablehlo.",   "stablehlo."};
   size_t pos = first_byte(text, len), line = pos;
+  if (len - pos >= 9 && memcmp(text + pos, "HloModule", 9) == 0) return false; /* whatever the module is called */
   for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
     size_t size = strlen(starts[i]);
     if (len - pos < size || memcmp(text + pos, starts[i], size) != 0) continue;

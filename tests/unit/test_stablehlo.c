@@ -780,6 +780,7 @@ START_TEST(test_is_stablehlo) {
                                     "%0 = stablehlo.add %a, %b : tensor<f32>",
                                     "module"};
   static const char *const no[] = {"HloModule m",
+                                   "HloModule stablehlo.m",
                                    "/* module */ HloModule m",
                                    "// module\nHloModule m, x=\"stablehlo.add\"",
                                    "ENTRY main {",
