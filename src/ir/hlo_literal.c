@@ -201,12 +201,14 @@ static atr_status close_brace(atr_hlo_reader *r, literal *l) {
   return atr_hlo_next(r);
 }
 
+static atr_status left_out(atr_hlo_reader *r) {
+  return atr_fail(r->work, atr_hlo_token(r)->span, ATR_PARSE_ERROR,
+                  "the value of the constant is left out ('...'); print large constants in full");
+}
+
 static atr_status read_element(atr_hlo_reader *r, literal *l) {
   const atr_token *token = atr_hlo_token(r);
-  if (atr_token_is_word(token, "...")) {
-    return atr_fail(r->work, token->span, ATR_PARSE_ERROR,
-                    "the value of the constant is left out ('...'); print large constants in full");
-  }
+  if (atr_token_is_word(token, "...")) return left_out(r);
   if (l->depth != l->shape->rank) {
     if (token->kind != ATR_TOKEN_WORD && !atr_token_is(token, '(')) return atr_hlo_expected(r, "'{'");
     return atr_fail(r->work, token->span, ATR_PARSE_ERROR, "the literal has a number at depth %d, its shape has rank %d",
@@ -227,6 +229,10 @@ atr_status atr_hlo_literal_read(atr_hlo_reader *r, const atr_shape *shape, const
     return atr_fail(r->work, start, ATR_UNSUPPORTED, "the constant has more than 2^63 bytes");
   }
   if ((uint64_t)elements > r->lexer.len) {
+    if (atr_token_is(atr_hlo_token(r), '{') && atr_lexer_peek(&r->lexer) == '.') { /* "{...}" */
+      ATR_TRY(atr_hlo_next(r));
+      return left_out(r);
+    }
     return atr_fail(r->work, start, ATR_PARSE_ERROR, "the shape has %lld elements, more than the literal can hold",
                     (long long)elements);
   }

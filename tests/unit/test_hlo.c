@@ -407,6 +407,7 @@ static const error_row error_rows[] = {
      "expected the edge modes"},
     /* literals */
     {M "a = f32[2] constant({...}) }", PARSE, "...", "the value of the constant is left out"},
+    {M "a = f32[40,50] constant({...}) }", PARSE, "...", "the value of the constant is left out"},
     {M "a = f32[2] constant({1}) }", PARSE, "}) }", "the literal has 1 elements in dimension 0, its shape has 2"},
     {M "a = f32[2] constant({1, 2, 3}) }", PARSE, "3}", "the literal has more than 2 elements in dimension 0"},
     {M "a = f32[2,2] constant({{1, 2}, {3, 4}, {5, 6}}) }", PARSE, "{5", "more than 2 elements in dimension 0"},
