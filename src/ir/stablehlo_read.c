@@ -506,7 +506,7 @@ static atr_status body_read(reader *r, atr_mlir *m, const function *f, const atr
   }
   for (bool done = false; !done;) ATR_TRY(statement_read(r, &body, &scope, out, &done));
   if (f->results == 0) return ATR_OK;
-  atr_mlir results = atr_mlir_part(m, f->results, m->end);
+  atr_mlir results = atr_mlir_part(m, f->results, (uint32_t)r->work->source->len); /* `m` may end before: a caller's body */
   return results_compare(&results, &scope, out, "the return");
 }
 
