@@ -16,15 +16,17 @@
  * inlining (f calls g twice, g calls h twice, ...). Functions that are never called are not read. */
 #include <string.h>
 
+#include "base/checked.h"
 #include "ir/stablehlo_ops.h"
 
 enum { MAX_CALL_DEPTH = 200 };
 
 typedef struct function {
   atr_mlir_word name;
-  uint32_t args;      /* at the '(' of the arguments; 0: none are listed */
-  uint32_t results;   /* behind "->"; 0: there is none */
-  uint32_t body, end; /* between the braces; 0: a declaration */
+  uint32_t args;                    /* at the '(' of the arguments; 0: none are listed */
+  uint32_t results;                 /* behind "->"; 0: there is none */
+  uint32_t body, end;               /* between the braces; 0: a declaration */
+  uint32_t arg_attrs, result_attrs; /* at the lists of dictionaries of the generic form; 0: there is none */
   bool is_private, active;
 } function;
 
@@ -99,6 +101,11 @@ static atr_status skip_signature(atr_mlir *m) {
   return atr_mlir_skip_location(m);
 }
 
+static uint32_t attr_place(const atr_mlir_attrs *attrs, const char *key) {
+  const atr_mlir_attr *attr = atr_mlir_attr_find(attrs, key);
+  return attr != NULL ? attr->pos : 0;
+}
+
 static atr_status string_attr(const atr_mlir *m, const atr_mlir_attrs *attrs, const char *key, atr_mlir_word *out) {
   const atr_mlir_attr *attr = atr_mlir_attr_find(attrs, key);
   if (attr == NULL) return ATR_OK;
@@ -146,6 +153,8 @@ static atr_status generic_function_find(reader *r, atr_mlir *m) {
     ATR_TRY(atr_mlir_expect(&at, "->"));
     f.results = at.pos;
   }
+  f.arg_attrs = attr_place(attrs, "arg_attrs");
+  f.result_attrs = attr_place(attrs, "res_attrs");
   ATR_TRY(block_label(m, &f));
   return function_add(r, &f);
 }
@@ -288,6 +297,41 @@ static const char *name_make(atr_arena *arena, const atr_mlir_word *word) {
   return starts_well && !is_reserved(name + 1) ? name + 1 : name;
 }
 
+/* Row major is "{1,0}"; "default" leaves the layout and "auto" the choice to us. */
+static bool is_row_major(const atr_mlir *m, const atr_mlir_word *layout, int rank) {
+  if (atr_mlir_word_is(layout, "default") || atr_mlir_word_is(layout, "auto")) return true;
+  atr_text text = atr_text_make(m->work->arena);
+  atr_text_puts(&text, "{");
+  for (int d = rank - 1; d >= 0; d--) atr_text_printf(&text, d > 0 ? "%d," : "%d", d);
+  atr_text_puts(&text, "}");
+  return atr_mlir_word_is(layout, text.data);
+}
+
+/* Attributes of an argument or a result say how arrays are placed, which is the caller's business, but for the layout. */
+static atr_status value_attrs(atr_mlir *m, const atr_shape *shape) {
+  if (!atr_mlir_accept(m, "{")) return ATR_OK;
+  atr_mlir_attrs *attrs = ATR_NEW(m->work->arena, atr_mlir_attrs);
+  atr_mlir_word layout = {0};
+  ATR_TRY(atr_mlir_dict_read(m, attrs));
+  ATR_TRY(string_attr(m, attrs, "mhlo.layout_mode", &layout));
+  if (layout.len == 0 || is_row_major(m, &layout, shape->rank)) return ATR_OK;
+  return atr_fail(m->work, layout.span, ATR_UNSUPPORTED,
+                  "layouts in StableHLO are not supported; HLO text states them in the shape");
+}
+
+/* The same in the generic form: "[{...}, {}]" at `pos`, a dictionary for each value. */
+static atr_status listed_attrs(const atr_mlir *text, uint32_t pos, const atr_module *module, const atr_id *ids, int count) {
+  if (pos == 0) return ATR_OK;
+  atr_mlir at = atr_mlir_part(text, pos, text->end);
+  ATR_TRY(atr_mlir_expect(&at, "["));
+  for (int i = 0; i < count; i++) {
+    if (i > 0) ATR_TRY(atr_mlir_expect(&at, ","));
+    if (atr_mlir_peek(&at) != '{') return atr_mlir_unexpected(&at, "'{' and the attributes of an argument or result");
+    ATR_TRY(value_attrs(&at, &atr_inst_at(module, ids[i])->shape));
+  }
+  return atr_mlir_expect(&at, "]");
+}
+
 /* The results of a function or call: a type, or any number of types in parentheses, with dictionaries among them. */
 static atr_status results_compare(atr_mlir *m, const atr_mlir_scope *scope, const atr_mlir_operands *values, const char *who) {
   bool list = atr_mlir_accept(m, "(");
@@ -300,7 +344,7 @@ static atr_status results_compare(atr_mlir *m, const atr_mlir_scope *scope, cons
       count++;
       break;
     }
-    if (atr_mlir_peek(m) == '{') ATR_TRY(atr_mlir_skip_group(m));
+    ATR_TRY(value_attrs(m, &atr_inst_at(scope->module, values->items[count].id)->shape));
     ATR_TRY(atr_mlir_skip_location(m));
   }
   if (count != values->count || (list && atr_mlir_peek(m) != ')')) {
@@ -308,18 +352,6 @@ static atr_status results_compare(atr_mlir *m, const atr_mlir_scope *scope, cons
                     count < values->count ? "fewer" : "more");
   }
   return list ? atr_mlir_expect(m, ")") : ATR_OK;
-}
-
-/* Attributes of an argument say how arrays are placed, which is the caller's business, but for the layout. */
-static atr_status argument_attrs(atr_mlir *m) {
-  if (!atr_mlir_accept(m, "{")) return ATR_OK;
-  atr_mlir_attrs *attrs = ATR_NEW(m->work->arena, atr_mlir_attrs);
-  atr_mlir_word layout = {0};
-  ATR_TRY(atr_mlir_dict_read(m, attrs));
-  ATR_TRY(string_attr(m, attrs, "mhlo.layout_mode", &layout));
-  if (layout.len == 0 || atr_mlir_word_is(&layout, "default")) return ATR_OK;
-  return atr_fail(m->work, layout.span, ATR_UNSUPPORTED,
-                  "layouts in StableHLO are not supported; HLO text states them in the shape");
 }
 
 /* Binds one argument: to the caller's value, or in the entry to a new parameter. */
@@ -342,7 +374,7 @@ static atr_status argument_read(reader *r, atr_mlir *m, atr_mlir_scope *scope, c
     atr_id id = atr_module_add(r->module, &inst);
     ATR_TRY(atr_mlir_scope_bind(r->work, scope, &name, &id, 1));
   }
-  ATR_TRY(argument_attrs(m));
+  ATR_TRY(value_attrs(m, &atr_inst_at(r->module, *scope->values[number].ids)->shape));
   return atr_mlir_skip_location(m);
 }
 
@@ -494,6 +526,17 @@ static atr_status statement_read(reader *r, atr_mlir *m, atr_mlir_scope *scope, 
   return atr_mlir_skip_location(m);
 }
 
+/* The lists of the generic form, when the arguments are bound and the results known. */
+static atr_status function_attrs(reader *r, const function *f, const atr_mlir_scope *scope, const atr_mlir_operands *results,
+                                 int args) {
+  atr_mlir text = atr_mlir_make(r->work);
+  atr_id *ids = ATR_NEW_ARRAY(r->work->arena, atr_id, atr_max(args, results->count));
+  for (int i = 0; i < args; i++) ids[i] = *scope->values[i].ids;
+  ATR_TRY(listed_attrs(&text, f->arg_attrs, r->module, ids, args));
+  for (int i = 0; i < results->count; i++) ids[i] = results->items[i].id;
+  return listed_attrs(&text, f->result_attrs, r->module, ids, results->count);
+}
+
 static atr_status body_read(reader *r, atr_mlir *m, const function *f, const atr_mlir_operands *args, atr_span at,
                             atr_mlir_operands *out) {
   atr_mlir_scope scope = {.module = r->module};
@@ -505,6 +548,7 @@ static atr_status body_read(reader *r, atr_mlir *m, const function *f, const atr
                     f->name.text, count > args->count ? "more" : "fewer", args->count);
   }
   for (bool done = false; !done;) ATR_TRY(statement_read(r, &body, &scope, out, &done));
+  ATR_TRY(function_attrs(r, f, &scope, out, count));
   if (f->results == 0) return ATR_OK;
   atr_mlir results = atr_mlir_part(m, f->results, (uint32_t)r->work->source->len); /* `m` may end before: a caller's body */
   return results_compare(&results, &scope, out, "the return");

@@ -411,6 +411,18 @@ START_TEST(test_calls) {
 }
 END_TEST
 
+/* What is asked for and is row major anyway. */
+START_TEST(test_row_major) {
+  read_good("func.func @main(%a: tensor<2x3xf32> {mhlo.layout_mode = \"{1,0}\"}, %b: tensor<f32> {mhlo.layout_mode = \"{}\"}, "
+            "%c: tensor<2xf32> {mhlo.layout_mode = \"auto\"}) -> (tensor<2x3xf32> {mhlo.layout_mode = \"{1,0}\"}) {\n"
+            "  return %a : tensor<2x3xf32>\n}\n");
+  read_good(
+      "\"func.func\"() <{arg_attrs = [{}, {mhlo.layout_mode = \"{1,0}\"}], function_type = (tensor<f32>, tensor<2x3xf32>) -> "
+      "tensor<2x3xf32>, res_attrs = [{mhlo.layout_mode = \"default\"}], sym_name = \"main\"}> ({\n"
+      "^bb0(%a: tensor<f32>, %b: tensor<2x3xf32>):\n  \"func.return\"(%b) : (tensor<2x3xf32>) -> ()\n}) : () -> ()\n");
+}
+END_TEST
+
 START_TEST(test_generic_module) {
   const atr_module *module = read_good(
       "\"builtin.module\"() <{sym_name = \"m\"}> ({\n"
@@ -502,6 +514,11 @@ typedef struct error_case {
        "({ ^bb0(%x: " type_x ", %y: " type_y "): " body " }) : (tensor<2x3xf32>, tensor<f32>) -> tensor<3xf32>")
 #define ONES "feature_group_count = 1 : i64, batch_group_count = 1 : i64"
 
+#define GENERIC(arguments, results)                                                                                            \
+  "\"func.func\"() <{arg_attrs = " arguments ", function_type = (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>, "       \
+  "res_attrs = " results ", sym_name = \"main\"}> ({\n^bb0(%a: tensor<2x3xf32>, %b: tensor<2x3xf32>):\n"                       \
+  "  \"func.return\"(%b) : (tensor<2x3xf32>) -> ()\n}) : () -> ()\n"
+
 static const error_case errors[] = {
     /* types */
     {ATR_UNSUPPORTED, "dynamic extent '?'", "func.func @main(%a: tensor<2x~?xf32>) { return }"},
@@ -517,6 +534,13 @@ static const error_case errors[] = {
     {ATR_PARSE_ERROR, "expected 'x', found '>'", "func.func @main(%a: tensor<2~>) { return }"},
     {ATR_PARSE_ERROR, "expected an element type such as f32, found '>'", "func.func @main(%a: tensor<2x~>) { return }"},
     {ATR_UNSUPPORTED, "layouts in StableHLO", "func.func @main(%a: tensor<f32> {mhlo.layout_mode = ~\"{0,1}\"}) { return }"},
+    {ATR_UNSUPPORTED, "layouts in StableHLO",
+     "func.func @main(%a: tensor<2x3xf32>) -> (tensor<2x3xf32> {mhlo.layout_mode = ~\"{0,1}\"}) { return %a : tensor<2x3xf32> "
+     "}"},
+    {ATR_UNSUPPORTED, "layouts in StableHLO", GENERIC("[{}, {mhlo.layout_mode = ~\"{0,1}\"}]", "[{}]")},
+    {ATR_UNSUPPORTED, "layouts in StableHLO", GENERIC("[{}, {}]", "[{mhlo.layout_mode = ~\"{0,1}\"}]")},
+    {ATR_PARSE_ERROR, "expected ',', found ']'", GENERIC("[{}~]", "[{}]")},
+    {ATR_PARSE_ERROR, "expected '{' and the attributes of an argument or result", GENERIC("[{}, {}]", "[~0]")},
     /* functions and modules */
     {ATR_PARSE_ERROR, "the text has no public function", "~"},
     {ATR_PARSE_ERROR, "expected a module or func.func, found 'HloModule'", "~HloModule m\n"},
@@ -813,6 +837,7 @@ int main(void) {
   tcase_add_test(tc, test_splat_is_small);
   tcase_add_loop_test(tc, test_literal, 0, LITERALS);
   tcase_add_test(tc, test_calls);
+  tcase_add_test(tc, test_row_major);
   tcase_add_test(tc, test_generic_module);
   tcase_add_test(tc, test_names);
   tcase_add_test(tc, test_inlining_is_bounded);
