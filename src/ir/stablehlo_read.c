@@ -19,7 +19,10 @@
 #include "base/checked.h"
 #include "ir/stablehlo_ops.h"
 
-enum { MAX_CALL_DEPTH = 200 };
+enum {
+  MAX_CALL_DEPTH = 200,
+  CALL_COST = 256 /* bytes of text that weigh as much as what every call takes */
+};
 
 typedef struct function {
   atr_mlir_word name;
@@ -39,7 +42,7 @@ typedef struct reader {
   atr_mlir_word module_name;
   bool has_module;
   int depth;      /* of calls under way */
-  int64_t budget; /* bytes of bodies that calls may still read */
+  int64_t budget; /* bytes of functions that calls may still read */
 } reader;
 
 static int shown(const atr_mlir_word *word) { return word->len < 60 ? (int)word->len : 60; }
@@ -310,10 +313,10 @@ static bool is_row_major(const atr_mlir *m, const atr_mlir_word *layout, int ran
 /* Attributes of an argument or a result say how arrays are placed, which is the caller's business, but for the layout. */
 static atr_status value_attrs(atr_mlir *m, const atr_shape *shape) {
   if (!atr_mlir_accept(m, "{")) return ATR_OK;
-  atr_mlir_attrs *attrs = ATR_NEW(m->work->arena, atr_mlir_attrs);
+  atr_mlir_attrs attrs = {.count = 0};
   atr_mlir_word layout = {0};
-  ATR_TRY(atr_mlir_dict_read(m, attrs));
-  ATR_TRY(string_attr(m, attrs, "mhlo.layout_mode", &layout));
+  ATR_TRY(atr_mlir_dict_read(m, &attrs));
+  ATR_TRY(string_attr(m, &attrs, "mhlo.layout_mode", &layout));
   if (layout.len == 0 || is_row_major(m, &layout, shape->rank)) return ATR_OK;
   return atr_fail(m->work, layout.span, ATR_UNSUPPORTED,
                   "layouts in StableHLO are not supported; HLO text states them in the shape");
@@ -462,14 +465,14 @@ static atr_status function_read(reader *r, atr_mlir *m, function *f, const atr_m
 /* The callee's name: "@f" in front of the operands, or the attribute of the generic form. */
 static atr_status callee_read(reader *r, atr_mlir *m, const atr_mlir_scope *scope, bool generic, atr_mlir_operands *args,
                               function **out) {
-  atr_mlir_attrs *attrs = ATR_NEW(r->work->arena, atr_mlir_attrs);
+  atr_mlir_attrs attrs = {.count = 0}; /* not in the arena: a call may be read very often */
   atr_span here = atr_mlir_here(m);
   atr_mlir_word name = {0};
   if (!generic) ATR_TRY(atr_mlir_symbol_read(m, &name));
   ATR_TRY(atr_mlir_operand_list_read(m, scope, args));
-  ATR_TRY(atr_mlir_properties_read(m, attrs));
+  ATR_TRY(atr_mlir_properties_read(m, &attrs));
   if (generic) {
-    const atr_mlir_attr *attr = atr_mlir_attr_find(attrs, "callee");
+    const atr_mlir_attr *attr = atr_mlir_attr_find(&attrs, "callee");
     if (attr == NULL) return atr_fail(r->work, here, ATR_PARSE_ERROR, "this call has no callee");
     atr_mlir at = atr_mlir_attr_value(m, attr);
     ATR_TRY(atr_mlir_symbol_read(&at, &name));
@@ -487,7 +490,8 @@ static atr_status call_read(reader *r, atr_mlir *m, atr_mlir_scope *scope, bool 
   ATR_TRY(callee_read(r, m, scope, generic, &args, &callee));
   ATR_TRY(atr_mlir_expect(m, ":"));
   ATR_TRY(atr_mlir_operand_types_read(m, scope, &args));
-  r->budget -= (int64_t)callee->end - callee->body;
+  uint32_t start = callee->args != 0 && callee->args < callee->body ? callee->args : callee->body;
+  r->budget -= (int64_t)callee->end - start + CALL_COST;
   if (r->budget < 0) return atr_fail(r->work, at, ATR_UNSUPPORTED, "the module is too large with all calls inlined");
   ATR_TRY(function_read(r, m, callee, &args, at, &results));
   ATR_TRY(results_compare(m, scope, &results, "the function"));

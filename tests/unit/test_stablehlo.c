@@ -483,6 +483,36 @@ START_TEST(test_inlining_is_bounded) {
 }
 END_TEST
 
+/* Fails where more than *user bytes are taken. */
+static void *limited_realloc(void *user, void *old, size_t old_size, size_t new_size) {
+  size_t *left = user;
+  if (new_size > *left + old_size) return NULL;
+  *left = *left + old_size - new_size;
+  return atr_default_realloc(NULL, old, old_size, new_size);
+}
+
+/* Calls of next to nothing are refused before they fill the memory. */
+START_TEST(test_inlining_is_small) {
+  atr_text text = atr_text_make(&arena);
+  for (int i = 0; i < 60; i++) {
+    const char *twice = atr_arena_printf(&arena, "call @f%d():()->() call @f%d():()->()", i + 1, i + 1);
+    atr_text_printf(&text, "func.func %s%d(){%s return}\n", i == 0 ? "@f" : "private @f", i, i < 59 ? twice : "");
+  }
+  size_t left = (size_t)1 << 29;
+  atr_source source = {.name = "t", .text = text.data, .len = text.len};
+  atr_arena limited;
+  atr_arena_init(&limited, limited_realloc, &left);
+  if (setjmp(limited.guard) == 0) {
+    atr_work limited_work = {.arena = &limited, .source = &source};
+    atr_module *module;
+    ck_assert_int_eq(atr_stablehlo_read(&limited_work, &module), ATR_UNSUPPORTED);
+  } else {
+    ck_abort_msg("out of memory");
+  }
+  atr_arena_fini(&limited);
+}
+END_TEST
+
 /* 40,000 values, every one of them looked up: quadratic time would be seen. */
 START_TEST(test_long_body) {
   atr_text text = atr_text_make(&arena);
@@ -841,6 +871,7 @@ int main(void) {
   tcase_add_test(tc, test_generic_module);
   tcase_add_test(tc, test_names);
   tcase_add_test(tc, test_inlining_is_bounded);
+  tcase_add_test(tc, test_inlining_is_small);
   tcase_add_test(tc, test_long_body);
   tcase_add_loop_test(tc, test_error, 0, ERRORS);
   tcase_add_test(tc, test_truncated);
