@@ -55,6 +55,9 @@ atr_status atr_compilation_choose_target(atr_compilation *c) {
     cpu = atr_target_default_cpu(triple);
   }
   if (o->cpu != NULL) cpu = o->cpu;
+  /* A name that is given must be known by itself: features beside it are no full list, and of a name that LLVM does not know it makes
+   * a CPU without 64 bits, for which it ends the process. */
+  if (o->cpu != NULL) ATR_TRY(atr_target_select(&c->work, triple, cpu, "", &c->target));
   if (o->features != NULL && o->features[0] != '\0')
     features = features[0] != '\0' ? atr_arena_printf(c->work.arena, "%s,%s", features, o->features) : o->features;
   return atr_target_select(&c->work, triple, cpu, features, &c->target);

@@ -19,8 +19,8 @@ typedef struct arch {
 } arch;
 
 static const arch ARCHS[] = {
-    {"x86_64", "x86_64 x86_64h amd64", "x86_64-linux-gnu", "x86-64", "", false, "sse2", 64, 64, false},
-    {"i686", "i386 i486 i586 i686", "i686-linux-gnu", "pentium4", "+sse2", false, "sse2", 32, 32, false},
+    {"x86_64", "x86_64 x86_64h amd64", "x86_64-linux-gnu", "x86-64", "", false, "64bit,64bit-mode,sse,sse2", 64, 64, false},
+    {"i686", "i386 i486 i586 i686", "i686-linux-gnu", "pentium4", "+sse2", false, "sse,sse2", 32, 32, false},
     {"aarch64", "aarch64 aarch64_be arm64 arm64e", "aarch64-linux-gnu", "generic", "", false, "fp-armv8,neon", 64, 64, false},
     {"armv7", "armv7 armv7a armv7l armv7s armv7k armv8 armv8a armv8l thumbv7 thumbv7a", "armv7a-linux-gnueabihf", "generic",
      "+neon", true, "neon", 32, 32, true},
@@ -267,6 +267,18 @@ static void choose_dots(const cpu_name *known, atr_target *out) {
   out->vnni = out->vnni || out->s8_dot;
 }
 
+/* Every word has its sign. LLVM takes a word without one for a feature to take away, and would not say so. */
+static atr_status check_signs(atr_work *work, const char *features) {
+  for (const char *p = features; *p != '\0';) {
+    size_t len = strcspn(p, ",");
+    if (len == 1 || (len > 0 && *p != '+' && *p != '-'))
+      return atr_fail(work, ATR_NOWHERE, ATR_INVALID_ARGUMENT, "feature \"%.*s\": expected +NAME or -NAME",
+                      (int)(len < 60 ? len : 60), p);
+    p += len + (p[len] != '\0');
+  }
+  return ATR_OK;
+}
+
 /* Nothing is taken away that code for the architecture cannot do without. */
 static atr_status check_needs(atr_work *work, const arch *a, const char *triple, const char *features) {
   for (const char *word = a->needs; *word != '\0';) {
@@ -275,6 +287,8 @@ static atr_status check_needs(atr_work *work, const arch *a, const char *triple,
       return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "code for %s needs %.*s", triple, (int)len, word);
     word += len + (word[len] != '\0');
   }
+  if (feature_state(features, "soft-float", 10) > 0)
+    return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "no code for %s without floats (soft-float)", triple);
   return ATR_OK;
 }
 
@@ -283,6 +297,7 @@ atr_status atr_target_select(atr_work *work, const char *triple, const char *cpu
   if (a->cpu == NULL)
     return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED,
                     "no code for target %s; `atrousc targets` lists those that there is for", triple);
+  ATR_TRY(check_signs(work, features));
   bool elsewhere, detected = strchr(features, '+') != NULL; /* a full list: the name adds nothing */
   const cpu_name *known = find_cpu(cpu, a, &elsewhere);
   if (elsewhere && known == NULL)

@@ -68,8 +68,9 @@ const char *atr_target_example(const atr_target_row *row);
 const char *atr_target_default_cpu(const char *triple);
 
 /* Chooses the row: by the features where the string names them (a detected host), else by the CPU's name. A CPU that no table
- * knows, or knows as one of another architecture, is ATR_UNSUPPORTED, naming it. triple, cpu and features must not be NULL and
- * are kept by reference; out->features may have words of ours in front. */
+ * knows, or knows as one of another architecture, is ATR_UNSUPPORTED, naming it. A feature without a sign is
+ * ATR_INVALID_ARGUMENT. triple, cpu and features must not be NULL and are kept by reference; out->features may have words of ours
+ * in front. */
 ATR_CHECK_RESULT atr_status atr_target_select(atr_work *work, const char *triple, const char *cpu, const char *features,
                                               atr_target *out);
 

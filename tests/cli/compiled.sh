@@ -249,4 +249,10 @@ awk -v one="$(peak 1)" -v all="$(peak 1024)" -v n="$(nproc)" 'BEGIN { exit !(one
 # An unknown CPU is refused, not crashed on.
 atrousc run conv.hlo --random=1 --cpu=no-such-cpu >out 2>err
 case $? in 1 | 3) has err "no-such-cpu" ;; *) fail "an unknown CPU is taken" ;; esac
+expect 3 atrousc run conv.hlo --random=1 --cpu=no-such-cpu --features=+avx2,+fma
+has err 'unknown CPU "no-such-cpu"'
+expect 3 atrousc compile conv.hlo -o none.o --target=x86_64-linux-gnu --cpu=no-such-cpu --features=+avx2,+fma
+has err 'unknown CPU "no-such-cpu"'
+expect 1 atrousc compile conv.hlo -o none.o --target=x86_64-linux-gnu --cpu=haswell --features=fma
+has err 'feature "fma": expected +NAME or -NAME'
 exit 0

@@ -182,6 +182,18 @@ START_TEST(test_architectures) {
 }
 END_TEST
 
+/* Of a word without a sign LLVM says nothing, and takes the feature away. */
+START_TEST(test_signs) {
+  static const char *const words[] = {"fma", "+avx2,fma", "fma,+avx2", "+", "+avx2,-", "=fma", " +fma"};
+  for (int i = 0; i < COUNT(words); i++) {
+    atr_target target;
+    work.status = ATR_OK;
+    ck_assert_int_eq(atr_target_select(&work, X86, "haswell", words[i], &target), ATR_INVALID_ARGUMENT);
+    ck_assert_msg(strstr(work.message, "\": expected +NAME or -NAME") != NULL, "%s: %s", words[i], work.message);
+  }
+}
+END_TEST
+
 static const struct {
   const char *triple, *cpu, *features, *message;
 } refused_rows[] = {
@@ -207,6 +219,10 @@ static const struct {
     {"nvptx64-nvidia-cuda", "generic", "", "no code for target nvptx64-nvidia-cuda"},
     {"", "generic", "", "no code for target "},
     {X86, "haswell", "-sse2", "code for " X86 " needs sse2"},
+    {X86, "haswell", "-sse", "code for " X86 " needs sse"},
+    {X86, "haswell", "+avx,-64bit", "code for " X86 " needs 64bit"},
+    {X86, "haswell", "-64bit-mode", "code for " X86 " needs 64bit-mode"},
+    {X86, "haswell", "+soft-float", "no code for " X86 " without floats (soft-float)"},
     {I686, "pentium4", "+avx,-sse2", "code for " I686 " needs sse2"},
     {ARM, "generic", "-neon", "code for " ARM " needs neon"},
     {ARM, "generic", "-fp-armv8", "code for " ARM " needs fp-armv8"},
@@ -921,6 +937,7 @@ static Suite *suite(void) {
   TCase *tc = tcase_create("target");
   tcase_add_checked_fixture(tc, setup, teardown);
   tcase_add_loop_test(tc, test_select, 0, COUNT(target_rows));
+  tcase_add_test(tc, test_signs);
   tcase_add_loop_test(tc, test_refused, 0, COUNT(refused_rows));
   tcase_add_test(tc, test_architectures);
   tcase_add_test(tc, test_rows);
