@@ -82,18 +82,23 @@ static tool_exit find_bound(const binding *b, const char *text, const char **fil
   *parameter = job_find_parameter(b->j, name);
   if (*parameter >= 0) *file = equals + 1;
   long number = strtol(name, &end, 10);
-  if (*parameter >= 0 || *end != 0 || number < 0) return TOOL_DONE;
+  if (*parameter >= 0) return TOOL_DONE;
+  if (*end != 0 || number < 0) { /* a name with = in it, or a mistake */
+    if (access(text, F_OK) == 0) return TOOL_DONE;
+    return job_fail(equals + 1, "%s has no parameter '%s' that is not bound yet", b->j->path, name);
+  }
   *file = equals + 1;
   if (number >= b->count) return job_fail(*file, "there is no parameter %ld: %s has %d", number, b->j->path, (int)b->count);
   *parameter = b->where[number];
   return *parameter >= 0 ? TOOL_DONE : job_fail(*file, "parameter %ld is given twice", number);
 }
 
-/* The one parameter behind the first that the file's array fits. */
-static tool_exit fitting_parameter(const job *j, const char *path, const unsigned char *bytes, size_t len, int32_t *out) {
-  int32_t count = atr_module_parameter_count(j->module), fitting = 0;
+/* The one parameter behind the text's first, which may be bound by now, that the file's array fits. */
+static tool_exit fitting_parameter(const binding *b, const char *path, const unsigned char *bytes, size_t len, int32_t *out) {
+  const job *j = b->j;
+  int32_t count = atr_module_parameter_count(j->module), first = b->count > 0 && b->where[0] < 0 ? 0 : 1, fitting = 0;
   npy_error error = {""};
-  for (int32_t p = 1; p < count; p++) {
+  for (int32_t p = first; p < count; p++) {
     const atr_shape *shape = atr_module_parameter_shape(j->module, p);
     int64_t size = atr_shape_bytes(shape);
     void *data = size >= 0 ? malloc((size_t)size + 1) : NULL;
@@ -104,8 +109,9 @@ static tool_exit fitting_parameter(const job *j, const char *path, const unsigne
   if (fitting == 1) return TOOL_DONE;
   if (fitting > 1)
     return job_fail(path, "%d parameters of %s have this shape; write --weights=PARAMETER=FILE", fitting, j->path);
-  return job_fail(path, "no parameter of %s behind the first takes this array%s%s", j->path, count == 2 ? ": " : "",
-                  count == 2 ? error.text : "");
+  bool alone = count - first == 1;
+  return job_fail(path, "no parameter of %s behind the first takes this array%s%s", j->path, alone ? ": " : "",
+                  alone ? error.text : "");
 }
 
 static tool_exit bind_bytes(job *j, int32_t parameter, const char *path, const unsigned char *bytes, size_t len) {
@@ -140,7 +146,7 @@ static tool_exit bind_file(const binding *b, const char *text) {
   if (code == TOOL_DONE) code = depfile_add(b->inputs, path);
   if (code == TOOL_DONE) code = file_read(path, &bytes, &len);
   if (code != TOOL_DONE) return code;
-  if (parameter < 0) code = fitting_parameter(b->j, path, bytes, len, &parameter);
+  if (parameter < 0) code = fitting_parameter(b, path, bytes, len, &parameter);
   if (code == TOOL_DONE) code = bind_bytes(b->j, parameter, path, bytes, len);
   free(bytes);
   for (int32_t i = 0; i < b->count && code == TOOL_DONE; i++)

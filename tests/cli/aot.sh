@@ -394,7 +394,15 @@ ENTRY main {
 HLO
 refused 1 "b.npy: error: 2 parameters of alike.hlo have this shape; write --weights=PARAMETER=FILE" alike.hlo --weights=b.npy
 expect 0 atrousc compile alike.hlo -o alike.o --weights=b=b.npy --weights=b.npy # the first leaves one
+for which in 0 x; do # what is behind the first stays so when the first is bound
+  expect 0 atrousc compile layer.hlo -o all.o --weights=$which=x.npy --weights=w.npy --weights=b.npy
+done
+refused 1 "w.npy: error: no parameter of layer.hlo behind the first takes this array" layer.hlo --weights=0=x.npy --weights=1=w.npy --weights=w.npy
 refused 1 "missing.npy: error: cannot read" layer.hlo --weights=w=missing.npy
+refused 1 "w.npy: error: layer.hlo has no parameter 'v' that is not bound yet" layer.hlo --weights=v=w.npy
+refused 1 "w.npy: error: layer.hlo has no parameter 'w' that is not bound yet" layer.hlo --weights=w=w.npy --weights=w=w.npy
+cp w.npy v=w.npy # a name with = in it
+expect 0 atrousc compile layer.hlo -o named.o --weights=v=w.npy
 refused 1 "is no name of an environment variable" layer.hlo --cpu-variable=A=B
 refused 1 "cannot read" missing.hlo
 expect 3 atrousc compile layer.hlo -o nowhere/left.o
