@@ -244,14 +244,25 @@ static tool_exit parse_words(const words *w, int first, args *out) {
   return TOOL_DONE;
 }
 
+/* Options may name files that are read too: @FILE of a schedule, [PARAMETER=]FILE of weights. */
+static int count_pipes(const args *out) {
+  const char *schedule = out->values[OPTION_SCHEDULE];
+  int pipes = schedule != NULL && strcmp(schedule, "@-") == 0;
+  for (int i = 0; i < out->file_count; i++) pipes += strcmp(out->files[i], "-") == 0;
+  for (int i = 0; i < out->weight_count; i++) {
+    const char *equals = strrchr(out->weights[i], '=');
+    pipes += strcmp(equals != NULL ? equals + 1 : out->weights[i], "-") == 0;
+  }
+  return pipes;
+}
+
 static tool_exit check_files(const args *out) {
   const command_row *row = &args_commands[out->command];
   if (out->file_count < row->least) return args_fail(out, "expected %s; see 'atrousc %s --help'", row->operands, row->name);
   if (row->most >= 0 && out->file_count > row->most) {
     return args_fail(out, "unexpected operand '%s'; see 'atrousc %s --help'", out->files[row->most], row->name);
   }
-  int pipes = 0;
-  for (int i = 0; i < out->file_count; i++) pipes += strcmp(out->files[i], "-") == 0;
+  int pipes = count_pipes(out);
   return pipes > 1 ? args_fail(out, "'-' is given %d times, but there is one standard input", pipes) : TOOL_DONE;
 }
 

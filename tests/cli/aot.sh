@@ -403,6 +403,9 @@ refused 1 "w.npy: error: layer.hlo has no parameter 'v' that is not bound yet" l
 refused 1 "w.npy: error: layer.hlo has no parameter 'w' that is not bound yet" layer.hlo --weights=w=w.npy --weights=w=w.npy
 cp w.npy v=w.npy # a name with = in it
 expect 0 atrousc compile layer.hlo -o named.o --weights=v=w.npy
+for option in --weights=w=- --weights=- --schedule=@-; do
+  refused 2 "'-' is given 2 times, but there is one standard input" - $option </dev/null
+done
 refused 1 "is no name of an environment variable" layer.hlo --cpu-variable=A=B
 refused 1 "cannot read" missing.hlo
 expect 3 atrousc compile layer.hlo -o nowhere/left.o
