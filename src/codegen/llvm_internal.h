@@ -127,6 +127,7 @@ typedef struct atr_emitter {
 } atr_emitter;
 
 /* ---- llvm_target.c */
+const char *atr_llvm_features(atr_arena *arena, const atr_target *target); /* for LLVM */
 void atr_llvm_init_types(atr_emitter *e); /* the types of its context */
 
 /* ---- llvm_value.c: pure functions on vectors of `lanes` elements */

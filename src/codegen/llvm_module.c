@@ -176,7 +176,7 @@ LLVMValueRef atr_llvm_function(atr_emitter *e, const char *name, LLVMTypeRef typ
   if (e->unwind) add_flag(e, f, "uwtable", UNWIND_ANYWHERE);
   add_word(e, f, "target-cpu", e->target->cpu);
   if (e->tune != NULL) add_word(e, f, "tune-cpu", e->tune);
-  if (e->target->features[0] != '\0') add_word(e, f, "target-features", e->target->features);
+  if (e->target->features[0] != '\0') add_word(e, f, "target-features", atr_llvm_features(e->work->arena, e->target));
   /* wide vectors where the row says so: LLVM prefers 256 bits on some CPUs with 512 */
   add_word(e, f, "prefer-vector-width", atr_arena_printf(e->work->arena, "%d", e->target->row->vector_bits));
   set_vscale(e, f);

@@ -12,6 +12,7 @@
 #include <llvm-c/Target.h>
 #include <llvm-c/TargetMachine.h>
 #include <llvm-c/Transforms/PassBuilder.h>
+#include <llvm/Config/llvm-config.h>
 
 #include "codegen/llvm_internal.h"
 
@@ -66,6 +67,16 @@ void atr_llvm_release(atr_llvm_state *s) {
   *s = (atr_llvm_state){.context = NULL};
 }
 
+/* The target's features as this LLVM wants them: some versions have a word for the 512 bits of AVX-512 that none of its other words
+ * implies, and end the process where it is missing. In front, so that the caller's own word counts. */
+const char *atr_llvm_features(atr_arena *arena, const atr_target *target) {
+#if LLVM_VERSION_MAJOR >= 18 && LLVM_VERSION_MAJOR <= 21
+  if (strstr(target->features, "+avx512") != NULL) return atr_arena_printf(arena, "+evex512,%s", target->features);
+#endif
+  (void)arena;
+  return target->features;
+}
+
 static atr_status make_machine(atr_work *work, const atr_target *target, atr_llvm_state *s) {
   LLVMTargetRef t;
   char *message = NULL;
@@ -77,8 +88,8 @@ static atr_status make_machine(atr_work *work, const atr_target *target, atr_llv
   }
   LLVMRelocMode mode = strncmp(target->triple, "wasm", 4) == 0 ? LLVMRelocDefault
                                                                : LLVMRelocPIC; /* PIC asks for a dynamic linker */
-  s->machine = LLVMCreateTargetMachine(t, target->triple, target->cpu, target->features, LLVMCodeGenLevelDefault, mode,
-                                       LLVMCodeModelDefault);
+  s->machine = LLVMCreateTargetMachine(t, target->triple, target->cpu, atr_llvm_features(work->arena, target),
+                                       LLVMCodeGenLevelDefault, mode, LLVMCodeModelDefault);
   if (s->machine == NULL)
     return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "LLVM makes no target machine for %s", target->triple);
   return ATR_OK;

@@ -43,21 +43,23 @@ enum { ARCH_COUNT = sizeof ARCHS / sizeof ARCHS[0] };
  * that pass for every eleven pixels cost a layer of rate 6 a tenth of its time. */
 #define ZEN5_CACHES {48e3, 1e6, 16e6}, {1.7, 1.6, 9}, {0.06, 0.16, 0.12}, 1.9, 1.2, 4, 1, {96, 4096}, {1, 60}
 #define SMALL_CACHES {32e3, 512e3, 4e6}, {3.2, 4, 20}, {0.12, 0.12, 0.12}, 1, 3, 8, 3, {48, 1024}, {2, 25}
+#define AVX512_WORDS "avx2,fma,avx512f,avx512bw"
 
 /* Wider before narrower within an architecture; the last of each asks for nothing. avx512zen5: what a tile has before and behind its
  * products runs beside those of its neighbours, of which as many instructions are at work as tiles have; and of four vector units two do
  * not multiply: 1x1 on signed bytes, 128 to 512 channels, takes 117 us with 5 x 4 sums, 105 with 12 x 2, whose signs are turned for two
  * products each. avx512half: units of 256 bits, which take an instruction of 512 bits in two halves; it has twice as many registers as
  * avx2 and half as many instructions. sve256, sve512: code for vectors of this length alone. No feature says how long a CPU's are, so
- * these rows ask for words that only names of CPUs imply. rvv: at least this long. Rows of 64 bits have no vector unit: two numbers of
- * 32 bits at work for one instruction each. NEON of 32-bit Arm is not as IEEE 754 wants it. */
+ * these rows ask for words that only names of CPUs imply. Pairs of integers in 512 bits are AVX-512BW's. rvv: at least this long. Rows
+ * of 64 bits have no vector unit: two numbers of 32 bits at work for one instruction each. NEON of 32-bit Arm is not as IEEE 754 wants
+ * it. */
 static const atr_target_row ROWS[] = {
-    {"avx512",           "x86_64", 512,  32,           2,     2,    1,    4, 1, true, true, true, true, SERVER_CACHES,
-     "avx2,fma,avx512f", true,     true, "avx512bf16", false, true, false},
-    {"avx512zen5",       "x86_64", 512,  32,           2,     2,    2,   4, 0.2, true, true, true, true, ZEN5_CACHES,
-     "avx2,fma,avx512f", true,     true, "avx512bf16", false, true, true},
-    {"avx512half",       "x86_64", 512,  32,           1,     1,    1,    4, 1, true, true, true, true, SERVER_CACHES,
-     "avx2,fma,avx512f", true,     true, "avx512bf16", false, true, false},
+    {"avx512",     "x86_64", 512,  32,           2,     2,    1,    4, 1, true, true, true, true, SERVER_CACHES,
+     AVX512_WORDS, true,     true, "avx512bf16", false, true, false},
+    {"avx512zen5", "x86_64", 512,  32,           2,     2,    2,   4, 0.2, true, true, true, true, ZEN5_CACHES,
+     AVX512_WORDS, true,     true, "avx512bf16", false, true, true},
+    {"avx512half", "x86_64", 512,  32,           1,     1,    1,    4, 1, true, true, true, true, SERVER_CACHES,
+     AVX512_WORDS, true,     true, "avx512bf16", false, true, false},
     {"avx2", "x86_64", 256,           16,         2,    2,    1,  4,     1,     true, true,
      true,   true,     SERVER_CACHES, "avx2,fma", true, true, "", false, false, false},
     {"sse2", "x86_64", 128,          16, 1,    2,     1,  8,     1,     false, false,
@@ -219,8 +221,22 @@ static int feature_state(const char *features, const char *feature, size_t len) 
   return state;
 }
 
-/* Is everything there that the row asks for: by the features, or where they are silent by the CPU's own row? */
+/* Is one of these words taken away? */
+static bool takes_away(const char *features, const char *words) {
+  for (const char *word = words; *word != '\0';) {
+    size_t len = strcspn(word, ",");
+    if (feature_state(features, word, len) < 0) return true;
+    word += len + (word[len] != '\0');
+  }
+  return false;
+}
+
+/* Is everything there that the row asks for: by the features, or where they are silent by the CPU's own row? What AVX2 and
+ * AVX-512 are built on takes them along. */
 static bool is_available(const atr_target_row *row, const atr_target_row *own, const char *features) {
+  bool wide = strncmp(row->asks, "avx2", 4) == 0;
+  if (wide && takes_away(features, "sse3,ssse3,sse4.1,sse4.2,avx")) return false;
+  if (wide && row->vector_bits == 512 && takes_away(features, "f16c")) return false;
   for (const char *word = row->asks; *word != '\0';) {
     size_t len = strcspn(word, ",");
     int state = feature_state(features, word, len);
@@ -292,6 +308,14 @@ static atr_status check_needs(atr_work *work, const arch *a, const char *triple,
   return ATR_OK;
 }
 
+/* AVX-512 comes with its 512 bits: LLVM ends the process where it has the one without the other. */
+static atr_status check_width(atr_work *work, const atr_target *target) {
+  bool wide = strstr(target->features, "+avx512") != NULL || strstr(target->row->asks, "avx512f") != NULL;
+  if (wide && takes_away(target->features, "evex512"))
+    return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "code for %s with AVX-512 needs evex512", target->triple);
+  return ATR_OK;
+}
+
 atr_status atr_target_select(atr_work *work, const char *triple, const char *cpu, const char *features, atr_target *out) {
   const arch *a = arch_of(triple);
   if (a->cpu == NULL)
@@ -318,6 +342,7 @@ atr_status atr_target_select(atr_work *work, const char *triple, const char *cpu
   if (own != NULL && strcmp(own->arch, a->name) != 0) own = NULL;
   out->row = choose_row(a, own, features);
   choose_dots(known, out);
+  ATR_TRY(check_width(work, out));
   if (known != NULL) out->near_bytes[0] = 1024.0 * known->l1, out->near_bytes[1] = 1024.0 * known->l2;
   return ATR_OK;
 }

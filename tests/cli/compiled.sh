@@ -255,4 +255,21 @@ expect 3 atrousc compile conv.hlo -o none.o --target=x86_64-linux-gnu --cpu=no-s
 has err 'unknown CPU "no-such-cpu"'
 expect 1 atrousc compile conv.hlo -o none.o --target=x86_64-linux-gnu --cpu=haswell --features=fma
 has err 'feature "fma": expected +NAME or -NAME'
+
+# Features that LLVM ends the process for when what they need is not there.
+for dtypes in "s8 s32" "bf16 f32" "f32 f32"; do
+  read -r operand sum <<<"$dtypes"
+  cat >narrow.hlo <<HLO
+HloModule narrow
+
+ENTRY main {
+  x = $operand[1,16,9,19] parameter(0)
+  w = $operand[20,16,3,3] parameter(1)
+  ROOT y = $sum[1,20,7,17] convolution(x, w), window={size=3x3}, dim_labels=bf01_oi01->bf01
+}
+HLO
+  for words in haswell:+avx512f haswell:+avx512f,+avx512bw haswell:+avx512vnni haswell:-avx x86-64-v4:-avx512bw znver4:-avx512bw znver4:-f16c; do
+    expect 0 atrousc compile narrow.hlo -o narrow.o --target=x86_64-linux-gnu "--cpu=${words%:*}" "--features=${words#*:}"
+  done
+done
 exit 0

@@ -74,11 +74,16 @@ static const target_row target_rows[] = {
     {X86, "x86-64", "+avx2", "sse2", false, false}, /* rows of 256 bits multiply and add in one */
     {X86, "x86-64", "+fma", "sse2", false, false},
     {X86, "x86-64", "+avx2,-fma", "sse2", false, false},
-    {X86, "x86-64", "+avx2,+fma,+avx512f", "avx512", false, false},
+    {X86, "x86-64", "+avx2,+fma,+avx512f,+avx512bw", "avx512", false, false},
     {X86, "x86-64", "+avx512f", "sse2", false, false},
     {X86, "haswell", "-avx2", "sse2", false, false},
     {X86, "haswell", "-fma", "sse2", false, false},
-    {X86, "haswell", "+avx512f", "avx512", false, false},
+    {X86, "haswell", "+avx512f,+avx512bw", "avx512", false, false},
+    {X86, "haswell", "+avx512f", "avx2", false, false}, /* pairs of integers are AVX-512BW's */
+    {X86, "x86-64-v4", "-avx512bw", "avx2", false, false},
+    {X86, "x86-64-v4", "-f16c", "avx2", false, false},
+    {X86, "haswell", "-avx", "sse2", false, false}, /* and what is built on it */
+    {X86, "znver3", "-sse4.1", "sse2", false, false},
     {X86, "haswell", "+sse4.2", "avx2", false, false},
     {X86, "haswell", "-avx512f", "avx2", false, false},
     {X86, "skylake-avx512", "-avx512f", "avx2", false, false},
@@ -93,11 +98,11 @@ static const target_row target_rows[] = {
     {X86, "znver4", "-avx512vl", "avx512half", true, false},
     {X86, "znver4", "-avx512f", "avx2", true, false},
     {X86, "znver4", "-avx2", "sse2", true, false},
-    {X86, "znver3", "+avx512f", "avx512", false, false},
+    {X86, "znver3", "+avx512f,+avx512bw", "avx512", false, false},
     {X86, "haswell", "+avx512bf16", "avx2", false, false},
     {X86, "haswell", "-avx2,+avx2", "avx2", false, false}, /* the last word counts */
     {X86, "haswell", "+avx2,-avx2", "sse2", false, false},
-    {X86, "haswell", "+avx2x,-avx", "avx2", false, false}, /* whole words only */
+    {X86, "haswell", "+avx2x,-av", "avx2", false, false}, /* whole words only */
     {ARM, "neoverse-v1", "", "sve256", false, true},
     {ARM, "neoverse-v1", "-sve", "neon", false, true},
     {ARM, "neoverse-v1", "-bf16", "sve256", false, false},
@@ -123,11 +128,11 @@ static const target_row target_rows[] = {
     {ARM, "neoverse-n1", "+avx2,+fma", "neon", false, false},
     /* a detected machine: a name that the table does not know, with the list of all it has */
     {X86, "zen9", "+sse2,+avx2,+fma,-avx512f", "avx2", false, false},
-    {X86, "zen9", "+sse2,+avx2,+fma,+avx512f,+avx512vnni", "avx512", true, false},
-    {X86, "zen9", "+sse2,+avx2,+fma,+avx512f,+avx512vl,+avx512bf16", "avx512", false, true},
+    {X86, "zen9", "+sse2,+avx2,+fma,+avx512f,+avx512bw,+avx512vnni", "avx512", true, false},
+    {X86, "zen9", "+sse2,+avx2,+fma,+avx512f,+avx512bw,+avx512vl,+avx512bf16", "avx512", false, true},
     {X86, "zen9", "+sse2,-avx2", "sse2", false, false},
     /* a name that it knows says how wide the units are, the list what may be used */
-    {X86, "znver4", "+sse2,+avx2,+fma,+avx512f,+avx512vl", "avx512half", true, true},
+    {X86, "znver4", "+sse2,+avx2,+fma,+avx512f,+avx512bw,+avx512vl", "avx512half", true, true},
     {X86, "znver4", "+sse2,+avx2,+fma,-avx512f,-avx512vnni,-avx512bf16", "avx2", false, false},
     {ARM, "neoverse-x9", "+neon", "neon", false, false},
 };
@@ -223,6 +228,8 @@ static const struct {
     {X86, "haswell", "+avx,-64bit", "code for " X86 " needs 64bit"},
     {X86, "haswell", "-64bit-mode", "code for " X86 " needs 64bit-mode"},
     {X86, "haswell", "+soft-float", "no code for " X86 " without floats (soft-float)"},
+    {X86, "znver5", "-evex512", "code for " X86 " with AVX-512 needs evex512"},
+    {X86, "haswell", "+avx512vnni,-evex512", "code for " X86 " with AVX-512 needs evex512"},
     {I686, "pentium4", "+avx,-sse2", "code for " I686 " needs sse2"},
     {ARM, "generic", "-neon", "code for " ARM " needs neon"},
     {ARM, "generic", "-fp-armv8", "code for " ARM " needs fp-armv8"},
