@@ -23,8 +23,8 @@ static const arch ARCHS[] = {
     {"i686", "i386 i486 i586 i686", "i686-linux-gnu", "pentium4", "+sse2", false, "sse,sse2", 32, 32, false},
     {"aarch64", "aarch64 aarch64_be arm64 arm64e", "aarch64-linux-gnu", "generic", "", false, "fp-armv8,neon", 64, 64, false},
     {"armv7", "armv7 armv7a armv7l armv7s armv7k armv8 armv8a armv8l thumbv7 thumbv7a", "armv7a-linux-gnueabihf", "generic",
-     "+neon", true, "neon", 32, 32, true},
-    {"riscv64", "riscv64", "riscv64-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c", false, "f,d", 64, 64, false},
+     "+neon", true, "fpregs,neon", 32, 32, true},
+    {"riscv64", "riscv64", "riscv64-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c", false, "64bit,zicsr,f,d", 64, 64, false},
     {"wasm32", "wasm32", "wasm32-unknown-unknown", "generic", "+simd128", false, "", 32, 64, false},
     {"", "powerpc64 powerpc64le s390x mips64 mips64el sparcv9", "powerpc64le-linux-gnu", "generic", "", false, "", 64, 64,
      false},
@@ -308,8 +308,12 @@ static atr_status check_needs(atr_work *work, const arch *a, const char *triple,
   return ATR_OK;
 }
 
-/* AVX-512 comes with its 512 bits: LLVM ends the process where it has the one without the other. */
-static atr_status check_width(atr_work *work, const atr_target *target) {
+/* AVX-512 comes with its 512 bits, and what RISC-V says of vectors with these: LLVM ends the process where it has the one without the
+ * other. */
+static atr_status check_vectors(atr_work *work, const atr_target *target) {
+  bool riscv = strcmp(target->row->arch, "riscv64") == 0 && target->row->asks[0] == '\0';
+  if (riscv && strstr(target->features, "+zv") != NULL && strstr(target->features, "+zve") == NULL)
+    return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "features of vectors for %s need +v beside them", target->triple);
   bool wide = strstr(target->features, "+avx512") != NULL || strstr(target->row->asks, "avx512f") != NULL;
   if (wide && takes_away(target->features, "evex512"))
     return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "code for %s with AVX-512 needs evex512", target->triple);
@@ -342,7 +346,7 @@ atr_status atr_target_select(atr_work *work, const char *triple, const char *cpu
   if (own != NULL && strcmp(own->arch, a->name) != 0) own = NULL;
   out->row = choose_row(a, own, features);
   choose_dots(known, out);
-  ATR_TRY(check_width(work, out));
+  ATR_TRY(check_vectors(work, out));
   if (known != NULL) out->near_bytes[0] = 1024.0 * known->l1, out->near_bytes[1] = 1024.0 * known->l2;
   return ATR_OK;
 }
