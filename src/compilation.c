@@ -21,15 +21,14 @@ static bool is_identifier(const char *name) {
   return !atr_header_is_taken(name);
 }
 
-/* The module's name as an identifier. */
+/* The module's name as an identifier that is free: int becomes int_, and __x, which C keeps for itself, kernel__x. */
 static const char *identifier(atr_arena *arena, const char *prefix, const char *given) {
-  char *name = atr_arena_printf(arena, "%s%s%s_", prefix, isdigit((unsigned char)given[0]) ? "_" : "", given);
-  size_t len = strlen(name);
+  char *name = atr_arena_printf(arena, "%s%s%s", prefix, isdigit((unsigned char)given[0]) ? "_" : "", given);
   for (char *p = name; *p != '\0'; p++)
     if (!isalnum((unsigned char)*p)) *p = '_';
-  name[len - 1] = '\0';
-  if (atr_header_is_taken(name)) name[len - 1] = '_'; /* "main", "int" */
-  return name;
+  if (!atr_header_is_taken(name)) return name;
+  bool reserved = name[0] == '_' && prefix[0] == '\0'; /* a prefix is the caller's, and stays in front */
+  return atr_arena_printf(arena, reserved ? "kernel%s" : "%s_", name);
 }
 
 atr_status atr_compilation_choose_symbol(atr_compilation *c, const char *prefix) {

@@ -308,6 +308,28 @@ START_TEST(test_wrong_functions) {
 }
 END_TEST
 
+/* Whatever a module is called, it has a function, and can be compiled to be run. */
+static const struct {
+  const char *module, *function;
+} odd_names[] = {{"int", "\nint int_("},    {"a.b-c", "\nint a_b_c("}, {"_x", "\nint _x("},
+                 {"__x", "\nint kernel__x("}, {"_X", "\nint kernel_X("}};
+
+START_TEST(test_odd_names) {
+  char text[512];
+  atr_executable *executable = NULL;
+  snprintf(text, sizeof text, "HloModule %s\nENTRY e {\n  x = f32[4] parameter(0)\n  ROOT y = f32[4] negate(x)\n}\n",
+           odd_names[_i].module);
+  atr_module *module = parse(text);
+  ck_assert_msg(atr_compile(context, module, NULL, &executable) == ATR_OK, "%s", atr_context_message(context));
+  atr_executable_release(executable);
+  atr_module_destroy(module);
+  atr_object *object = object_of(NULL);
+  add(object, text, NULL);
+  expect_text(object, ATR_EMIT_HEADER, (const char *const[]){odd_names[_i].function, NULL});
+  atr_object_destroy(object);
+}
+END_TEST
+
 /* ---- schedules */
 
 /* Strips at the edges are nests of their own where masks have no registers (lower/frame.c). */
@@ -526,6 +548,7 @@ int main(void) {
   tcase_add_test(tcase, test_named_cpus);
   tcase_add_loop_test(tcase, test_wrong_objects, 0, COUNT(wrong_objects));
   tcase_add_loop_test(tcase, test_wrong_functions, 0, COUNT(wrong_functions));
+  tcase_add_loop_test(tcase, test_odd_names, 0, COUNT(odd_names));
   tcase_add_test(tcase, test_schedule_of_several_cpus);
   tcase_add_test(tcase, test_schedule_of_several_functions);
   tcase_add_test(tcase, test_wrong_calls);
