@@ -35,9 +35,15 @@ static void initialise(void) {
   pthread_once(&once, register_targets);
 }
 
+/* A text of LLVM's as one of the arena's. Nobody else has the text, so it goes before the guard hears that memory has run out. */
 static const char *take(atr_arena *arena, char *text) {
-  const char *copy = atr_arena_string(arena, text, strlen(text));
+  jmp_buf guard;
+  const char *volatile copy = NULL;
+  memcpy(guard, arena->guard, sizeof guard);
+  if (setjmp(arena->guard) == 0) copy = atr_arena_string(arena, text, strlen(text));
+  memcpy(arena->guard, guard, sizeof guard);
   LLVMDisposeMessage(text);
+  if (copy == NULL) longjmp(arena->guard, 1);
   return copy;
 }
 
@@ -81,11 +87,9 @@ static atr_status make_machine(atr_work *work, const atr_target *target, atr_llv
   LLVMTargetRef t;
   char *message = NULL;
   initialise();
-  if (LLVMGetTargetFromTriple(target->triple, &t, &message) != 0) {
-    atr_status status = atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "LLVM has no target %s: %s", target->triple, message);
-    LLVMDisposeMessage(message);
-    return status;
-  }
+  if (LLVMGetTargetFromTriple(target->triple, &t, &message) != 0)
+    return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "LLVM has no target %s: %s", target->triple,
+                    take(work->arena, message));
   LLVMRelocMode mode = strncmp(target->triple, "wasm", 4) == 0 ? LLVMRelocDefault
                                                                : LLVMRelocPIC; /* PIC asks for a dynamic linker */
   s->machine = LLVMCreateTargetMachine(t, target->triple, target->cpu, atr_llvm_features(work->arena, target),
@@ -167,11 +171,7 @@ static bool is_elf(LLVMBinaryType type) {
 static atr_status check_calls(atr_work *work, atr_llvm_state *s, const char *triple, bool environment) {
   char *message = NULL;
   s->binary = LLVMCreateBinary(s->buffer, s->context, &message);
-  if (s->binary == NULL) {
-    atr_status status = ATR_BUG(work, "LLVM cannot read its own object: %.400s", message);
-    LLVMDisposeMessage(message);
-    return status;
-  }
+  if (s->binary == NULL) return ATR_BUG(work, "LLVM cannot read its own object: %.400s", take(work->arena, message));
   const char *foreign = is_elf(LLVMBinaryGetType(s->binary)) ? find_foreign(work->arena, s->binary, environment) : NULL;
   if (foreign == NULL) return ATR_OK;
   return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "code for %s would call %s, a function of the compiler's runtime library",
@@ -182,17 +182,13 @@ static atr_status output_code(atr_work *work, atr_llvm_state *s, atr_llvm_output
   char *message = NULL;
   LLVMMemoryBufferRef buffer = NULL;
   if (output == ATR_LLVM_TEXT) {
-    char *text = LLVMPrintModuleToString(s->module);
-    *len = strlen(text);
-    *bytes = take(work->arena, text);
+    *bytes = take(work->arena, LLVMPrintModuleToString(s->module));
+    *len = strlen(*bytes);
     return ATR_OK;
   }
   LLVMCodeGenFileType kind = output == ATR_LLVM_OBJECT ? LLVMObjectFile : LLVMAssemblyFile;
-  if (LLVMTargetMachineEmitToMemoryBuffer(s->machine, s->module, kind, &message, &buffer) != 0) {
-    atr_status status = ATR_BUG(work, "LLVM could not emit code: %.400s", message);
-    LLVMDisposeMessage(message);
-    return status;
-  }
+  if (LLVMTargetMachineEmitToMemoryBuffer(s->machine, s->module, kind, &message, &buffer) != 0)
+    return ATR_BUG(work, "LLVM could not emit code: %.400s", take(work->arena, message));
   s->buffer = buffer;
   *bytes = LLVMGetBufferStart(buffer);
   *len = LLVMGetBufferSize(buffer);
