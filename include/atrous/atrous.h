@@ -198,7 +198,9 @@ enum { ATR_WORKSPACE_NONE = -1 };
 typedef struct atr_compile_options {
   size_t size;
   const char *cpu;       /* LLVM CPU name; NULL: this machine's */
-  const char *features;  /* LLVM feature string added to the CPU's ("+avx512f,-fma"); NULL: none, or the host's when cpu is NULL */
+  /* LLVM feature string added to the CPU's ("+avx512f,-fma"); NULL: none, or the host's when cpu is NULL. Words are LLVM's, not ours:
+   * it prints a line about one that it does not know, and may end the process over ones that contradict the target. */
+  const char *features;
   const char *triple;    /* NULL: this machine's */
   /* Schedule text for every nest it names (doc/ir.md); NULL: the cost model's choice. ATR_VERIFY_ERROR at a line for a nest that
    * there is not; of an object, when it is emitted, for a nest of none of its CPUs and functions with this text. */

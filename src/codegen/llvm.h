@@ -18,6 +18,7 @@ typedef enum atr_llvm_output { ATR_LLVM_TEXT, ATR_LLVM_ASSEMBLY, ATR_LLVM_OBJECT
 /* LLVM objects of one emission, owned by the caller's frame so that running out of memory can release them. */
 typedef struct atr_llvm_state {
   void *context, *module, *builder, *machine, *buffer, *binary;
+  char error[256]; /* the first that LLVM found while it made code, "" if none */
 } atr_llvm_state;
 
 typedef struct atr_llvm_cpu {

@@ -5,6 +5,7 @@
  * selection. instcombine stays out: it narrows a rounded llvm.maximum to f16, which LLVM 19 lowers on x86 so that a NaN is
  * lost. */
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <llvm-c/Analysis.h>
@@ -189,6 +190,10 @@ static atr_status output_code(atr_work *work, atr_llvm_state *s, atr_llvm_output
   LLVMCodeGenFileType kind = output == ATR_LLVM_OBJECT ? LLVMObjectFile : LLVMAssemblyFile;
   if (LLVMTargetMachineEmitToMemoryBuffer(s->machine, s->module, kind, &message, &buffer) != 0)
     return ATR_BUG(work, "LLVM could not emit code: %.400s", take(work->arena, message));
+  if (s->error[0] != '\0') {
+    LLVMDisposeMemoryBuffer(buffer);
+    return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "LLVM makes no such code: %s", s->error);
+  }
   s->buffer = buffer;
   *bytes = LLVMGetBufferStart(buffer);
   *len = LLVMGetBufferSize(buffer);
@@ -212,9 +217,19 @@ static atr_emitter *new_emitter(atr_work *work, const atr_llvm_state *s, atr_dat
   return e;
 }
 
+/* LLVMDiagnosticHandler; without it LLVM prints errors and ends the process. No guard may be jumped to from here. */
+static void keep_error(LLVMDiagnosticInfoRef info, void *user) {
+  atr_llvm_state *s = user;
+  if (LLVMGetDiagInfoSeverity(info) != LLVMDSError || s->error[0] != '\0') return;
+  char *text = LLVMGetDiagInfoDescription(info);
+  snprintf(s->error, sizeof s->error, "%s", text);
+  LLVMDisposeMessage(text);
+}
+
 static atr_status begin_module(atr_work *work, const atr_target *target, atr_llvm_state *s) {
   ATR_TRY(make_machine(work, target, s));
   s->context = LLVMContextCreate();
+  LLVMContextSetDiagnosticHandler(s->context, keep_error, s);
   s->module = LLVMModuleCreateWithNameInContext(SOURCE_NAME, s->context);
   s->builder = LLVMCreateBuilderInContext(s->context);
   LLVMSetTarget(s->module, target->triple);

@@ -14,22 +14,28 @@ typedef struct arch {
   const char *adds;   /* what we ask for beyond LLVM's "generic" CPUs, which are older than what has vectors */
   bool adds_to_all;   /* and beyond named ones: LLVM takes NEON for an option of some */
   const char *needs;  /* features that must not be taken away: without them LLVM stops, or other floats come out */
+  const char
+      *bars; /* and those that must not be asked for: with them LLVM ends the process, or the code is for another machine */
   int address_bits, integer_bits;
   bool lacks_division;
 } arch;
 
 static const arch ARCHS[] = {
-    {"x86_64", "x86_64 x86_64h amd64", "x86_64-linux-gnu", "x86-64", "", false, "64bit,64bit-mode,sse,sse2", 64, 64, false},
-    {"i686", "i386 i486 i586 i686", "i686-linux-gnu", "pentium4", "+sse2", false, "sse,sse2", 32, 32, false},
-    {"aarch64", "aarch64 aarch64_be arm64 arm64e", "aarch64-linux-gnu", "generic", "", false, "fp-armv8,neon", 64, 64, false},
-    {"armv7", "armv7 armv7a armv7l armv7s armv7k armv8 armv8a armv8l thumbv7 thumbv7a", "armv7a-linux-gnueabihf", "generic",
-     "+neon", true, "fpregs,neon", 32, 32, true},
-    {"riscv64", "riscv64", "riscv64-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c", false, "64bit,zicsr,f,d", 64, 64, false},
-    {"wasm32", "wasm32", "wasm32-unknown-unknown", "generic", "+simd128", false, "", 32, 64, false},
-    {"", "powerpc64 powerpc64le s390x mips64 mips64el sparcv9", "powerpc64le-linux-gnu", "generic", "", false, "", 64, 64,
+    {"x86_64", "x86_64 x86_64h amd64", "x86_64-linux-gnu", "x86-64", "", false, "64bit,64bit-mode,sse,sse2",
+     "soft-float,16bit-mode,32bit-mode", 64, 64, false},
+    {"i686", "i386 i486 i586 i686", "i686-linux-gnu", "pentium4", "+sse2", false, "sse,sse2",
+     "soft-float,16bit-mode,64bit-mode,ndd,lvi-load-hardening", 32, 32, false},
+    {"aarch64", "aarch64 aarch64_be arm64 arm64e", "aarch64-linux-gnu", "generic", "", false, "fp-armv8,neon", "", 64, 64,
      false},
-    {"", "powerpc powerpcle mips mipsel sparc", "powerpc-linux-gnu", "generic", "", false, "", 32, 32, false},
-    {"", "", "", NULL, "", false, "", 64, 64, false}, /* any other: LLVM may know no floats there, and end the process */
+    {"armv7", "armv7 armv7a armv7l armv7s armv7k armv8 armv8a armv8l thumbv7 thumbv7a", "armv7a-linux-gnueabihf", "generic",
+     "+neon", true, "fpregs,neon", "soft-float,lob,mve,mve.fp,noarm", 32, 32, true},
+    {"riscv64", "riscv64", "riscv64-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c", false, "64bit,zicsr,f,d",
+     "32bit,zfinx,zdinx,zhinx,zhinxmin,zce,zcf,zcmp,zcmt,xwchc,experimental-rvm23u32", 64, 64, false},
+    {"wasm32", "wasm32", "wasm32-unknown-unknown", "generic", "+simd128", false, "", "", 32, 64, false},
+    {"", "powerpc64 powerpc64le s390x mips64 mips64el sparcv9", "powerpc64le-linux-gnu", "generic", "", false, "", "soft-float",
+     64, 64, false},
+    {"", "powerpc powerpcle mips mipsel sparc", "powerpc-linux-gnu", "generic", "", false, "", "soft-float", 32, 32, false},
+    {"", "", "", NULL, "", false, "", "", 64, 64, false}, /* any other: LLVM may know no floats there, and end the process */
 };
 enum { ARCH_COUNT = sizeof ARCHS / sizeof ARCHS[0] };
 
@@ -221,14 +227,19 @@ static int feature_state(const char *features, const char *feature, size_t len) 
   return state;
 }
 
-/* Is one of these words taken away? */
-static bool takes_away(const char *features, const char *words) {
+/* The first of these words, of *len characters, that is added (sign 1) or taken away (-1); NULL: none. */
+static const char *find_feature(const char *features, const char *words, int sign, size_t *len) {
   for (const char *word = words; *word != '\0';) {
-    size_t len = strcspn(word, ",");
-    if (feature_state(features, word, len) < 0) return true;
-    word += len + (word[len] != '\0');
+    *len = strcspn(word, ",");
+    if (feature_state(features, word, *len) == sign) return word;
+    word += *len + (word[*len] != '\0');
   }
-  return false;
+  return NULL;
+}
+
+static bool takes_away(const char *features, const char *words) {
+  size_t len;
+  return find_feature(features, words, -1, &len) != NULL;
 }
 
 /* Is everything there that the row asks for: by the features, or where they are silent by the CPU's own row? What AVX2 and
@@ -295,17 +306,14 @@ static atr_status check_signs(atr_work *work, const char *features) {
   return ATR_OK;
 }
 
-/* Nothing is taken away that code for the architecture cannot do without. */
-static atr_status check_needs(atr_work *work, const arch *a, const char *triple, const char *features) {
-  for (const char *word = a->needs; *word != '\0';) {
-    size_t len = strcspn(word, ",");
-    if (feature_state(features, word, len) < 0)
-      return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "code for %s needs %.*s", triple, (int)len, word);
-    word += len + (word[len] != '\0');
-  }
-  if (feature_state(features, "soft-float", 10) > 0)
-    return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "no code for %s without floats (soft-float)", triple);
-  return ATR_OK;
+/* Nothing is taken away that code for the architecture cannot do without, and nothing added that it cannot be made with. */
+static atr_status check_features(atr_work *work, const arch *a, const char *triple, const char *features) {
+  size_t len;
+  const char *word = find_feature(features, a->needs, -1, &len);
+  if (word != NULL) return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "code for %s needs %.*s", triple, (int)len, word);
+  word = find_feature(features, a->bars, 1, &len);
+  if (word == NULL) return ATR_OK;
+  return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "code for %s cannot be made with %.*s", triple, (int)len, word);
 }
 
 /* AVX-512 comes with its 512 bits, and what RISC-V says of vectors with these: LLVM ends the process where it has the one without the
@@ -333,7 +341,7 @@ atr_status atr_target_select(atr_work *work, const char *triple, const char *cpu
   if (known == NULL && !detected)
     return atr_fail(work, ATR_NOWHERE, ATR_UNSUPPORTED, "unknown CPU \"%s\"; `atrousc targets` lists those that are known",
                     cpu);
-  ATR_TRY(check_needs(work, a, triple, features));
+  ATR_TRY(check_features(work, a, triple, features));
   if ((known == NULL || a->adds_to_all || strncmp(cpu, "generic", 7) == 0) && a->adds[0] != '\0')
     features = atr_arena_printf(work->arena, "%s%s%s", a->adds, features[0] != '\0' ? "," : "", features);
   *out = (atr_target){.address_bits = a->address_bits,

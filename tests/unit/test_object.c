@@ -274,6 +274,21 @@ START_TEST(test_wrong_objects) {
 }
 END_TEST
 
+/* What LLVM finds wrong with a function while it makes code comes back as a message; the process goes on, and so does the object. */
+START_TEST(test_llvm_refuses) {
+  atr_object_options options = {
+      .size = sizeof options, .triple = "aarch64-linux-gnu", .cpus = "generic", .features = "+reserve-x1"};
+  char *code = NULL;
+  size_t len = 0;
+  atr_object *object = object_of(&options);
+  add(object, layer, NULL);
+  ck_assert_int_eq(atr_object_emit(object, ATR_EMIT_OBJ, &code, &len), ATR_UNSUPPORTED);
+  expect_message("argument registers is reserved");
+  ck_assert_ptr_null(code);
+  atr_object_destroy(object);
+}
+END_TEST
+
 static const struct {
   const char *name, *cpu;
   atr_status status;
@@ -552,6 +567,7 @@ int main(void) {
   tcase_add_test(tcase, test_named_cpus);
   tcase_add_loop_test(tcase, test_wrong_objects, 0, COUNT(wrong_objects));
   tcase_add_loop_test(tcase, test_wrong_functions, 0, COUNT(wrong_functions));
+  tcase_add_test(tcase, test_llvm_refuses);
   tcase_add_loop_test(tcase, test_odd_names, 0, COUNT(odd_names));
   tcase_add_test(tcase, test_schedule_of_several_cpus);
   tcase_add_test(tcase, test_schedule_of_several_functions);

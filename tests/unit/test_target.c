@@ -227,7 +227,6 @@ static const struct {
     {X86, "haswell", "-sse", "code for " X86 " needs sse"},
     {X86, "haswell", "+avx,-64bit", "code for " X86 " needs 64bit"},
     {X86, "haswell", "-64bit-mode", "code for " X86 " needs 64bit-mode"},
-    {X86, "haswell", "+soft-float", "no code for " X86 " without floats (soft-float)"},
     {X86, "znver5", "-evex512", "code for " X86 " with AVX-512 needs evex512"},
     {X86, "haswell", "+avx512vnni,-evex512", "code for " X86 " with AVX-512 needs evex512"},
     {I686, "pentium4", "+avx,-sse2", "code for " I686 " needs sse2"},
@@ -241,6 +240,12 @@ static const struct {
     {RISCV, "generic-rv64", "-zicsr", "code for " RISCV " needs zicsr"},
     {RISCV, "generic-rv64", "-d", "code for " RISCV " needs d"},
     {RISCV, "sifive-u74", "-f", "code for " RISCV " needs f"},
+    /* LLVM would end the process, or encode for another mode */
+    {X86, "haswell", "+fma,+soft-float", "code for " X86 " cannot be made with soft-float"},
+    {I686, "pentium4", "+16bit-mode", "code for " I686 " cannot be made with 16bit-mode"},
+    {ARMV7, "cortex-a9", "+soft-float", "code for " ARMV7 " cannot be made with soft-float"},
+    {ARMV7, "cortex-a9", "+mve.fp", "code for " ARMV7 " cannot be made with mve.fp"},
+    {RISCV, "generic-rv64", "+zfinx", "code for " RISCV " cannot be made with zfinx"},
     {WASM, "generic-rv64", "", "CPU \"generic-rv64\" is not one of target " WASM},
 };
 
