@@ -190,9 +190,18 @@ static bool is_free(const kernel *k, const char *name) {
   return !is_made_of(name, k->k->symbol) && !atr_header_is_taken(name);
 }
 
+/* Several words without small letters: so are the macros of all functions of the header, and those of stdint.h. */
+static bool may_be_macro(const char *name) {
+  bool several = false;
+  for (; *name != '\0'; name++) {
+    if (islower((unsigned char)*name)) return false;
+    several = several || !isalnum((unsigned char)*name);
+  }
+  return several;
+}
+
 static void add_array(atr_arena *arena, kernel *k, const atr_inst *inst) {
-  bool odd = isdigit((unsigned char)inst->name[0]) || inst->name[0] == '_' ||
-             strncmp(inst->name, k->upper, strlen(k->upper)) == 0;
+  bool odd = isdigit((unsigned char)inst->name[0]) || inst->name[0] == '_' || may_be_macro(inst->name);
   char *name = atr_arena_printf(arena, "%s%s", odd ? "v" : "", inst->name);
   for (char *p = name; *p != '\0'; p++)
     if (!isalnum((unsigned char)*p)) *p = '_';

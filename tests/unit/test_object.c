@@ -345,6 +345,33 @@ START_TEST(test_odd_names) {
 }
 END_TEST
 
+/* A macro of another function, of the function itself, of what the header includes; a type, a keyword, a number. */
+START_TEST(test_odd_arrays) {
+  static const char text[] = "HloModule other\n"
+                             "ENTRY e {\n"
+                             "  LAYER_OK = f32[4] parameter(0)\n"
+                             "  OTHER.SCRATCH-SIZE = f32[4] parameter(1)\n"
+                             "  SIZE_MAX = f32[4] parameter(2)\n"
+                             "  size_t = f32[4] parameter(3)\n"
+                             "  int = f32[4] parameter(4)\n"
+                             "  X = f32[4] parameter(5)\n"
+                             "  a = f32[4] add(LAYER_OK, OTHER.SCRATCH-SIZE)\n"
+                             "  b = f32[4] add(SIZE_MAX, size_t)\n"
+                             "  c = f32[4] add(int, X)\n"
+                             "  d = f32[4] add(a, b)\n"
+                             "  ROOT other_call = f32[4] add(c, d)\n"
+                             "}\n";
+  atr_object *object = object_of(NULL);
+  add(object, layer, NULL);
+  add(object, text, NULL);
+  expect_text(object, ATR_EMIT_HEADER,
+              (const char *const[]){"const float *vLAYER_OK ", "const float *vOTHER_SCRATCH_SIZE ", "const float *vSIZE_MAX ",
+                                    "const float *size_t_ ", "const float *int_ ", "const float *X ", "float *other_call_ ",
+                                    NULL});
+  atr_object_destroy(object);
+}
+END_TEST
+
 /* ---- schedules */
 
 /* Strips at the edges are nests of their own where masks have no registers (lower/frame.c). */
@@ -569,6 +596,7 @@ int main(void) {
   tcase_add_loop_test(tcase, test_wrong_functions, 0, COUNT(wrong_functions));
   tcase_add_test(tcase, test_llvm_refuses);
   tcase_add_loop_test(tcase, test_odd_names, 0, COUNT(odd_names));
+  tcase_add_test(tcase, test_odd_arrays);
   tcase_add_test(tcase, test_schedule_of_several_cpus);
   tcase_add_test(tcase, test_schedule_of_several_functions);
   tcase_add_test(tcase, test_wrong_calls);
