@@ -13,7 +13,7 @@
  * Conventions. Every fallible call returns an atr_status; outputs are written on ATR_OK only. Options
  * structs start with their own size, set by the caller to sizeof; a zeroed rest means the defaults.
  * Arrays are dense in the layout that the module's text states (row major where it states none), aligned
- * to their element at least. The library never prints, never exits and keeps no global state that two
+ * to their element at least; elements of pred are bytes 0 or 1. The library never prints, never exits and keeps no global state that two
  * contexts share; the exceptions are the cache and the error text behind atr_run_text.
  */
 #ifndef ATROUS_ATROUS_H
@@ -264,7 +264,7 @@ ATR_API ATR_CHECK_RESULT atr_status atr_builder_finish(atr_builder *builder, con
 
 /* Parameters are numbered in the order of these calls. name may be NULL. */
 ATR_API atr_value atr_build_parameter(atr_builder *builder, const char *name, const atr_shape *shape);
-/* `data` is row major in shape's logical order, whatever its layout, and is copied. */
+/* `data` is row major in shape's logical order, whatever its layout, and is copied. Of pred any byte but 0 is true. */
 ATR_API atr_value atr_build_constant(atr_builder *builder, const atr_shape *shape, const void *data);
 
 typedef enum atr_padding_kind { ATR_PADDING_EXPLICIT = 0, ATR_PADDING_VALID, ATR_PADDING_SAME, ATR_PADDING_SAME_LOWER } atr_padding_kind;

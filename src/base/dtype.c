@@ -281,6 +281,12 @@ static double float_from_int(atr_dtype from, atr_dtype to, int64_t value) {
   return atr_scalar_round(to, (atr_scalar){.re = wide}).re;
 }
 
+void atr_dtype_clean(atr_dtype dtype, void *data, int64_t count) {
+  unsigned char *bytes = data;
+  if (dtype != ATR_PRED) return;
+  for (int64_t i = 0; i < count; i++) bytes[i] = bytes[i] != 0;
+}
+
 atr_scalar atr_scalar_convert(atr_dtype from, atr_dtype to, atr_scalar value) {
   bool from_float = atr_dtype_class_of(from) >= ATR_CLASS_FLOAT;
   switch (atr_dtype_class_of(to)) {

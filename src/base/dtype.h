@@ -37,6 +37,8 @@ typedef struct atr_scalar {
 
 atr_scalar atr_scalar_load(atr_dtype dtype, const void *address);
 void atr_scalar_store(atr_dtype dtype, void *address, atr_scalar value);
+/* Elements as kernels want them: of pred, any byte but 0 becomes 1; of others nothing changes. */
+void atr_dtype_clean(atr_dtype dtype, void *data, int64_t count);
 /* Value of `from` as a value of `to`, rounded or wrapped as `to` demands; XLA's convert: float to integer truncates towards
  * zero and saturates, NaN becomes 0; to pred means != 0; complex to real drops im. */
 atr_scalar atr_scalar_convert(atr_dtype from, atr_dtype to, atr_scalar value);

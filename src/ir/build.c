@@ -88,6 +88,7 @@ static atr_status copy_literal(atr_work *work, const atr_module *module, atr_ins
   REFUSE_UNLESS(work, data != NULL || bytes == 0, "constant: data is NULL");
   char *copy = atr_arena_alloc(module->arena, (size_t)bytes);
   if (bytes > 0) memcpy(copy, data, (size_t)bytes);
+  atr_dtype_clean(inst->shape.dtype, copy, elements);
   inst->u.literal = copy;
   return ATR_OK;
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Elements from the layout of their shape to row-major order. */
-static const void *row_major(atr_arena *arena, const atr_shape *shape, const void *data) {
+static void *row_major(atr_arena *arena, const atr_shape *shape, const void *data) {
   size_t size = atr_dtype_size(shape->dtype);
   int64_t strides[ATR_MAX_RANK], at[ATR_MAX_RANK] = {0}, count = atr_shape_elements(shape);
   char *out = atr_arena_alloc(arena, (size_t)count * size);
@@ -30,8 +30,10 @@ static const void *row_major(atr_arena *arena, const atr_shape *shape, const voi
 }
 
 static void bind(atr_arena *arena, atr_inst *inst, const void *data) {
+  void *literal = row_major(arena, &inst->shape, data);
+  atr_dtype_clean(inst->shape.dtype, literal, atr_shape_elements(&inst->shape));
   inst->op = ATR_OP_CONSTANT;
-  inst->u.literal = row_major(arena, &inst->shape, data);
+  inst->u.literal = literal;
   inst->shape = atr_shape_make(inst->shape.dtype, inst->shape.rank, inst->shape.dims);
 }
 

@@ -110,6 +110,22 @@ START_TEST(test_many_parameters) {
 }
 END_TEST
 
+/* What is true is 1 in the module, as in its text: kernels and the interpreter then see the same. */
+START_TEST(test_constant_of_pred) {
+  static const unsigned char data[] = {0, 1, 2, 255}, ones[] = {0, 1, 1, 1};
+  atr_shape shape = SHAPE(ATR_PRED, 4);
+  atr_value x = atr_build_parameter(b, NULL, &shape), c = atr_build_constant(b, &shape, data);
+  atr_value both[] = {c, x}, y = atr_build_elementwise(b, "and", both, 2);
+  atr_module *module, *bound = NULL;
+  ck_assert_int_eq(atr_builder_finish(b, &y, 1, &module), ATR_OK);
+  ck_assert_mem_eq(atr_inst_at(module, c)->u.literal, ones, sizeof ones);
+  ck_assert_int_eq(atr_module_bind(context, module, 0, data, &bound), ATR_OK);
+  ck_assert_mem_eq(atr_inst_at(bound, x)->u.literal, ones, sizeof ones);
+  atr_module_destroy(bound);
+  atr_module_destroy(module);
+}
+END_TEST
+
 START_TEST(test_constant_is_copied) {
   float data[] = {1, 2, 3};
   atr_shape shape = SHAPE(ATR_F32, 3), empty = SHAPE(ATR_F32, 0, 3);
@@ -783,6 +799,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_module);
   tcase_add_test(tc, test_many_parameters);
   tcase_add_test(tc, test_constant_is_copied);
+  tcase_add_test(tc, test_constant_of_pred);
   tcase_add_test(tc, test_layout_is_kept);
   tcase_add_test(tc, test_first_error_is_kept);
   tcase_add_test(tc, test_bad_calls);
