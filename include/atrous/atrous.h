@@ -243,7 +243,8 @@ typedef struct atr_run_options {
   int32_t threads;      /* at most so many of the context's own threads; 0: all; 1: this thread only */
 } atr_run_options;
 
-/* Allocation-free when scratch is given (or not needed). Any number of runs may be under way at once, each with
+/* Allocation-free when scratch is given (or not needed) and so is what was packed, but for the interpreter, and for more than 64
+ * parameters beside a packed block. Any number of runs may be under way at once, each with
  * its own scratch. Arguments and results must not overlap. The bits of the results do not depend on threads. */
 ATR_API ATR_CHECK_RESULT atr_status atr_executable_run(const atr_executable *executable, const void *const *args, void *const *results, const atr_run_options *options);
 

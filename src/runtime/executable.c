@@ -69,10 +69,11 @@ static bool pointer_is_wrong(const atr_shape *shape, const void *pointer) {
   return pointer == NULL || (uintptr_t)pointer % atr_dtype_size(atr_dtype_real(shape->dtype)) != 0;
 }
 
-static atr_status check_args(const atr_executable *executable, const void *const *args, uint64_t which) {
+/* The arguments that are read: all, or the constant ones, which are among the first 64. */
+static atr_status check_args(const atr_executable *executable, const void *const *args, bool all) {
   if (executable->parameter_count > 0 && args == NULL) return ATR_INVALID_ARGUMENT;
   for (int p = 0; p < executable->parameter_count; p++) {
-    bool wanted = p >= 64 || (which >> p & 1) != 0;
+    bool wanted = all || (p < 64 && (executable->constant_parameters >> p & 1) != 0);
     if (wanted && pointer_is_wrong(&executable->parameters[p], args[p])) return ATR_INVALID_ARGUMENT;
   }
   return ATR_OK;
@@ -81,7 +82,7 @@ static atr_status check_args(const atr_executable *executable, const void *const
 static atr_status check_run(const atr_executable *executable, const void *const *args, void *const *results,
                             const atr_run_options *options) {
   if (executable == NULL || (executable->result_count > 0 && results == NULL)) return ATR_INVALID_ARGUMENT;
-  ATR_TRY(check_args(executable, args, UINT64_MAX));
+  ATR_TRY(check_args(executable, args, true));
   for (int r = 0; r < executable->result_count; r++)
     if (pointer_is_wrong(&executable->results[r], results[r])) return ATR_INVALID_ARGUMENT;
   if (options->threads < 0 || (uintptr_t)options->packed % ATR_BLOCK_ALIGNMENT != 0) return ATR_INVALID_ARGUMENT;
@@ -153,7 +154,7 @@ atr_status atr_executable_prepack(const atr_executable *executable, const void *
   if (executable == NULL) return ATR_INVALID_ARGUMENT;
   if (atr_executable_packed_size(executable) == 0) return ATR_OK;
   if (packed == NULL || (uintptr_t)packed % ATR_BLOCK_ALIGNMENT != 0) return ATR_INVALID_ARGUMENT;
-  ATR_TRY(check_args(executable, args, executable->constant_parameters));
+  ATR_TRY(check_args(executable, args, false));
   atr_threads_run run = {executable->threads, 0};
   atr_host host = atr_threads_host(&run);
   atr_executable_pack(executable, args, packed, &host);

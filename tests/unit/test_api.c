@@ -312,6 +312,45 @@ START_TEST(test_interpret_arguments) {
 }
 END_TEST
 
+/* ---- many parameters */
+
+/* Of 70 parameters one is packed: packing reads no other, wherever they stand. */
+START_TEST(test_many_parameters) {
+  enum { ADDED = 68, PIXELS = 64, CHANNELS = 16, ELEMENTS = PIXELS * CHANNELS };
+  char text[16384], *end = text;
+  end += sprintf(end, "HloModule many\nENTRY e {\n  x = f32[1,64,16] parameter(0)\n  w = f32[3,16,16] parameter(1)\n"
+                      "  c0 = f32[1,64,16] convolution(x, w), window={size=3 pad=1_1}, dim_labels=b0f_0io->b0f\n");
+  for (int i = 1; i <= ADDED; i++)
+    end += sprintf(end, "  a%d = f32[1,64,16] parameter(%d)\n  %sc%d = f32[1,64,16] add(c%d, a%d)\n", i, i + 1,
+                   i == ADDED ? "ROOT " : "", i, i - 1, i);
+  strcpy(end, "}\n");
+  static float ones[ELEMENTS], w[3 * CHANNELS * CHANNELS], y[ELEMENTS], expected[ELEMENTS];
+  for (int i = 0; i < ELEMENTS; i++) ones[i] = 1;
+  for (int i = 0; i < 3 * CHANNELS * CHANNELS; i++) w[i] = (float)(i % 5);
+  const void *args[2 + ADDED], *const constant[2 + ADDED] = {NULL, w};
+  for (int i = 0; i < 2 + ADDED; i++) args[i] = i == 1 ? w : ones;
+
+  atr_context *context = NULL;
+  atr_executable *executable = NULL;
+  atr_compile_options options = {.size = sizeof options, .constant_parameters = 2};
+  ck_assert_int_eq(atr_context_create(NULL, &context), ATR_OK);
+  atr_module *module = parse(context, text);
+  ck_assert_int_eq(atr_compile(context, module, &options, &executable), ATR_OK);
+  size_t size = atr_executable_packed_size(executable);
+  ck_assert_uint_gt(size, 0);
+  void *packed = aligned_alloc(64, (size + 63) / 64 * 64);
+  ck_assert_int_eq(atr_executable_prepack(executable, constant, packed), ATR_OK);
+  atr_run_options run = {.size = sizeof run, .packed = packed};
+  ck_assert_int_eq(atr_executable_run(executable, args, (void *const[]){y}, &run), ATR_OK);
+  ck_assert_int_eq(atr_module_interpret(context, module, args, (void *const[]){expected}), ATR_OK);
+  ck_assert_mem_eq(y, expected, sizeof y);
+  free(packed);
+  atr_executable_release(executable);
+  atr_module_destroy(module);
+  atr_context_destroy(context);
+}
+END_TEST
+
 /* ---- memory that runs out */
 
 typedef atr_status (*walk_fn)(atr_context *context, const char *text, const void *const *args, void *const *results);
@@ -475,6 +514,7 @@ int main(void) {
   tcase_add_test(tcase, test_contexts_do_not_touch);
   tcase_add_test(tcase, test_null_arguments);
   tcase_add_test(tcase, test_interpret_arguments);
+  tcase_add_test(tcase, test_many_parameters);
   tcase_add_loop_test(tcase, test_starved, 0, 2);
   tcase_add_loop_test(tcase, test_starved_gradient, 0, 2);
   tcase_add_test(tcase, test_starved_large);
