@@ -7,7 +7,8 @@
  *
  * and the geometric mean and the worst of the ratios. --all: also a line for every schedule that was timed, with the model's
  * words about it: what its constants are fitted to. --most=N schedules a nest, --seconds=S for the finalists of a nest,
- * --cpu=NAME for code that this machine can run but that is made for another.
+ * --cpu=NAME for instructions of another CPU that this machine can run. What is measured are this machine's caches all the same, so that
+ * the model is told of these.
  * Sees the library's internals, as unit tests do; what it times is what atr_compile_options.measure times, on one thread. */
 #include <math.h>
 #include <stdio.h>
@@ -27,14 +28,23 @@ static void print_tried(void *user, const char *nest, const char *schedule, cons
   printf("ALL\t%s\t%.0f\t%s\t%s\n", nest, ns, schedule, why != NULL ? why : "");
 }
 
-/* The same nests that atr_compile schedules for the CPU; NULL: this machine's. */
+/* The target that atr_compile has for the CPU, NULL: this machine's, and with this machine's caches. */
+static atr_status choose_target(atr_compilation *c) {
+  atr_compilation here = {.context = c->context, .module = c->module, .work = {.arena = c->work.arena}};
+  atr_status status = atr_compilation_choose_target(c);
+  if (status == ATR_OK) status = atr_compilation_choose_target(&here);
+  for (int i = 0; i < 2 && status == ATR_OK; i++) c->target.near_bytes[i] = atr_target_cache(&here.target, i);
+  return status;
+}
+
+/* The same nests that atr_compile schedules for the target. */
 static atr_status tune(atr_context *context, atr_measure *measure, atr_module *module, atr_arena *arena, const char *cpu,
                        const atr_tune_options *options, atr_tuned *out) {
   const atr_compile_options how = {.size = sizeof how, .constant_parameters = options->constant_parameters, .cpu = cpu};
   atr_compilation c = {.context = context, .module = module, .options = how, .work = {.arena = arena}};
   atr_program *problem;
   atr_lower_options lowering = {.target = &c.target, .constant_parameters = options->constant_parameters};
-  atr_status status = atr_compilation_choose_target(&c);
+  atr_status status = choose_target(&c);
   if (status == ATR_OK) status = atr_lower_to_nests(&c.work, module, &lowering, &problem);
   *measure = (atr_measure){.context = context, .module = module, .options = how, .threads = 1};
   if (status == ATR_OK) status = atr_measure_init(&c.work, measure);
