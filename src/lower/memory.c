@@ -252,12 +252,24 @@ static bool writes_alone(const traffic *t) {
   return false;
 }
 
+/* Bytes of the one run that pieces of pixels' features make up, which the nearest cache holds together, and that the next tiles go on in;
+ * 0: of several. 3x3 from 1 to 64 channels, 570 x 570, with AVX2: 3.07 ms with half the features of three pixels in a tile, 3.56 with all of
+ * one. */
+static double joined(const traffic *t, const atr_cost_array *a) {
+  int l = (int)atr_max(t->near, t->c->part_count);
+  double run = run_of(a, t->inside[l]);
+  bool features = t->m->lhs[t->c->vector.dims[1]] == 0;
+  if (!features || l > t->c->reduced_from || rows_of(a, t->inside[l], run) > 1) return 0;
+  while (l-- > t->c->part_count && stride(t, a, l) <= run) run += stride(t, a, l) * (double)(t->c->loops[l].trips - 1);
+  return run;
+}
+
 /* How much longer than in a stream lines take that are written in runs. */
 static double exposed_writes(const traffic *t, const atr_cost_array *a, double run) {
   double near = writes_alone(t) ? run : followed(t, a, run),
          longer = fmax(near, run >= LINE ? run * next_tiles(t, a, run) : run);
   if (longer >= LONG_RUN) return rows_of(a, t->inside[t->c->reduced_from], run) >= t->m->row->streams ? STREAMS_SHARE : 1;
-  if (near < SHORT_RUN) return t->m->row->short_runs;
+  if (near < SHORT_RUN) return run >= 2 * LINE && joined(t, a) >= LONG_RUN ? 1 : t->m->row->short_runs;
   return writes_alone(t) ? 1 + START_LINES * LINE / longer : 1;
 }
 

@@ -611,6 +611,15 @@ START_TEST(test_weights_in_order) {
 }
 END_TEST
 
+/* Half the features of a few pixels and then the other half are one stream of writes. */
+START_TEST(test_joined_writes) {
+  const char *text = window_chosen_on(ROW_AVX2, "1,572,572,1", "3,3,1,64", "size=3x3", 1);
+  ck_assert_msg(strstr(text, "loop ox oc; reduce kx; unroll ky:3 ox:3 oc:4; vector oc:8") != NULL, "%s", text);
+  text = window_chosen_on(ROW_AVX2, "8,112,112,16", "1,1,16,96", "size=1x1", 1);
+  ck_assert_msg(strstr(text, "loop oc; unroll ic:16 n_oy_ox:2 oc:6; vector oc:8") != NULL, "%s", text);
+}
+END_TEST
+
 /* Of 4x4 taps one exists. What taps leave out of packed weights are pages only where channels lie within the loop over taps. */
 START_TEST(test_pages_of_absent_taps) {
   const char *text = window_chosen_on(ROW_AVX2, "1,1,1,100", "4,4,100,512", "size=4x4 pad=3_3x3_3 rhs_reversal=1x1", 1);
@@ -981,6 +990,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_tiles_make_runs);
   tcase_add_test(tc, test_steady_loads);
   tcase_add_test(tc, test_weights_in_order);
+  tcase_add_test(tc, test_joined_writes);
   tcase_add_test(tc, test_pages_of_absent_taps);
   tcase_add_test(tc, test_whole_dims);
   tcase_add_test(tc, test_rows_of_two_dims_in_one_set);
