@@ -113,10 +113,13 @@ static tool_exit fill_arguments(run *r, const args *parsed) {
 }
 
 static tool_exit select_back_end(const args *parsed, bool *interpreter) {
+  static const option_id compiling[] = {OPTION_CPU,       OPTION_FEATURES, OPTION_SCHEDULE, OPTION_MULTIPLY_PADDING,
+                                        OPTION_WORKSPACE, OPTION_MEASURE};
   const char *name = parsed->values[OPTION_BACK_END];
   *interpreter = name != NULL && strcmp(name, "interpreter") == 0;
-  if (*interpreter && args_has(parsed, OPTION_MULTIPLY_PADDING))
-    return args_fail(parsed, "option '--multiply-padding' is for compiled code; the interpreter skips implicit zeros");
+  for (size_t i = 0; i < sizeof compiling / sizeof compiling[0] && *interpreter; i++)
+    if (args_has(parsed, compiling[i]))
+      return args_fail(parsed, "option '--%s' is for compiled code, not for the interpreter", args_options[compiling[i]].name);
   if (name == NULL || *interpreter || strcmp(name, "cpu") == 0) return TOOL_DONE;
   return args_fail(parsed, "option '--target' wants cpu or interpreter, got '%s'", name);
 }

@@ -51,6 +51,11 @@ expect 0 atrousc run border.hlo x4.npy w3.npy --multiply-padding
 has out "{nan, inf, inf, inf}"
 expect 2 atrousc run border.hlo x4.npy w3.npy --multiply-padding --target=interpreter
 has err "option '--multiply-padding' is for compiled code"
+for option in cpu=haswell features=+fma "schedule=loop oc" workspace=1 measure=yes; do
+  expect 2 atrousc run border.hlo x4.npy w3.npy --target=interpreter "--$option"
+  has err "option '--${option%%=*}' is for compiled code, not for the interpreter"
+done
+expect 0 atrousc run border.hlo x4.npy w3.npy --target=interpreter --constant=1 -o same.npy
 
 # A module that fails does not keep the next one from being verified; the worst status counts.
 sed 's/ROOT z = f32\[2,2\]/ROOT z = f32[2,3]/' sum.hlo >wrong.hlo
