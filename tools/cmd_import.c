@@ -65,9 +65,16 @@ static tool_exit write_gradient(const job *j, const char *op, char **text) {
   return job_fail(op, "--grad=%s; allowed: %s", wanted, names);
 }
 
+static tool_exit make_list(job *j, char **text) {
+  const args *parsed = j->parsed;
+  bool more = parsed->file_count > 0 || args_has(parsed, OPTION_GRAD) || args_has(parsed, OPTION_INIT);
+  if (more) return args_fail(parsed, "option '--list' stands alone: it lists all operators");
+  return job_report(j, atr_import_list(j->context, text));
+}
+
 static tool_exit make_text(job *j, char **text) {
   const args *parsed = j->parsed;
-  if (args_has(parsed, OPTION_LIST)) return job_report(j, atr_import_list(j->context, text));
+  if (args_has(parsed, OPTION_LIST)) return make_list(j, text);
   if (parsed->file_count == 0) return args_fail(parsed, "expected an operator, as torch.Conv2d; see --list");
   const char *op = parsed->files[0];
   tool_exit code = job_report(j, atr_import(j->context, op, parsed->files + 1, parsed->file_count - 1, &j->module, NULL));

@@ -9,6 +9,10 @@ expect 0 atrousc verify conv.hlo
 expect 0 atrousc import "${conv[@]}"
 cmp out conv.hlo || fail "-o differs from stdout"
 
+for more in torch.Conv2d --grad=data --init=1; do
+  expect 2 atrousc import --list $more
+  has err "option '--list' stands alone"
+done
 expect 0 atrousc import --list
 awk '/^```$/ { inside = !inside; next } inside' "${ATROUS_SOURCE:?the source folder}/doc/operators.md" >documented
 diff documented out || fail "doc/operators.md is not what --list prints"
