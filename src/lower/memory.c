@@ -217,15 +217,16 @@ static double stride(const traffic *t, const atr_cost_array *a, int l) {
   return (double)a->step[d] * (double)t->inside[l + 1][d] * (double)a->size;
 }
 
+/* Bytes of a run that loops `outer` to `inner`, from the inside out, go on in as long as each steps no farther than the run is long. */
+static double extended(const traffic *t, const atr_cost_array *a, double run, int inner, int outer) {
+  for (int l = inner; l >= outer && stride(t, a, l) <= run; l--) run += stride(t, a, l) * (double)(t->c->loops[l].trips - 1);
+  return run;
+}
+
 /* Bytes of the run that tiles one after the other make of their own, of `run` bytes; soon after each other, the nearest cache having room for
  * all that is read and written in between. */
 static double continued(const traffic *t, const atr_cost_array *a, double run) {
-  for (int l = t->c->reduced_from - 1; l >= t->c->part_count && t->near <= l + 1; l--) {
-    double step = stride(t, a, l);
-    if (step > run) break;
-    run += step * (double)(t->c->loops[l].trips - 1);
-  }
-  return run;
+  return extended(t, a, run, t->c->reduced_from - 1, (int)atr_max(t->near - 1, t->c->part_count));
 }
 
 /* The same as what follows streams sees it, which follows so many. */
@@ -260,8 +261,7 @@ static double joined(const traffic *t, const atr_cost_array *a) {
   double run = run_of(a, t->inside[l]);
   bool features = t->m->lhs[t->c->vector.dims[1]] == 0;
   if (!features || l > t->c->reduced_from || rows_of(a, t->inside[l], run) > 1) return 0;
-  while (l-- > t->c->part_count && stride(t, a, l) <= run) run += stride(t, a, l) * (double)(t->c->loops[l].trips - 1);
-  return run;
+  return extended(t, a, run, l - 1, t->c->part_count);
 }
 
 /* How much longer than in a stream lines take that are written in runs. */
