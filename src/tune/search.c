@@ -168,14 +168,6 @@ static atr_schedule_setting setting_of(const atr_program *problem, const atr_nes
   return setting;
 }
 
-/* The last few by turns, all of them anew: cores change their speed, and what was least until now may have run in better minutes. */
-static void finish(search *s, double budget_ns) {
-  double spent = 0;
-  for (int i = 0; i < s->count; i++) s->variants[i].ns = HUGE_VAL;
-  for (int round = 0; round < 3 || spent < budget_ns; round++)
-    for (int i = 0; i < s->count; i++) spent += run(s, &s->variants[i]);
-}
-
 /* The same code in other memory, which is had before the old goes; where there is none for both, it stays. */
 static void move(search *s, variant *v) {
   void *code;
@@ -184,16 +176,17 @@ static void move(search *s, variant *v) {
   v->code = code;
 }
 
-/* In several places of memory, of which each takes the best: where packed weights share sets of the caches a layer with 9 MB of them takes a
- * third more time, and the best of many schedules would be the one with the luckiest place. */
-static void finish_in_places(search *s) {
-  double least[FINALISTS + 1];
-  for (int place = 0; place < PLACES; place++) {
+/* The last few by turns, all of them anew: cores change their speed, and what was least until now may have run in better minutes. In several
+ * places of memory, of which each takes the best: where packed weights share sets of the caches a layer with 9 MB of them takes a third more
+ * time, and the best of many schedules would be the one with the luckiest place. */
+static void finish(search *s, int places) {
+  for (int i = 0; i < s->count; i++) s->variants[i].ns = HUGE_VAL;
+  for (int place = 0; place < places; place++) {
+    double spent = 0;
     for (int i = 0; i < s->count && place > 0; i++) move(s, &s->variants[i]);
-    finish(s, s->options->budget_ns / (double)PLACES);
-    for (int i = 0; i < s->count; i++) least[i] = place > 0 ? fmin(least[i], s->variants[i].ns) : s->variants[i].ns;
+    for (int round = 0; round < 3 || spent < s->options->budget_ns / (double)places; round++)
+      for (int i = 0; i < s->count; i++) spent += run(s, &s->variants[i]);
   }
-  for (int i = 0; i < s->count; i++) s->variants[i].ns = least[i];
 }
 
 /* Why there is nothing to choose from. */
@@ -215,7 +208,7 @@ static atr_status tune_nest(search *s) {
     try_neighbours(s, &best);
     halve(s, FINALISTS);
   }
-  finish_in_places(s);
+  finish(s, PLACES);
   const variant *best = &s->variants[fastest(s)];
   s->out->best_ns = best->ns;
   if (s->others[0] == '\0' && has_model(s)) s->out->model_ns = s->variants[0].ns; /* all nests by the model */
@@ -324,7 +317,7 @@ atr_status atr_tune_select(atr_work *work, const atr_program *problem, const atr
   s.variants = ATR_NEW_ARRAY(work->arena, variant, options->most);
   try_few(&s, options->most);
   ATR_TRY(check_made(&s));
-  if (s.count > 1) finish(&s, options->budget_ns);
+  if (s.count > 1) finish(&s, 1);
   int best = fastest(&s);
   out->report = times_text(&s);
   if (!has_model(&s) || s.variants[best].ns < FASTER * s.variants[0].ns) {
