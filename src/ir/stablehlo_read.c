@@ -533,6 +533,7 @@ static atr_status statement_read(reader *r, atr_mlir *m, atr_mlir_scope *scope, 
 /* The lists of the generic form, when the arguments are bound and the results known. */
 static atr_status function_attrs(reader *r, const function *f, const atr_mlir_scope *scope, const atr_mlir_operands *results,
                                  int args) {
+  if (f->arg_attrs == 0 && f->result_attrs == 0) return ATR_OK; /* and nothing in the arena: a call may be read very often */
   atr_mlir text = atr_mlir_make(r->work);
   atr_id *ids = ATR_NEW_ARRAY(r->work->arena, atr_id, atr_max(args, results->count));
   for (int i = 0; i < args; i++) ids[i] = *scope->values[i].ids;
