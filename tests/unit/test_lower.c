@@ -476,29 +476,30 @@ START_TEST(test_lines) {
 }
 END_TEST
 
-/* A value of the module may have the name that a nest of parts would have. */
-START_TEST(test_names_of_parts) {
-  const atr_module *module = module_of(X "f32[1,9,4] parameter(0) w = f32[1,4,8] parameter(1) "
-                                         "y = f32[1,9,8] convolution(x, w), window={size=1}, dim_labels=b0f_0io->b0f "
-                                         "y.zero = f32[1,9,8] tanh(y) ROOT r = (f32[1,9,8], f32[1,9,8]) tuple(y, y.zero)");
+/* Of a module that has a value with the name that a nest beside y would have. */
+static const atr_program *program_beside(const char *value, const char *schedule) {
+  const atr_module *module = module_of(
+      atr_arena_printf(&arena,
+                       X "f32[1,9,4] parameter(0) w = f32[1,4,8] parameter(1) "
+                         "y = f32[1,9,8] convolution(x, w), window={size=1}, dim_labels=b0f_0io->b0f "
+                         "%s = f32[1,9,8] tanh(y) ROOT r = (f32[1,9,8], f32[1,9,8]) tuple(y, %s)",
+                       value, value));
   arrays a = arrays_of(module);
   atr_target target = target_of_row(ROW_AVX2, false);
-  atr_lower_options options = {.target = &target, .schedule = "y: part ic:2; vector oc:8\ny.zero.2: vector d1_d2:4"};
-  const atr_program *program = check_stages(module, &a, &options);
+  atr_lower_options options = {.target = &target, .schedule = schedule};
+  return check_stages(module, &a, &options);
+}
+
+START_TEST(test_names_of_parts) {
+  const atr_program *program = program_beside("y.zero", "y: part ic:2; vector oc:8\ny.zero.2: vector d1_d2:4");
   ck_assert_str_eq(nest_named(program, "y.zero.2")->schedule, "loop d1_d2; vector d1_d2:4");
 }
 END_TEST
 
-/* And the name of the nest that packs its weights: the line for each is found by the name that it ends up with. */
+/* The line for each is found by the name that it ends up with. */
 START_TEST(test_names_of_packing) {
-  const atr_module *module = module_of(X "f32[1,9,4] parameter(0) w = f32[1,4,8] parameter(1) "
-                                         "y = f32[1,9,8] convolution(x, w), window={size=1}, dim_labels=b0f_0io->b0f "
-                                         "y.pack = f32[1,9,8] tanh(y) ROOT r = (f32[1,9,8], f32[1,9,8]) tuple(y, y.pack)");
-  arrays a = arrays_of(module);
-  atr_target target = target_of_row(ROW_AVX2, false);
-  atr_lower_options options = {.target = &target};
-  options.schedule = "y: vector oc:8; pack rhs\ny.pack: vector d1_d2:4\ny.pack.2: loop ic_oc; vector ic_oc:4";
-  const atr_program *program = check_stages(module, &a, &options);
+  const atr_program *program = program_beside(
+      "y.pack", "y: vector oc:8; pack rhs\ny.pack: vector d1_d2:4\ny.pack.2: loop ic_oc; vector ic_oc:4");
   ck_assert_str_eq(nest_named(program, "y.pack")->schedule, "loop d1_d2; vector d1_d2:4");
   ck_assert_str_eq(nest_named(program, "y.pack.2")->schedule, "loop ic_oc; vector ic_oc:4");
 }
