@@ -26,9 +26,10 @@ typedef struct atr_target_row {
   bool f16_convert;  /* converts f16 in hardware */
   bool masked_loads; /* loads some lanes of 32 or 64 bits in one instruction */
   bool rounds;       /* floats to whole numbers, halves to even, in one instruction */
-  /* By cache, nearest first: bytes, cycles to bring in one line of 64 bytes from behind it, and the part of these cycles that does not
-   * hide behind a longer time: for the nearest, behind that of the tiles. */
-  double cache_bytes[ATR_CACHE_LEVELS], line_cycles[ATR_CACHE_LEVELS], exposed[ATR_CACHE_LEVELS];
+  /* By cache, nearest first: bytes, the part of them that is there for what a loop comes back to, whose pages lie in its sets by chance,
+   * cycles to bring in one line of 64 bytes from behind it, and the part of these cycles that does not hide behind a longer time: for the
+   * nearest, behind that of the tiles. */
+  double cache_bytes[ATR_CACHE_LEVELS], room[ATR_CACHE_LEVELS], line_cycles[ATR_CACHE_LEVELS], exposed[ATR_CACHE_LEVELS];
   /* Streams are fetched ahead. How many times longer lines take that are alone, from behind the nearest cache; those of short runs,
    * from behind the others; and from there single ones in long steps. */
   double near_alone, short_runs, lines_alone;
@@ -59,6 +60,8 @@ int64_t atr_target_lanes(const atr_target *target, atr_dtype dtype);
 
 /* Bytes of the cache of this level, 0 the nearest: the CPU's own where it is known, else its row's. */
 double atr_target_cache(const atr_target *target, int level);
+/* Those of them that loops may count on. */
+double atr_target_room(const atr_target *target, int level);
 
 int atr_target_row_count(void);
 const atr_target_row *atr_target_row_at(int i);
