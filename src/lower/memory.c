@@ -303,8 +303,10 @@ static bool steady(const traffic *t, const atr_cost_array *a) {
 /* The same of both, from behind a store; near: from the second cache, which keeps all of the array. */
 static double exposed(const traffic *t, const store *s, const atr_cost_array *a, double run, bool near) {
   if (s->behind) return a->written ? exposed_writes(t, a, run) : exposed_reads(t, a, run);
-  double alone = continued(t, a, run) <= LINE ? t->m->row->near_alone : 1;
-  return near && !a->written && !steady(t, a) ? alone * UNSTEADY : alone;
+  if (a->packed) return 1;
+  const atr_target_row *row = t->m->row;
+  double longer = run > LINE ? row->near_rows : continued(t, a, run) > LINE ? row->near_next : row->near_alone;
+  return near && !a->written && !steady(t, a) ? longer * UNSTEADY : longer;
 }
 
 /* Reads of what has been in a store before: of short runs, and of rows that have thrown each other out of its sets. */

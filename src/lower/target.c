@@ -41,18 +41,20 @@ enum { ARCH_COUNT = sizeof ARCHS / sizeof ARCHS[0] };
 
 /* Walks of page tables on servers are those of virtual machines, through two tables: weights of 9.4 MB that pass for every eleven pixels
  * cost a layer of 512 channels and rate 2 in NCHW 75 ms instead of 61, on a busy machine 111 instead of 64. */
-#define SERVER_CACHES {32e3, 1e6, 16e6}, {0.75, 0.75, 0.75}, {2.9, 1.5, 14}, {0.12, 0.12, 0.12}, 1, 3, 8, 3, {64, 2048}, {1, 60}
+#define SERVER_CACHES {32e3, 1e6, 16e6}, {0.75, 0.75, 0.75}, {2.9, 1.5, 14}, {0.12, 0.12, 0.12}, 1, 1, 1, 3, 8, 3, {64, 2048}, {1, 60}
 /* A stream of loads takes 1.4 cycles a line from the second cache, 2.4 from the third and 4 to 8 from memory, and does so while others
  * are at work. With the figures of SERVER_CACHES tiles were chosen for what they bring in, not for what they do: depthwise layers took
  * 1.2 to 2.8 times as long. Lines from the third cache are here at less than a stream of loads alone takes, with more of them showing: a
  * depthwise layer of 384 channels, which copies as it multiplies, keeps up with 113000 of them in 202000 cycles, while 2.4 MB of weights
  * that pass for every eleven pixels cost a layer of rate 6 a tenth of its time. */
-#define ZEN5_CACHES {48e3, 1e6, 16e6}, {0.75, 0.75, 0.75}, {1.7, 1.6, 9}, {0.06, 0.16, 0.12}, 1.9, 1.2, 4, 1, {96, 4096}, {1, 60}
-/* Xeons since Sapphire Rapids: streams of loads take 1.3 cycles a line from the second cache, 6.3 from the third, 12 to 14 from memory;
- * lines by themselves 3, 13 and 30, pairs of them 2, 8 and 18; copies 4.4 from the second and 13 from the third. Of 2 MB in pages of 4096
- * bytes some sets are full where 1.5 pass: a layer of rate 6 takes 54 ms, not 50, with parts that need as much. */
-#define INTEL_CACHES {32e3, 1e6, 32e6}, {0.75, 0.65, 0.75}, {1.5, 6.3, 14}, {0.12, 0.12, 0.12}, 2.2, 1.3, 2, 3, {96, 2048}, {1, 60}
-#define SMALL_CACHES {32e3, 512e3, 4e6}, {0.75, 0.75, 0.75}, {3.2, 4, 20}, {0.12, 0.12, 0.12}, 1, 3, 8, 3, {48, 1024}, {2, 25}
+#define ZEN5_CACHES {48e3, 1e6, 16e6}, {0.75, 0.75, 0.75}, {1.7, 1.6, 9}, {0.06, 0.16, 0.12}, 1, 1, 1.9, 1.2, 4, 1, {96, 4096}, {1, 60}
+/* Xeons since Sapphire Rapids: streams of loads take 1.2 cycles a line from the second cache, 6.3 from the third, 12 to 14 from memory;
+ * lines by themselves 3, 13 and 30, pairs of them 2, 8 and 18; copies 4.4 from the second and 13 from the third. A line of a depthwise
+ * layer's row that the next tile goes on from comes hardly sooner than one by itself: 5x5 on 672 channels of 14 x 14 takes 38 us with 14
+ * columns of one vector, 31 with 7 of two. Of 2 MB in pages of 4096 bytes some sets are full where 1.5 pass: a layer of rate 6 takes 54 ms,
+ * not 50, with parts that need as much. */
+#define INTEL_CACHES {32e3, 1e6, 32e6}, {0.75, 0.65, 0.75}, {1.2, 6.3, 14}, {0.12, 0.16, 0.12}, 1.25, 2, 2.75, 1.3, 2, 3, {96, 2048}, {1, 60}
+#define SMALL_CACHES {32e3, 512e3, 4e6}, {0.75, 0.75, 0.75}, {3.2, 4, 20}, {0.12, 0.12, 0.12}, 1, 1, 1, 3, 8, 3, {48, 1024}, {2, 25}
 #define AVX512_WORDS "avx2,fma,avx512f,avx512bw"
 
 /* Wider before narrower within an architecture; the last of each asks for nothing. avx512: as Intel's have it. avx512zen5: what a tile has before and behind its

@@ -30,9 +30,10 @@ typedef struct atr_target_row {
    * cycles to bring in one line of 64 bytes from behind it, and the part of these cycles that does not hide behind a longer time: for the
    * nearest, behind that of the tiles. */
   double cache_bytes[ATR_CACHE_LEVELS], room[ATR_CACHE_LEVELS], line_cycles[ATR_CACHE_LEVELS], exposed[ATR_CACHE_LEVELS];
-  /* Streams are fetched ahead. How many times longer lines take that are alone, from behind the nearest cache; those of short runs,
-   * from behind the others; and from there single ones in long steps. */
-  double near_alone, short_runs, lines_alone;
+  /* Streams are fetched ahead. How many times longer than those of a packed array lines take from behind the nearest cache that lie in rows,
+   * those that are alone and the next tile goes on from, and others that are; lines of short runs from behind the other caches; and from
+   * there single ones in long steps. */
+  double near_rows, near_next, near_alone, short_runs, lines_alone;
   int streams; /* rows of the result, written longer and longer, from which on lines of several come at once, in half the time */
   double tlb_pages[2], page_cycles[2]; /* the same for translations of pages of 4096 bytes */
   const char *asks;                    /* LLVM features that the row needs beyond its architecture's base line, as "avx2,fma" */
