@@ -21,7 +21,7 @@ static const double COPY_SHARE = 0.1;   /* part of that time that moving element
 static const double PIECE_CYCLES =
     40;                              /* a loop over a piece of the reduction: clipped anew, and left when it is not foreseen */
 static const double TAPS_CYCLES = 8; /* the same of a loop over taps, one of few */
-static const double LOOP_PRODUCTS = 48; /* multiplications of a loop that takes several steps */
+static const double LOOP_PRODUCTS = 56; /* multiplications of a loop that takes several steps */
 static const int64_t MOST_STEPS = 4;
 static const int64_t MOST_WHOLE = 4;  /* indices of a dim that is unrolled whole beside copies of another */
 static const double IDLE_SHARE = 0.5; /* of the time that a thread waits, what counts beside the time of one thread alone */
