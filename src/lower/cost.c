@@ -459,17 +459,20 @@ static bool is_splat(const atr_vector_choice *v, const int64_t *step) {
 }
 
 static mac_uops uops_of_mac(const atr_cost_model *m, const atr_candidate *c) {
+  atr_dtype lhs = atr_cost_lhs_dtype(m, c), rhs = atr_cost_rhs_dtype(m, c);
+  double of_pair = m->target->vnni ? 1 : 1.35; /* an addition has more ports than a product */
+  bool halves = m->row->s16_dot && m->nest->acc_dtype == ATR_S32 && atr_dtype_fits_s16(lhs) && atr_dtype_fits_s16(rhs);
   if (c->dot < 0)
-    return (mac_uops){.each = m->mac_uops,
-                      .lhs = convert_uops(m, atr_cost_lhs_dtype(m, c), is_splat(&c->vector, m->lhs)),
-                      .rhs = convert_uops(m, atr_cost_rhs_dtype(m, c), is_splat(&c->vector, m->rhs)),
-                      .product = m->mac_uops > 1 && m->acc_registers == 1};
+    return (mac_uops){.each = halves ? of_pair : m->mac_uops,
+                      .lhs = convert_uops(m, lhs, is_splat(&c->vector, m->lhs)),
+                      .rhs = convert_uops(m, rhs, is_splat(&c->vector, m->rhs)) + (halves ? 1 : 0),
+                      .product = halves ? !m->target->vnni : m->mac_uops > 1 && m->acc_registers == 1};
   bool whole = m->lhs[c->dot] == 1 && is_splat(&c->vector, m->lhs); /* else the elements are loaded one by one */
   double extend = m->nest->lhs_dtype == ATR_S16 ? 0 : 2;
   bool biased = c->dot_extent == 4 && m->nest->lhs_dtype == m->nest->rhs_dtype;
   if (c->dot_extent == 4) return (mac_uops){.each = 1, .lhs = whole ? 0 : 12, .biased = biased};
-  if (m->nest->acc_dtype != ATR_F32) /* an addition has more ports than a product */
-    return (mac_uops){.each = m->target->vnni ? 1 : 1.35, .lhs = whole ? extend : 6, .product = !m->target->vnni};
+  if (m->nest->acc_dtype != ATR_F32)
+    return (mac_uops){.each = of_pair, .lhs = whole ? extend : 6, .product = !m->target->vnni};
   bool odd = (c->unrolled >> c->dot & 1) != 0 && m->nest->dims[c->dot].extent % c->dot_extent != 0;
   if (m->target->bf16_dot) return (mac_uops){.each = 1, .lhs = whole ? 0 : 6, .slow = true, .odd = odd};
   /* a shift and a mask, on more ports than shuffles */

@@ -21,6 +21,27 @@ expect 0 atrousc run s8.hlo --random-int=1 --exact "--schedule=loop oy ox; reduc
 expect 1 atrousc run s8.hlo --random-int=1 "--schedule=loop oy ox; reduce ky kx ic; vector oc:8; dot ic:8"
 has err "dot takes one piece of extent 2"
 
+# single products, as a depthwise layer has them, are half of a pair: no multiplication of 32 bits; the lowest s16 is one too
+sed 's/3,3,32,32/3,3,1,32/; s/b01f$/b01f, feature_group_count=32/' s8.hlo >depthwise.hlo
+sed 's/= s8\[/= s16[/' depthwise.hlo >depthwise16.hlo
+sed 's/x = s8/x = u16/; s/w = s8/w = s16/' depthwise.hlo >wide.hlo
+for cpu in haswell znver5 sapphirerapids; do
+  for signs in depthwise depthwise16; do
+    atrousc compile $signs.hlo --cpu=$cpu --emit=asm -o single.s || fail "$signs, $cpu"
+    grep -Eq "vpmaddwd|vpdpwssd" single.s || fail "$cpu code for $signs has no product of pairs"
+    grep -q vpmulld single.s && fail "$cpu code for $signs multiplies 32 bits"
+  done
+  atrousc compile wide.hlo --cpu=$cpu --emit=asm -o wide.s || fail "wide, $cpu"
+  grep -Eq "vpmaddwd|vpdpwssd" wide.s && fail "$cpu multiplies u16 as s16"
+done
+for signs in depthwise depthwise16 wide; do
+  expect 0 atrousc run $signs.hlo --random=5 --exact
+  for lanes in 4 8 16 5; do
+    expect 0 atrousc run $signs.hlo --random=5 --exact "--schedule=loop oy g; reduce ky; unroll kx:3 ox:2; vector g:$lanes"
+    expect 0 atrousc run $signs.hlo --random=5 --exact "--schedule=loop oy g; reduce ky kx; vector ox:$lanes"
+  done
+done
+
 # fours of 8-bit integers, of any signs: where there is no instruction, and of lanes for which there is none
 sed 's/x = s8/x = u8/' s8.hlo >u8s8.hlo
 sed 's/w = s8/w = u8/' s8.hlo >s8u8.hlo
