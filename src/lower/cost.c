@@ -19,7 +19,7 @@ static const double CHAINS_WANTED = 1.5,
 static const double FEW_CHAINS_OF_SPLATS = 0.35;
 static const double LATENCY_SLACK = 1.08; /* chains that depend on each other are never packed without gaps */
 static const double WINDOW = 200;     /* instructions at work at once: tiles without a loop overlap, each with its own sums */
-static const double HINDRANCE = 0.1;  /* part of the shorter times that does not hide behind the longest */
+static const double HINDRANCE = 0.1;  /* part of the shorter times that does not hide behind the longest, but for loads */
 static const double FULL_FILE = 1.03; /* the last register taken: LLVM may have to move some about */
 static const double FULL_FILE_OF_TAPS = 1.1;   /* the same where it may also load ahead */
 static const double FULL_FILE_OF_SPANS = 1.25; /* and what it loads is put together */
@@ -47,10 +47,9 @@ static const double BF16_LATENCY = 1.5;
 static const double BF16_CODE = 2;
 /* Registers for the last pair of a sum that they do not divide: its one element, and the zero beside it. */
 static const double ODD_PAIR = 2;
-static const double CONVERT_SHARE = 0.07; /* cycles that an instruction of a float conversion takes from the multipliers */
-static const double EXTEND_SHARE = 0.5;   /* the same for integers */
-static const double STORE_MISS = 12;      /* cycles of a store to a line that the nearest cache has lost */
-static const double LOAD_MISS = 2.5;      /* the same of a load, several of which are under way */
+static const double EXTEND_SHARE = 0.5; /* cycles that an instruction of an integer conversion takes from the multipliers */
+static const double STORE_MISS = 12;    /* cycles of a store to a line that the nearest cache has lost */
+static const double LOAD_MISS = 2.5;    /* the same of a load, several of which are under way */
 
 void atr_cost_steps(const atr_nest *nest, const atr_access *access, int64_t *out) {
   for (int d = 0; d < nest->dim_count; d++) out[d] = atr_access_step(access, d);
@@ -471,8 +470,7 @@ static mac_uops uops_of_mac(const atr_cost_model *m, const atr_candidate *c) {
   double extend = m->nest->lhs_dtype == ATR_S16 ? 0 : 2;
   bool biased = c->dot_extent == 4 && m->nest->lhs_dtype == m->nest->rhs_dtype;
   if (c->dot_extent == 4) return (mac_uops){.each = 1, .lhs = whole ? 0 : 12, .biased = biased};
-  if (m->nest->acc_dtype != ATR_F32)
-    return (mac_uops){.each = of_pair, .lhs = whole ? extend : 6, .product = !m->target->vnni};
+  if (m->nest->acc_dtype != ATR_F32) return (mac_uops){.each = of_pair, .lhs = whole ? extend : 6, .product = !m->target->vnni};
   bool odd = (c->unrolled >> c->dot & 1) != 0 && m->nest->dims[c->dot].extent % c->dot_extent != 0;
   if (m->target->bf16_dot) return (mac_uops){.each = 1, .lhs = whole ? 0 : 6, .slow = true, .odd = odd};
   /* a shift and a mask, on more ports than shuffles */
@@ -552,14 +550,14 @@ double atr_cost_step(const atr_cost_model *m, const atr_candidate *c, int64_t co
   /* Conversions of floats run beside other instructions, but take a little of the multipliers' time, and more of shuffles'. */
   bool floats = atr_dtype_class_of(m->nest->acc_dtype) == ATR_CLASS_FLOAT;
   double bounds[] = {(arithmetic + SHUFFLE_SHARE * shuffles + BLEND_SHARE * blends) / m->row->fma_per_cycle +
-                         (floats ? CONVERT_SHARE : EXTEND_SHARE) * converts,
+                         (floats ? m->row->convert_share : EXTEND_SHARE) * converts,
                      loads / m->row->loads_per_cycle, (floats ? others - 0.6 * converts : others) / m->row->shuffles_per_cycle,
                      (arithmetic + loads + others + blends + beside + 3) / ISSUE_WIDTH};
   *body = arithmetic + loads + others + beside;
   double tiles = atr_cost_innermost_loop(m, c->unrolled) < 0 ? fmax(1, WINDOW / *body) : 1;
   double slow = uops.slow ? BF16_LATENCY : 1, each = m->acc_registers > 1 || uops.apart ? 2 : slow;
   double latency = LATENCY_SLACK * m->row->fma_latency * s.reduce_copies * each / tiles;
-  const double hindrances[] = {HINDRANCE, HINDRANCE, HINDRANCE, HINDRANCE};
+  const double hindrances[] = {HINDRANCE, m->row->loads_exposed, HINDRANCE, HINDRANCE};
   double cycles = atr_cost_overlapped(bounds, hindrances, sizeof bounds / sizeof bounds[0]);
   bool few = few_registers(m), splat = is_splat(&c->vector, m->lhs),
        bursts = s.live.count != s.outer.count; /* uses of one element follow each other */

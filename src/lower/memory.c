@@ -40,8 +40,8 @@ static const double MOST_STREAMS = 48;
 /* But rows of the result that tile after tile makes longer, by a line or more, to this length are streams, and several are fetched at
  * once: 12 to 48 channels of 200 x 200 pixels in NCHW took 2.5 ms with one row of the output or two at a time, 1.4 with three, 1.2 with
  * four or six. On Zen 5 one is fetched as fast: 64 channels of 570 x 570 pixels in NHWC took 2.1 ms with one row or two, 2.2 with three,
- * 2.9 with five. Shorter ones start like so many lines more, where what is read stays the same. */
-static const double LONG_RUN = 2048, STREAMS_SHARE = 0.5, START_LINES = 4;
+ * 2.9 with five. Shorter ones start like some lines more, where what is read stays the same. */
+static const double LONG_RUN = 2048, STREAMS_SHARE = 0.5;
 /* Of a store's part that loops may fill, what a tile may need and still leave lines for the next one: all of the store, about. Where rows
  * are a multiple of a cache's way apart it is soon full: a depthwise layer of rate 2 and 512 channels took 405 us with two rows of the
  * output at once; 3x3 on one channel of 1024 columns 370, 406 and 487 us where the rows of input and output are 6, 8 and 10, and 360 us
@@ -272,7 +272,7 @@ static double exposed_writes(const traffic *t, const atr_cost_array *a, double r
          longer = fmax(near, run >= LINE ? run * next_tiles(t, a, run) : run);
   if (longer >= LONG_RUN) return rows_of(a, t->inside[t->c->reduced_from], run) >= t->m->row->streams ? STREAMS_SHARE : 1;
   if (near < SHORT_RUN) return run >= 2 * LINE && joined(t, a) >= LONG_RUN ? 1 : t->m->row->short_runs;
-  return writes_alone(t) ? 1 + START_LINES * LINE / longer : 1;
+  return writes_alone(t) ? 1 + t->m->row->start_lines * LINE / longer : 1;
 }
 
 /* Bytes that the passes of loop l walk along an array. */

@@ -19,7 +19,9 @@ typedef struct atr_target_row {
   int registers;        /* vector registers */
   double fma_per_cycle; /* vector fused multiply-adds (or multiply and add pairs) started per cycle */
   double loads_per_cycle, shuffles_per_cycle;
-  int fma_latency; /* cycles */
+  double loads_exposed; /* part of a step's loads that does not hide behind its products */
+  double convert_share; /* cycles that an instruction of a float conversion takes from the multipliers */
+  int fma_latency;      /* cycles */
   double
       ends_exposed; /* part of the shorter of a tile's products and its beginning and end that does not hide behind the longer */
   bool fma;         /* has a fused multiply-add; without it a multiply and an add are emitted */
@@ -35,6 +37,7 @@ typedef struct atr_target_row {
    * there single ones in long steps. */
   double near_rows, near_next, near_alone, short_runs, lines_alone;
   int streams; /* rows of the result, written longer and longer, from which on lines of several come at once, in half the time */
+  double start_lines;                  /* that the beginning of a shorter one takes as long as */
   double tlb_pages[2], page_cycles[2]; /* the same for translations of pages of 4096 bytes */
   const char *asks;                    /* LLVM features that the row needs beyond its architecture's base line, as "avx2,fma" */
   bool s16_dot;                        /* multiplies pairs of 16-bit integers and adds the two products */

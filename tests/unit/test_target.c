@@ -947,13 +947,17 @@ START_TEST(test_caches) {
     const char *cpu;
     double first, second;
   } caches[] = {{"haswell", 32e3, 256 << 10}, {"znver3", 32e3, 512 << 10}, {"icelake-server", 48 << 10, 1280 << 10},
-                {"sapphirerapids", 48 << 10, 2 << 20}, {"x86-64-v4", 32e3, 1e6}};
+                {"sapphirerapids", 48 << 10, 2 << 20}, {"x86-64-v4", 48e3, 1.25e6},    {"cascadelake", 32 << 10, 1 << 20}};
   for (int i = 0; i < COUNT(caches); i++) {
     atr_target target;
     ck_assert_int_eq(atr_target_select(&work, "x86_64-unknown-linux-gnu", caches[i].cpu, "", &target), ATR_OK);
     ck_assert(atr_target_cache(&target, 0) == caches[i].first);
     ck_assert(atr_target_cache(&target, 1) == caches[i].second);
     ck_assert(atr_target_cache(&target, 2) == target.row->cache_bytes[2]);
+    for (int level = 0; level < ATR_CACHE_LEVELS; level++) {
+      double room = atr_target_room(&target, level) / atr_target_cache(&target, level);
+      ck_assert(room > 0.99 * target.row->room[level] && room < 1.01 * target.row->room[level] && room < 1);
+    }
   }
 }
 END_TEST
