@@ -56,7 +56,6 @@ bool atr_dtype_is_integer(atr_dtype dtype) {
 }
 
 bool atr_dtype_is_fp8(atr_dtype dtype) { return dtype == ATR_F8E4M3FN || dtype == ATR_F8E5M2; }
-bool atr_dtype_fits_s16(atr_dtype dtype) { return dtype == ATR_S8 || dtype == ATR_U8 || dtype == ATR_S16; }
 
 int atr_dtype_bits(atr_dtype dtype) { return dtype == ATR_PRED ? 1 : 8 * (int)atr_dtype_size(dtype); }
 

@@ -16,8 +16,6 @@ typedef enum atr_dtype_class { ATR_CLASS_NONE, ATR_CLASS_PRED, ATR_CLASS_SINT, A
 atr_dtype_class atr_dtype_class_of(atr_dtype dtype);
 bool atr_dtype_is_integer(atr_dtype dtype); /* SINT or UINT, not PRED */
 bool atr_dtype_is_fp8(atr_dtype dtype);
-/* s8, u8 and s16. */
-bool atr_dtype_fits_s16(atr_dtype dtype);
 int atr_dtype_bits(atr_dtype dtype);        /* 8 * size; 1 for pred; of the whole complex number */
 const char *atr_dtype_stablehlo_name(atr_dtype dtype);
 /* Both return ATR_DTYPE_NONE for unknown names; `len` bytes are read. */

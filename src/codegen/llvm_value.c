@@ -399,12 +399,10 @@ static LLVMValueRef dot_add_pairs(atr_emitter *e, LLVMValueRef a, LLVMValueRef b
   return LLVMBuildAdd(e->b, LLVMBuildAdd(e->b, acc, low, ""), high, "");
 }
 
-/* Is a product of two elements one of a pair, the other half of whose second factor is zero? Instructions that multiply 32 bits take the
- * multipliers twice on Intel: a depthwise layer of 192 channels in s8 took 52 us, not 30. */
+/* Is a product of two elements one of a pair, the other half of whose second factor is zero? */
 static bool multiplies_halves(const atr_emitter *e) {
   const atr_nest *nest = e->nest;
-  bool small = atr_dtype_fits_s16(nest->lhs_dtype) && atr_dtype_fits_s16(nest->rhs_dtype);
-  return small && nest->acc_dtype == ATR_S32 && e->target->row->s16_dot && fills_register(e);
+  return atr_target_multiplies_halves(e->target, nest->lhs_dtype, nest->rhs_dtype, nest->acc_dtype) && fills_register(e);
 }
 
 atr_vec atr_llvm_multiply_add(atr_emitter *e, atr_dtype dtype, atr_vec a, atr_vec b, atr_vec acc) {

@@ -460,7 +460,7 @@ static bool is_splat(const atr_vector_choice *v, const int64_t *step) {
 static mac_uops uops_of_mac(const atr_cost_model *m, const atr_candidate *c) {
   atr_dtype lhs = atr_cost_lhs_dtype(m, c), rhs = atr_cost_rhs_dtype(m, c);
   double of_pair = m->target->vnni ? 1 : 1.35; /* an addition has more ports than a product */
-  bool halves = m->row->s16_dot && m->nest->acc_dtype == ATR_S32 && atr_dtype_fits_s16(lhs) && atr_dtype_fits_s16(rhs);
+  bool halves = atr_target_multiplies_halves(m->target, lhs, rhs, m->nest->acc_dtype);
   if (c->dot < 0)
     return (mac_uops){.each = halves ? of_pair : m->mac_uops,
                       .lhs = convert_uops(m, lhs, is_splat(&c->vector, m->lhs)),

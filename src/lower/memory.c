@@ -270,9 +270,10 @@ static double joined(const traffic *t, const atr_cost_array *a) {
 static double exposed_writes(const traffic *t, const atr_cost_array *a, double run) {
   double near = writes_alone(t) ? run : followed(t, a, run),
          longer = fmax(near, run >= LINE ? run * next_tiles(t, a, run) : run);
-  if (longer >= LONG_RUN) return rows_of(a, t->inside[t->c->reduced_from], run) >= t->m->row->streams ? STREAMS_SHARE : 1;
-  if (near < SHORT_RUN) return run >= 2 * LINE && joined(t, a) >= LONG_RUN ? 1 : t->m->row->short_runs;
-  return writes_alone(t) ? 1 + t->m->row->start_lines * LINE / longer : 1;
+  if (longer >= LONG_RUN)
+    return rows_of(a, t->inside[t->c->reduced_from], run) >= t->m->row->caches->streams ? STREAMS_SHARE : 1;
+  if (near < SHORT_RUN) return run >= 2 * LINE && joined(t, a) >= LONG_RUN ? 1 : t->m->row->caches->short_runs;
+  return writes_alone(t) ? 1 + t->m->row->caches->start_lines * LINE / longer : 1;
 }
 
 /* Bytes that the passes of loop l walk along an array. */
@@ -286,8 +287,8 @@ static double exposed_reads(const traffic *t, const atr_cost_array *a, double ru
   int inner = t->c->loop_count - 1; /* the innermost loop that moves the array, farther than over a few taps */
   while (inner >= 0 && walked(t, a, inner) < SHORT_RUN) inner--;
   double apart = inner < 0 ? 0 : (double)(a->step[t->c->loops[inner].dim] * a->size);
-  if (run <= LINE && apart > ALONE_STEP) return t->m->row->lines_alone;
-  return followed(t, a, run) < SHORT_RUN ? t->m->row->short_runs : 1;
+  if (run <= LINE && apart > ALONE_STEP) return t->m->row->caches->lines_alone;
+  return followed(t, a, run) < SHORT_RUN ? t->m->row->caches->short_runs : 1;
 }
 
 /* Do a sum's loads of an array go on by the same step for long enough to be followed? */
@@ -304,8 +305,8 @@ static bool steady(const traffic *t, const atr_cost_array *a) {
 static double exposed(const traffic *t, const store *s, const atr_cost_array *a, double run, bool near) {
   if (s->behind) return a->written ? exposed_writes(t, a, run) : exposed_reads(t, a, run);
   if (a->packed) return 1;
-  const atr_target_row *row = t->m->row;
-  double longer = run > LINE ? row->near_rows : continued(t, a, run) > LINE ? row->near_next : row->near_alone;
+  const atr_caches *caches = t->m->row->caches;
+  double longer = run > LINE ? caches->near_rows : continued(t, a, run) > LINE ? caches->near_next : caches->near_alone;
   return near && !a->written && !steady(t, a) ? longer * UNSTEADY : longer;
 }
 
@@ -461,23 +462,23 @@ void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, at
   memset(t.whole, 0, sizeof t.whole);
   for (int i = ATR_CACHE_LEVELS - 1; i >= 0; i--) {
     store cache = {atr_target_room(m->target, i), LINE, sets[i], i > 0, i == ATR_CACHE_LEVELS - 1};
-    c->traffic[i] = transfers(&t, &cache, blocks, &again) * m->row->line_cycles[i];
+    c->traffic[i] = transfers(&t, &cache, blocks, &again) * m->row->caches->line_cycles[i];
     if (i > 0) continue;
     c->apart = APART_CYCLES * again.lhs;
-    late = APART_CYCLES * again.rhs + CROWDED_SHARE * again.crowded * m->row->line_cycles[0];
+    late = APART_CYCLES * again.rhs + CROWDED_SHARE * again.crowded * m->row->caches->line_cycles[0];
   }
   find_footprints(&t, PAGE, blocks);
   memset(t.whole, 0, sizeof t.whole);
   for (int i = 0; i < 2; i++) {
-    store buffer = {m->row->tlb_pages[i] * PAGE, PAGE, 1, false, false};
-    c->traffic[ATR_CACHE_LEVELS + i] = transfers(&t, &buffer, blocks, &again) * m->row->page_cycles[i];
+    store buffer = {m->row->caches->tlb_pages[i] * PAGE, PAGE, 1, false, false};
+    c->traffic[ATR_CACHE_LEVELS + i] = transfers(&t, &buffer, blocks, &again) * m->row->caches->page_cycles[i];
   }
   if (single_use(&t) && !in_order(&t))
     for (int i = 1; i < ATR_CACHE_LEVELS; i++) c->traffic[i] *= OUT_OF_ORDER;
   double times[ATR_TRAFFIC_TERMS] = {c->tile_cycles}, walks = c->traffic[ATR_TRAFFIC_TERMS - 1];
   memcpy(&times[1], c->traffic, sizeof times - sizeof times[0]);
-  double exposed[ATR_TRAFFIC_TERMS] = {EXPOSED, times[0] >= times[1] ? m->row->exposed[0] : EXPOSED, m->row->exposed[1],
-                                       m->row->exposed[2], EXPOSED};
+  double exposed[ATR_TRAFFIC_TERMS] = {EXPOSED, times[0] >= times[1] ? m->row->caches->exposed[0] : EXPOSED,
+                                       m->row->caches->exposed[1], m->row->caches->exposed[2], EXPOSED};
   c->cycles = atr_cost_overlapped(times, exposed, ATR_TRAFFIC_TERMS) + walks + late;
 }
 
@@ -495,13 +496,13 @@ static double run_of_weights(const atr_cost_model *m) {
 double atr_cost_packing(const atr_cost_model *m) {
   double bytes = m->weights * (double)atr_dtype_size(m->nest->rhs_dtype), parts = 1, memory = 0;
   double compute = m->weights * PACK_CYCLES, lines = bytes / LINE,
-         exposed = run_of_weights(m) < SHORT_RUN ? m->row->short_runs : 1;
+         exposed = run_of_weights(m) < SHORT_RUN ? m->row->caches->short_runs : 1;
   for (int d = 0; d < m->nest->dim_count; d++)
     if (m->nest->dims[d].kind == ATR_DIM_PART && m->rhs[d] != 0) parts *= (double)m->nest->dims[d].extent;
   for (int i = 0; i < ATR_CACHE_LEVELS; i++) {
     double room = atr_target_room(m->target, i);
-    if (bytes + bytes / parts > room) memory += lines * m->row->line_cycles[i] * (i > 0 ? exposed : 1);
-    if (bytes / parts > room) memory += 2 * lines * m->row->line_cycles[i];
+    if (bytes + bytes / parts > room) memory += lines * m->row->caches->line_cycles[i] * (i > 0 ? exposed : 1);
+    if (bytes / parts > room) memory += 2 * lines * m->row->caches->line_cycles[i];
   }
   return compute > memory ? compute : memory;
 }
@@ -512,6 +513,6 @@ double atr_cost_widening(const atr_cost_model *m, const atr_candidate *c) {
          wide = elements * (double)atr_dtype_size(m->nest->acc_dtype);
   double compute = elements / (double)m->width * 1.5, memory = 0;
   for (int i = 0; i < ATR_CACHE_LEVELS; i++)
-    if (narrow + wide > atr_target_room(m->target, i)) memory += (narrow + wide) / LINE * m->row->line_cycles[i];
+    if (narrow + wide > atr_target_room(m->target, i)) memory += (narrow + wide) / LINE * m->row->caches->line_cycles[i];
   return WIDENING_CYCLES + (compute > memory ? compute : memory);
 }

@@ -41,72 +41,116 @@ enum { ARCH_COUNT = sizeof ARCHS / sizeof ARCHS[0] };
 
 /* Walks of page tables on servers are those of virtual machines, through two tables: weights of 9.4 MB that pass for every eleven pixels
  * cost a layer of 512 channels and rate 2 in NCHW 75 ms instead of 61, on a busy machine 111 instead of 64. */
-#define SERVER_CACHES                                                                                                          \
-  {32e3, 1e6, 16e6}, {0.75, 0.75, 0.75}, {2.9, 1.5, 14}, {0.12, 0.12, 0.12}, 1, 1, 1, 3, 8, 3, 4, {64, 2048}, {1, 60}
+static const atr_caches SERVER_CACHES = {.bytes = {32e3, 1e6, 16e6},
+                                         .room = {0.75, 0.75, 0.75},
+                                         .line_cycles = {2.9, 1.5, 14},
+                                         .exposed = {0.12, 0.12, 0.12},
+                                         .near_rows = 1,
+                                         .near_next = 1,
+                                         .near_alone = 1,
+                                         .short_runs = 3,
+                                         .lines_alone = 8,
+                                         .streams = 3,
+                                         .start_lines = 4,
+                                         .tlb_pages = {64, 2048},
+                                         .page_cycles = {1, 60}};
 /* A stream of loads takes 1.4 cycles a line from the second cache, 2.4 from the third and 4 to 8 from memory, and does so while others
  * are at work. With the figures of SERVER_CACHES tiles were chosen for what they bring in, not for what they do: depthwise layers took
  * 1.2 to 2.8 times as long. Lines from the third cache are here at less than a stream of loads alone takes, with more of them showing: a
  * depthwise layer of 384 channels, which copies as it multiplies, keeps up with 113000 of them in 202000 cycles, while 2.4 MB of weights
  * that pass for every eleven pixels cost a layer of rate 6 a tenth of its time. */
-#define ZEN5_CACHES                                                                                                            \
-  {48e3, 1e6, 16e6}, {0.75, 0.75, 0.75}, {1.7, 1.6, 9}, {0.06, 0.16, 0.12}, 1, 1, 1.9, 1.2, 4, 1, 4, {96, 4096}, {1, 60}
+static const atr_caches ZEN5_CACHES = {.bytes = {48e3, 1e6, 16e6},
+                                       .room = {0.75, 0.75, 0.75},
+                                       .line_cycles = {1.7, 1.6, 9},
+                                       .exposed = {0.06, 0.16, 0.12},
+                                       .near_rows = 1,
+                                       .near_next = 1,
+                                       .near_alone = 1.9,
+                                       .short_runs = 1.2,
+                                       .lines_alone = 4,
+                                       .streams = 1,
+                                       .start_lines = 4,
+                                       .tlb_pages = {96, 4096},
+                                       .page_cycles = {1, 60}};
 /* Xeons since Sapphire Rapids: streams of loads take 1.2 cycles a line from the second cache, 6.3 from the third, 12 to 14 from memory;
  * lines by themselves 3, 13 and 30, pairs of them 2, 8 and 18; copies 4.4 from the second and 13 from the third. A line of a depthwise
  * layer's row that the next tile goes on from comes hardly sooner than one by itself: 5x5 on 672 channels of 14 x 14 takes 38 us with 14
  * columns of one vector, 31 with 7 of two. Of 2 MB in pages of 4096 bytes some sets are full where 1.5 pass: a layer of rate 6 takes 54 ms,
  * not 50, with parts that need as much. */
-#define INTEL_CACHES                                                                                                           \
-  {48e3, 1.25e6, 32e6}, {0.75, 0.65, 0.75}, {1.2, 6.3, 14}, {0.12, 0.16, 0.12}, 1.25, 2, 2.75, 1.3, 2, 3, 1, {96, 2048}, {1, 60}
-#define SMALL_CACHES                                                                                                           \
-  {32e3, 512e3, 4e6}, {0.75, 0.75, 0.75}, {3.2, 4, 20}, {0.12, 0.12, 0.12}, 1, 1, 1, 3, 8, 3, 4, {48, 1024}, {2, 25}
+static const atr_caches INTEL_CACHES = {.bytes = {48e3, 1.25e6, 32e6},
+                                        .room = {0.75, 0.65, 0.75},
+                                        .line_cycles = {1.2, 6.3, 14},
+                                        .exposed = {0.12, 0.16, 0.12},
+                                        .near_rows = 1.25,
+                                        .near_next = 2,
+                                        .near_alone = 2.75,
+                                        .short_runs = 1.3,
+                                        .lines_alone = 2,
+                                        .streams = 3,
+                                        .start_lines = 1,
+                                        .tlb_pages = {96, 2048},
+                                        .page_cycles = {1, 60}};
+static const atr_caches SMALL_CACHES = {.bytes = {32e3, 512e3, 4e6},
+                                        .room = {0.75, 0.75, 0.75},
+                                        .line_cycles = {3.2, 4, 20},
+                                        .exposed = {0.12, 0.12, 0.12},
+                                        .near_rows = 1,
+                                        .near_next = 1,
+                                        .near_alone = 1,
+                                        .short_runs = 3,
+                                        .lines_alone = 8,
+                                        .streams = 3,
+                                        .start_lines = 4,
+                                        .tlb_pages = {48, 1024},
+                                        .page_cycles = {2, 25}};
 #define AVX512_WORDS "avx2,fma,avx512f,avx512bw"
 
 /* Wider before narrower within an architecture; the last of each asks for nothing. avx512: as Intel's have it; loads of lines that
- * come from afar take further turns of the ports, so that 6 x 4 sums of a 1x1 layer beat 13 x 2; and what converts floats does so on the ports that multiply. avx512zen5: what a tile has before
- * and behind its products runs beside those of its neighbours, of which as many instructions are at work as tiles have; and of four
- * vector units two do not multiply: 1x1 on signed bytes, 128 to 512 channels, takes 117 us with 5 x 4 sums, 105 with 12 x 2, whose
- * signs are turned for two products each. avx512half: units of 256 bits, which take an instruction of 512 bits in two halves; it has
- * twice as many registers as avx2 and half as many instructions. sve256, sve512: code for vectors of this length alone. No feature
- * says how long a CPU's are, so these rows ask for words that only names of CPUs imply. Pairs of integers in 512 bits are AVX-512BW's.
- * rvv: at least this long. Rows of 64 bits have no vector unit: two numbers of 32 bits at work for one instruction each. NEON of
- * 32-bit Arm is not as IEEE 754 wants it. */
+ * come from afar take further turns of the ports, so that 6 x 4 sums of a 1x1 layer beat 13 x 2; and what converts floats does so on
+ * the ports that multiply. avx512zen5: what a tile has before and behind its products runs beside those of its neighbours, of which as
+ * many instructions are at work as tiles have; and of four vector units two do not multiply: 1x1 on signed bytes, 128 to 512 channels,
+ * takes 117 us with 5 x 4 sums, 105 with 12 x 2, whose signs are turned for two products each. avx512half: units of 256 bits, which
+ * take an instruction of 512 bits in two halves; it has twice as many registers as avx2 and half as many instructions. sve256, sve512:
+ * code for vectors of this length alone. No feature says how long a CPU's are, so these rows ask for words that only names of CPUs
+ * imply. Pairs of integers in 512 bits are AVX-512BW's. rvv: at least this long. Rows of 64 bits have no vector unit: two numbers of
+ * 32 bits at work for one instruction each. NEON of 32-bit Arm is not as IEEE 754 wants it. */
 static const atr_target_row ROWS[] = {
-    {"avx512",     "x86_64", 512,  32,           2,     2,    1,    0.15, 0.2, 4, 0.2, true, true, true, true, INTEL_CACHES,
+    {"avx512",     "x86_64", 512,  32,           2,     2,    1,    0.15, 0.2, 4, 0.2, true, true, true, true, &INTEL_CACHES,
      AVX512_WORDS, true,     true, "avx512bf16", false, true, false},
-    {"avx512zen5", "x86_64", 512,  32,           2,     2,    2,   0.1, 0.07, 4, 0.2, true, true, true, true, ZEN5_CACHES,
+    {"avx512zen5", "x86_64", 512,  32,           2,     2,    2,   0.1, 0.07, 4, 0.2, true, true, true, true, &ZEN5_CACHES,
      AVX512_WORDS, true,     true, "avx512bf16", false, true, true},
-    {"avx512half", "x86_64", 512,  32,           1,     1,    1,    0.1, 0.07, 4, 1, true, true, true, true, SERVER_CACHES,
+    {"avx512half", "x86_64", 512,  32,           1,     1,    1,    0.1, 0.07, 4, 1, true, true, true, true, &SERVER_CACHES,
      AVX512_WORDS, true,     true, "avx512bf16", false, true, false},
-    {"avx2", "x86_64", 256,           16,         2,    2,    1,  0.1,   0.07,  4,    1, true, true,
-     true,   true,     SERVER_CACHES, "avx2,fma", true, true, "", false, false, false},
-    {"sse2", "x86_64", 128,   16,           1,  2,    1,     0.1, 0.07,  8,     1,    false,
-     false,  false,    false, SMALL_CACHES, "", true, false, "",  false, false, false},
-    {"sse2x8", "i686", 128,          8,  1,    2,     1,  0.1,   0.07,  8,    1, false, false,
-     false,    false,  SMALL_CACHES, "", true, false, "", false, false, false},
-    {"sve512", "aarch64", 512,           32,           2,     2,     1,      0.1,   0.07,  9,    1, true, true,
-     false,    true,      SERVER_CACHES, "sve,sve512", false, false, "bf16", false, false, false},
-    {"sve256", "aarch64", 256,           32,           2,     2,     1,      0.1,   0.07,  4,    1, true, true,
-     false,    true,      SERVER_CACHES, "sve,sve256", false, false, "bf16", false, false, false},
-    {"neon", "aarch64", 128,  32,           2,  2,     1,     0.1,    0.07,  4,     1,    true,
-     true,   false,     true, SMALL_CACHES, "", false, false, "bf16", false, false, false},
-    {"neonfma", "armv7", 128,   16,           1,      1,     1,     0.1, 0.07, 8,     1,    true,
-     true,      false,   false, SMALL_CACHES, "vfp4", false, false, "",  true, false, false},
-    {"neon32", "armv7", 128,   16,           0.5, 0.5,   1,     0.1, 0.07, 9,     1,    false,
-     false,    false,   false, SMALL_CACHES, "",  false, false, "",  true, false, false},
-    {"rvv512", "riscv64", 512,   32,           0.5,         0.5,   1,     0.1, 0.07,  8,     1,    true,
-     false,    false,     false, SMALL_CACHES, "v,zvl512b", false, false, "",  false, false, false},
-    {"rvv256", "riscv64", 256,   32,           1,           1,     1,     0.1, 0.07,  6,     1,    true,
-     false,    false,     false, SMALL_CACHES, "v,zvl256b", false, false, "",  false, false, false},
-    {"rvv128", "riscv64", 128,   32,           1,   1,     1,     0.1, 0.07,  6,     1,    true,
-     false,    false,     false, SMALL_CACHES, "v", false, false, "",  false, false, false},
-    {"rv64", "riscv64", 64,    16,           0.5, 0.5,   1,     0.1, 0.07,  5,     1,    true,
-     false,  false,     false, SMALL_CACHES, "",  false, false, "",  false, false, false},
-    {"simd128", "wasm32", 128,   16,           1,         2,     1,     0.1, 0.07,  8,     1,    false,
-     false,     false,    false, SMALL_CACHES, "simd128", false, false, "",  false, false, false},
-    {"wasm", "wasm32", 64,    16,           0.5, 1,     1,     0.1, 0.07,  8,     1,    false,
-     false,  false,    false, SMALL_CACHES, "",  false, false, "",  false, false, false},
-    {"vector128", "",    128,   16,           1,  1,     1,     0.1, 0.07,  8,     1,    false,
-     false,       false, false, SMALL_CACHES, "", false, false, "",  false, false, false},
+    {"avx2", "x86_64",       256,        16,   2,    2,  1,     0.1,   0.07, 4, 1, true, true, true,
+     true,   &SERVER_CACHES, "avx2,fma", true, true, "", false, false, false},
+    {"sse2", "x86_64", 128,           16, 1,    2,     1,  0.1,   0.07,  8,    1, false, false,
+     false,  false,    &SMALL_CACHES, "", true, false, "", false, false, false},
+    {"sse2x8", "i686", 128,           8,  1,    2,     1,  0.1,   0.07,  8,    1, false, false,
+     false,    false,  &SMALL_CACHES, "", true, false, "", false, false, false},
+    {"sve512", "aarch64",      512,          32,    2,     2,      1,     0.1,   0.07, 9, 1, true, true, false,
+     true,     &SERVER_CACHES, "sve,sve512", false, false, "bf16", false, false, false},
+    {"sve256", "aarch64",      256,          32,    2,     2,      1,     0.1,   0.07, 4, 1, true, true, false,
+     true,     &SERVER_CACHES, "sve,sve256", false, false, "bf16", false, false, false},
+    {"neon", "aarch64", 128,           32, 2,     2,     1,      0.1,   0.07,  4,    1, true, true,
+     false,  true,      &SMALL_CACHES, "", false, false, "bf16", false, false, false},
+    {"neonfma", "armv7", 128,           16,     1,     1,     1,  0.1,  0.07,  8,    1, true, true,
+     false,     false,   &SMALL_CACHES, "vfp4", false, false, "", true, false, false},
+    {"neon32", "armv7", 128,           16, 0.5,   0.5,   1,  0.1,  0.07,  9,    1, false, false,
+     false,    false,   &SMALL_CACHES, "", false, false, "", true, false, false},
+    {"rvv512", "riscv64", 512,           32,          0.5,   0.5,   1,  0.1,   0.07,  8,    1, true, false,
+     false,    false,     &SMALL_CACHES, "v,zvl512b", false, false, "", false, false, false},
+    {"rvv256", "riscv64", 256,           32,          1,     1,     1,  0.1,   0.07,  6,    1, true, false,
+     false,    false,     &SMALL_CACHES, "v,zvl256b", false, false, "", false, false, false},
+    {"rvv128", "riscv64", 128,           32,  1,     1,     1,  0.1,   0.07,  6,    1, true, false,
+     false,    false,     &SMALL_CACHES, "v", false, false, "", false, false, false},
+    {"rv64", "riscv64",     64, 16,    0.5,   0.5, 1,     0.1,   0.07, 5, 1, true, false, false,
+     false,  &SMALL_CACHES, "", false, false, "",  false, false, false},
+    {"simd128", "wasm32", 128,           16,        1,     2,     1,  0.1,   0.07,  8,    1, false, false,
+     false,     false,    &SMALL_CACHES, "simd128", false, false, "", false, false, false},
+    {"wasm", "wasm32",      64, 16,    0.5,   1,  1,     0.1,   0.07, 8, 1, false, false, false,
+     false,  &SMALL_CACHES, "", false, false, "", false, false, false},
+    {"vector128", "",    128,           16, 1,     1,     1,  0.1,   0.07,  8,    1, false, false,
+     false,       false, &SMALL_CACHES, "", false, false, "", false, false, false},
 };
 enum { ROW_COUNT = sizeof ROWS / sizeof ROWS[0] };
 
@@ -187,11 +231,17 @@ int64_t atr_target_lanes(const atr_target *target, atr_dtype dtype) {
 }
 
 double atr_target_cache(const atr_target *target, int level) {
-  return level < 2 && target->near_bytes[level] > 0 ? target->near_bytes[level] : target->row->cache_bytes[level];
+  return level < 2 && target->near_bytes[level] > 0 ? target->near_bytes[level] : target->row->caches->bytes[level];
 }
 
 double atr_target_room(const atr_target *target, int level) {
-  return atr_target_cache(target, level) * target->row->room[level];
+  return atr_target_cache(target, level) * target->row->caches->room[level];
+}
+
+static bool fits_s16(atr_dtype dtype) { return dtype == ATR_S8 || dtype == ATR_U8 || dtype == ATR_S16; }
+
+bool atr_target_multiplies_halves(const atr_target *target, atr_dtype lhs, atr_dtype rhs, atr_dtype acc) {
+  return target->row->s16_dot && acc == ATR_S32 && fits_s16(lhs) && fits_s16(rhs);
 }
 
 int atr_target_row_count(void) { return ROW_COUNT; }

@@ -12,6 +12,22 @@
 
 enum { ATR_CACHE_LEVELS = 3 };
 
+/* What bringing data to the tiles takes, in cycles. Of arrays by cache the nearest is first. */
+typedef struct atr_caches {
+  double bytes[ATR_CACHE_LEVELS];
+  double room[ATR_CACHE_LEVELS];        /* part of each that loops may count on: pages lie in its sets by chance */
+  double line_cycles[ATR_CACHE_LEVELS]; /* to bring in one line of 64 bytes from behind it */
+  double exposed
+      [ATR_CACHE_LEVELS]; /* part of these that does not hide behind a longer time: for the nearest, behind that of the tiles */
+  /* Streams are fetched ahead. How many times longer than those of a packed array lines take from behind the nearest cache that lie in rows,
+   * those that are alone and the next tile goes on from, and others that are; lines of short runs from behind the other caches; and from
+   * there single ones in long steps. */
+  double near_rows, near_next, near_alone, short_runs, lines_alone;
+  int streams; /* rows of the result, written longer and longer, from which on lines of several come at once, in half the time */
+  double start_lines;                  /* that the beginning of a shorter one takes as long as */
+  double tlb_pages[2], page_cycles[2]; /* as bytes and line_cycles, of translations of pages of 4096 bytes */
+} atr_caches;
+
 typedef struct atr_target_row {
   const char *name;
   const char *arch; /* name of an architecture (target.c); "" any other */
@@ -28,24 +44,14 @@ typedef struct atr_target_row {
   bool f16_convert;  /* converts f16 in hardware */
   bool masked_loads; /* loads some lanes of 32 or 64 bits in one instruction */
   bool rounds;       /* floats to whole numbers, halves to even, in one instruction */
-  /* By cache, nearest first: bytes, the part of them that is there for what a loop comes back to, whose pages lie in its sets by chance,
-   * cycles to bring in one line of 64 bytes from behind it, and the part of these cycles that does not hide behind a longer time: for the
-   * nearest, behind that of the tiles. */
-  double cache_bytes[ATR_CACHE_LEVELS], room[ATR_CACHE_LEVELS], line_cycles[ATR_CACHE_LEVELS], exposed[ATR_CACHE_LEVELS];
-  /* Streams are fetched ahead. How many times longer than those of a packed array lines take from behind the nearest cache that lie in rows,
-   * those that are alone and the next tile goes on from, and others that are; lines of short runs from behind the other caches; and from
-   * there single ones in long steps. */
-  double near_rows, near_next, near_alone, short_runs, lines_alone;
-  int streams; /* rows of the result, written longer and longer, from which on lines of several come at once, in half the time */
-  double start_lines;                  /* that the beginning of a shorter one takes as long as */
-  double tlb_pages[2], page_cycles[2]; /* the same for translations of pages of 4096 bytes */
-  const char *asks;                    /* LLVM features that the row needs beyond its architecture's base line, as "avx2,fma" */
-  bool s16_dot;                        /* multiplies pairs of 16-bit integers and adds the two products */
-  bool s8_dot;                         /* some of its CPUs multiply fours of 8-bit integers */
-  const char *bf16_dot;                /* feature that brings products of pairs of bf16; "": there is none */
-  bool flushes;                        /* vectors take and give subnormal f32 numbers as zero */
-  bool masks;                          /* has registers of masks, by which any instruction leaves lanes as they were */
-  bool logic_apart;                    /* and, or and the like on ports that do not multiply */
+  const atr_caches *caches;
+  const char *asks;     /* LLVM features that the row needs beyond its architecture's base line, as "avx2,fma" */
+  bool s16_dot;         /* multiplies pairs of 16-bit integers and adds the two products */
+  bool s8_dot;          /* some of its CPUs multiply fours of 8-bit integers */
+  const char *bf16_dot; /* feature that brings products of pairs of bf16; "": there is none */
+  bool flushes;         /* vectors take and give subnormal f32 numbers as zero */
+  bool masks;           /* has registers of masks, by which any instruction leaves lanes as they were */
+  bool logic_apart;     /* and, or and the like on ports that do not multiply */
 } atr_target_row;
 
 typedef struct atr_target {
@@ -66,6 +72,9 @@ int64_t atr_target_lanes(const atr_target *target, atr_dtype dtype);
 double atr_target_cache(const atr_target *target, int level);
 /* Those of them that loops may count on. */
 double atr_target_room(const atr_target *target, int level);
+/* Are products of these two dtypes, summed in acc, the target's products of pairs of 16 bits with one half zero? Instructions that multiply
+ * 32 bits take the multipliers twice on Intel: a depthwise layer of 192 channels in s8 took 52 us, not 30. */
+bool atr_target_multiplies_halves(const atr_target *target, atr_dtype lhs, atr_dtype rhs, atr_dtype acc);
 
 int atr_target_row_count(void);
 const atr_target_row *atr_target_row_at(int i);

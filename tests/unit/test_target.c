@@ -953,10 +953,10 @@ START_TEST(test_caches) {
     ck_assert_int_eq(atr_target_select(&work, "x86_64-unknown-linux-gnu", caches[i].cpu, "", &target), ATR_OK);
     ck_assert(atr_target_cache(&target, 0) == caches[i].first);
     ck_assert(atr_target_cache(&target, 1) == caches[i].second);
-    ck_assert(atr_target_cache(&target, 2) == target.row->cache_bytes[2]);
+    ck_assert(atr_target_cache(&target, 2) == target.row->caches->bytes[2]);
     for (int level = 0; level < ATR_CACHE_LEVELS; level++) {
       double room = atr_target_room(&target, level) / atr_target_cache(&target, level);
-      ck_assert(room > 0.99 * target.row->room[level] && room < 1.01 * target.row->room[level] && room < 1);
+      ck_assert(room > 0.99 * target.row->caches->room[level] && room < 1.01 * target.row->caches->room[level] && room < 1);
     }
   }
 }
