@@ -244,6 +244,7 @@ static bool weights_are_small(const atr_cost_model *m) {
  * behind them; where another thread of the core takes half of what it can issue, a loop of 12 of them took 1.35 times as long as one
  * of 48, so this is no matter of the estimate. */
 static void take_steps(const atr_cost_model *m, atr_candidate *c) {
+  c->step_cycles = atr_cost_step(m, c, c->copies, c->vectors, &c->instructions);
   int d = atr_cost_innermost_loop(m, c->unrolled);
   if (d < 0 || (c->step_dim >= 0 && c->step_dim != d) || c->dot >= 0) return;
   if (atr_access_asks(&m->nest->lhs, d) || has_run_time_divisor(m->nest, d)) return;
@@ -253,6 +254,8 @@ static void take_steps(const atr_cost_model *m, atr_candidate *c) {
     if (m->nest->dims[d].extent % steps != 0 || m->nest->dims[d].extent == steps) return;
     c->step_dim = d;
     c->inner_steps = steps;
+    c->step_cycles *= 2;
+    c->instructions *= 2;
   }
 }
 
@@ -393,13 +396,13 @@ static void try_reductions(const atr_cost_model *m, const atr_cost_arrays *array
   add_reduction(m, c, 0);
   rank_loops(m, arrays, c, r);
   bool between = c->loop_count - independent > 1 && c->loops[c->loop_count - 1].dim == inner; /* taps to share a piece */
-  double body, step = atr_cost_step(m, c, c->copies, c->vectors, &body), whole = c->tile_cycles;
+  double whole = c->tile_cycles;
   for (int64_t block = 1; between && block < trips; block = block == 1 ? 16 : 2 * block) {
     if (trips % block != 0) continue;
     c->loop_count = independent;
     add_reduction(m, c, block);
     double passes = block > 1 ? (double)block : fmax((double)c->loops[c->loop_count - 1].trips, 1); /* of the innermost loop */
-    c->tile_cycles = whole * (1 + (block > 1 ? PIECE_CYCLES : TAPS_CYCLES) / (step * passes));
+    c->tile_cycles = whole * (1 + (block > 1 ? PIECE_CYCLES : TAPS_CYCLES) / (c->step_cycles * passes));
     rank_loops(m, arrays, c, r);
   }
   c->tile_cycles = whole;
@@ -449,6 +452,7 @@ static void try_in_place(const atr_cost_model *m, const atr_candidate *packed, r
   if (!packs_freely(m) || c.dot >= 0 || c.widen_rhs) return;
   c.pack = false;
   c.tile_cycles = weighted_cycles(m, &c, atr_cost_tiles(m, &c, HUGE_VAL));
+  c.step_cycles = atr_cost_step(m, &c, c.copies, c.vectors, &c.instructions);
   if (!is_beyond(r, c.tile_cycles, r->best[r->most - 1].cycles)) try_orders(m, &c, r);
 }
 
@@ -500,9 +504,8 @@ static const char *reasons(atr_arena *arena, const atr_cost_model *m, const atr_
   if (!nest->has_acc && c->copies > 1 && atr_cost_joins_stores(m, c))
     atr_text_printf(&t, "neighbours interleaved for their stores; ");
   if (nest->has_acc) {
-    double body, step = atr_cost_step(m, c, c->copies, c->vectors, &body);
     atr_text_printf(&t, "tile of %lld x %lld vectors: %.1f cycles a step for %.0f instructions; ",
-                    (long long)(c->copies * atr_cost_whole(m, c)), (long long)c->vectors, step, body);
+                    (long long)(c->copies * atr_cost_whole(m, c)), (long long)c->vectors, c->step_cycles, c->instructions);
     if (c->dot >= 0)
       atr_text_printf(&t, "%s of %s at once%s; ", c->dot_extent == 2 ? "pairs" : "fours", nest->dims[c->dot].name,
                       nest->acc_dtype == ATR_F32 && m->target->bf16_dot ? ", subnormal bf16 taken as zero" : "");
@@ -514,6 +517,7 @@ static const char *reasons(atr_arena *arena, const atr_cost_model *m, const atr_
   static const char *const terms[ATR_TRAFFIC_TERMS] = {"misses of L1", "misses of L2", "misses of L3", "translations",
                                                        "page walks"};
   for (int i = 0; i < ATR_TRAFFIC_TERMS; i++) atr_text_printf(&t, ", %.5g for %s", c->traffic[i], terms[i]);
+  if (c->late > 0) atr_text_printf(&t, ", %.5g of waiting", c->late);
   return t.data;
 }
 

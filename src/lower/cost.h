@@ -38,9 +38,11 @@ typedef struct atr_candidate {
   bool widen_lhs, widen_rhs;                /* operands are converted to the sum's dtype beforehand */
   double taps;                              /* part of the sum's terms that run: most of those in the padding are left out */
   double tile_cycles;                       /* of all tiles, data in the nearest cache */
+  double step_cycles, instructions;         /* of one step of a whole tile */
   atr_loop loops[ATR_MAX_DIMS];             /* from the outside in; those of reduced dims from `reduced_from` on */
   int loop_count, part_count, reduced_from; /* the first are those of PART dims */
   double traffic[ATR_TRAFFIC_TERMS];        /* cycles for each cache's misses, then for translations */
+  double late;                              /* cycles of waiting for lines, which hide behind nothing */
   double cycles;                            /* of all, as far as they do not overlap */
   double apart;                             /* that lines far apart may add: what a panel of them can save */
 } atr_candidate;

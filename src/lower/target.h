@@ -23,6 +23,9 @@ typedef struct atr_caches {
    * those that are alone and the next tile goes on from, and others that are; lines of short runs from behind the other caches; and from
    * there single ones in long steps. */
   double near_rows, near_next, near_alone, short_runs, lines_alone;
+  /* Cycles for each instruction of a step whose lines from behind the second cache nothing fetches ahead: those until one arrives, by the
+   * instructions at work at once. 0: not seen to matter. */
+  double wait_cycles;
   int streams; /* rows of the result, written longer and longer, from which on lines of several come at once, in half the time */
   double start_lines;                  /* that the beginning of a shorter one takes as long as */
   double tlb_pages[2], page_cycles[2]; /* as bytes and line_cycles, of translations of pages of 4096 bytes */
