@@ -445,6 +445,17 @@ static double transfers(traffic *t, const store *s, footprints lines, reads_agai
   return total;
 }
 
+/* Do results go to memory, past the cache that was asked last? Their stores follow each other one tile at a time, and each tile's wait for
+ * those of the one before it. 3x3 from 1 to 64 channels, 570 x 570 pixels, on Sapphire Rapids: 9.6 ms, and 5.2 with the lines asked for when
+ * the tile begins (NCHW 11.6 and 7.5); 1x1 from 64 to 256 channels, batch 8, in NCHW 6.6 and 5.5. Of results that stay in the third cache,
+ * 4 MB of one channel 0.45 and 0.51 with 5x5 taps: the tile's own loads find what is under way full. */
+static bool results_to_memory(const traffic *t) {
+  const atr_nest *nest = t->m->nest;
+  bool memory = false;
+  for (int i = 0; i < t->arrays->count; i++) memory |= t->arrays->list[i].written && !t->whole[i];
+  return memory && nest->has_acc && !nest->continues;
+}
+
 /* Is rhs read where it lies, each element once, as unshared weights are? */
 static bool single_use(const traffic *t) {
   if (!t->m->nest->has_acc || t->c->pack) return false;
@@ -482,6 +493,7 @@ void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, at
     double line_cycles = m->row->caches->line_cycles[i];
     store cache = {atr_target_room(m->target, i), LINE, line_cycles, sets[i], i > 0, i == ATR_CACHE_LEVELS - 1};
     c->traffic[i] = transfers(&t, &cache, blocks, &again) * line_cycles;
+    if (i == ATR_CACHE_LEVELS - 1) c->prefetch = m->row->caches->prefetches && results_to_memory(&t);
     if (i == 1) late += again.waiting;
     if (i > 0) continue;
     c->apart = APART_CYCLES * again.lhs;

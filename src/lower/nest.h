@@ -130,6 +130,7 @@ typedef struct atr_nest {
       rhs_dtype; /* what the operands are converted to before the product (the convolution's own operand types); a real rhs
                     may scale a complex lhs */
   atr_dtype acc_dtype;
+  bool prefetches; /* the lines that a tile stores to are asked for when it begins, and come while it sums up */
   bool continues;  /* the sum starts from the element that will be stored over, which is of acc_dtype, instead of zero */
   atr_expr *exprs; /* [1 .. expr_count] */
   int expr_count, expr_capacity;

@@ -6,7 +6,7 @@
  *     program   program NAME { [scratch BYTES] [packed BYTES] buffer* nest* }
  *     buffer    buffer NAME (arg N | result N | constant | temp | packed) DTYPE ELEMENTS [at OFFSET]
  *     nest      nest NAME [prepack] { [schedule "TEXT"] dims [reduce] KIND DIM:EXTENT ...  guard*
- *                                     [lhs operand  rhs operand  acc DTYPE [continued]] step*  store access index* %N  node* }
+ *                                     [lhs operand  rhs operand  acc DTYPE [continued]] step*  store access index* %N [prefetch]  node* }
  *     guard     guard AFFINE < BOUND
  *     operand   access as DTYPE index*             access    NAME[AFFINE] [padded]
  *     index     index (AFFINE) [/ DIVISOR] of BOUND by STRIDE else (skip | reflect | replicate | circular)
@@ -217,7 +217,7 @@ void atr_nest_print(atr_text *text, const atr_program *program, const atr_nest *
   atr_text_printf(text, "%*sstore ", inner, "");
   print_access(text, program, nest, &nest->out);
   print_indices(text, nest, &nest->out);
-  atr_text_printf(text, " %%%d\n", nest->root);
+  atr_text_printf(text, " %%%d%s\n", nest->root, nest->prefetches ? " prefetch" : "");
   print_nodes(text, nest, nest->tree, inner);
   atr_text_printf(text, "%*s}\n", indent, "");
 }

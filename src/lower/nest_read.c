@@ -495,6 +495,7 @@ static atr_status read_nest(reader *r) {
   ATR_TRY(read_access(r, &nest->out));
   ATR_TRY(read_indices(r, &nest->out));
   ATR_TRY(read_step(r, &nest->root));
+  nest->prefetches = accept_word(r, "prefetch");
   ATR_TRY(read_nodes(r, 0, &nest->tree));
   nest->across = atr_nest_across(r->work->arena, nest);
   atr_program_add_nest(r->work->arena, r->program, nest);

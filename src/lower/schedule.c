@@ -55,6 +55,7 @@ void atr_schedule_print(atr_text *text, const atr_nest *nest, const atr_schedule
     atr_text_printf(text, "%swiden%s%s", last < 0 ? "" : "; ", schedule->widen_lhs ? " lhs" : "",
                     schedule->widen_rhs ? " rhs" : "");
   if (schedule->pack_rhs) atr_text_printf(text, "%spack rhs", last < 0 && !widen ? "" : "; ");
+  if (schedule->prefetch_out) atr_text_printf(text, "%sprefetch out", last < 0 && !widen && !schedule->pack_rhs ? "" : "; ");
 }
 
 /* ---- reading */
@@ -211,13 +212,18 @@ atr_status atr_schedule_read(atr_work *work, size_t from, const atr_nest *nest, 
       len = next_word(&r, &word);
       if (!word_is(word, len, "rhs")) return atr_fail(work, span_at(&r, start), ATR_PARSE_ERROR, "only rhs can be packed");
       out->pack_rhs = true;
+    } else if (word_is(word, len, "prefetch")) {
+      len = next_word(&r, &word);
+      if (!word_is(word, len, "out")) return atr_fail(work, span_at(&r, start), ATR_PARSE_ERROR, "only out can be prefetched");
+      out->prefetch_out = true;
     } else {
       for (int s = SECTION_PARALLEL; s < SECTION_COUNT; s++)
         if (word_is(word, len, SECTION_NAMES[s])) current = s;
       if (current < 0)
-        return atr_fail(work, span_at(&r, start), ATR_PARSE_ERROR,
-                        "expected part, lhs, parallel, loop, reduce, unroll, vector, dot, widen or pack, got \"%.*s\"",
-                        (int)len, word);
+        return atr_fail(
+            work, span_at(&r, start), ATR_PARSE_ERROR,
+            "expected part, lhs, parallel, loop, reduce, unroll, vector, dot, widen, pack or prefetch, got \"%.*s\"", (int)len,
+            word);
     }
   }
   complete(nest, out);
@@ -423,5 +429,8 @@ atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_sc
   ATR_TRY(check_widening(work, nest, schedule, dots > 0));
   if (schedule->pack_rhs && !nest->has_acc)
     return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "nest %s has no rhs to pack", nest->name);
+  if (schedule->prefetch_out && (!nest->has_acc || nest->continues))
+    return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "nest %s %s: nothing would be fetched ahead", nest->name,
+                    nest->has_acc ? "reads its results before it sums up" : "has no sum");
   return ATR_OK;
 }

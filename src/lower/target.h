@@ -26,6 +26,7 @@ typedef struct atr_caches {
   /* Cycles for each instruction of a step whose lines from behind the second cache nothing fetches ahead: those until one arrives, by the
    * instructions at work at once. 0: not seen to matter. */
   double wait_cycles;
+  bool prefetches; /* lines of results come from memory sooner where they are asked for ahead of their stores */
   int streams; /* rows of the result, written longer and longer, from which on lines of several come at once, in half the time */
   double start_lines;                  /* that the beginning of a shorter one takes as long as */
   double tlb_pages[2], page_cycles[2]; /* as bytes and line_cycles, of translations of pages of 4096 bytes */

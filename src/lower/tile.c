@@ -75,5 +75,6 @@ atr_nest *atr_nest_tile(atr_arena *arena, const atr_nest *nest, const atr_schedu
   atr_text text = atr_text_make(arena);
   atr_schedule_print(&text, nest, schedule);
   tiled->schedule = text.data;
+  tiled->prefetches = schedule->prefetch_out;
   return tiled;
 }

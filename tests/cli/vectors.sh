@@ -35,6 +35,30 @@ for dtype in f32 f64 f16 bf16 s8 s32 c64; do
     done
   done
 done
+# lines asked for before they are stored to: of 64 bytes, as the offsets tell, for tiles of 6 and of 2 pixels
+prefetched() { # in the LLVM IR of conv.hlo under schedule $1: lines
+  atrousc compile conv.hlo --cpu=haswell --emit=llvm "--schedule=$1" -o conv.ll || fail "compile: $1"
+  grep -c "call void @llvm.prefetch" conv.ll || true
+}
+write f32 32 20
+[ "$(prefetched 'loop oc ox; reduce ic; unroll ox:16; vector oc:8; prefetch out')" = 16 ] || fail "lines of 16 and 4 pixels"
+[ "$(prefetched 'loop oc ox; reduce ic; unroll oc:4; vector ox:8; prefetch out')" = 8 ] || fail "lines of 8 and 4 pixels of 4 features"
+[ "$(prefetched 'loop oc ox; reduce ic; unroll ox:4 oc:2; vector oc:8')" = 0 ] || fail "lines that nobody asked for"
+for dtype in f32 f64 bf16 s8 c64 c128; do
+  write $dtype 20 21
+  for tile in "unroll ox:6; vector oc:8" "unroll oc:3; vector ox:16" "vector oc:2 ox:4"; do
+    expect 0 atrousc run conv.hlo --random=1 --check "--schedule=loop oc ox; reduce ic; $tile; prefetch out"
+  done
+done
+# the model: for results that go to memory
+result() { # FEATURES CPU: does its schedule prefetch?
+  write f32 "$1" 160000
+  atrousc explain conv.hlo --constant=1 "--cpu=$2" >explain || fail explain
+  sed -n '/^nest y$/,/^nest/s/^  schedule *//p' explain | grep -c "prefetch out" || true
+}
+[ "$(result 64 sapphirerapids)" = 1 ] && has explain "results prefetched, they go to memory" || fail "41 MB are not prefetched"
+[ "$(result 2 sapphirerapids)" = 0 ] || fail "1.3 MB are prefetched"
+[ "$(result 64 znver5)" = 0 ] || fail "prefetched where it was not seen to pay"
 # residues beside each other: two vectors of every other pixel become two of neighbours
 cat >conv.hlo <<'HLO'
 HloModule transposed

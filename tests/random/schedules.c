@@ -109,7 +109,8 @@ static void draw_schedule(drawing *d, atr_arena *arena, atr_text *text) {
   if (!d->nest->has_acc) return;
   bool packs = rng_chance(d->r, 1, 2);
   widen_operands(d, text, packs, dot.len > 0);
-  if (packs) atr_text_puts(text, "pack rhs");
+  if (packs) atr_text_puts(text, "pack rhs; ");
+  if (rng_chance(d->r, d->nest->continues ? 1 : 20, 200)) atr_text_puts(text, "prefetch out");
 }
 
 /* Blocks for some dims and, half the time, a panel, at times in strips; often illegal ones, which the caller refuses. */

@@ -93,7 +93,7 @@ static char *replaced(const char *text, const char *from, const char *to) {
   "    store t[oc] %1\n"                                                                                                       \
   "  }\n"                                                                                                                      \
   "  nest y {\n"                                                                                                               \
-  "    schedule \"parallel oy; loop ox; reduce ky; unroll kx:3 ox:4; vector oc:2; pack rhs\"\n"                                \
+  "    schedule \"parallel oy; loop ox; reduce ky; unroll kx:3 ox:4; vector oc:2; pack rhs; prefetch out\"\n"                  \
   "    dims parallel oy:10 loop ox.1:3 reduce ky:3 reduce unroll kx:3 unroll ox.0:4 vector oc:2\n"                             \
   "    guard 4*ox.1 + ox.0 < 10\n"                                                                                             \
   "    lhs x[0] as s32 index (oy + ky - 1) of 10 by 10 else skip index (4*ox.1 + kx + ox.0 - 1) of 10 by 1 else skip\n"        \
@@ -104,7 +104,7 @@ static char *replaced(const char *text, const char *from, const char *to) {
   "    %3 = add s32 %1 %2\n"                                                                                                   \
   "    %4 = const s32 0\n"                                                                                                     \
   "    %5 = maximum s32 %3 %4\n"                                                                                               \
-  "    store y[20*oy + 8*ox.1 + 2*ox.0 + oc] %5\n"                                                                             \
+  "    store y[20*oy + 8*ox.1 + 2*ox.0 + oc] %5 prefetch\n"                                                                    \
   "    parallel oy 0..10 {\n"                                                                                                  \
   "      loop ox.1 0..1 {\n"                                                                                                   \
   "        tile {\n"                                                                                                           \

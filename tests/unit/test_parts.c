@@ -297,6 +297,26 @@ START_TEST(test_continued) {
 }
 END_TEST
 
+/* Where a tile begins by reading what it will store over, there is nothing to prefetch; nor without a sum. */
+START_TEST(test_prefetches) {
+  atr_program *p = split_of(DENSE, "part ic:2");
+  atr_nest *y = (atr_nest *)nest_named(p, "y");
+  atr_work checking = {.arena = &arena};
+  atr_schedule schedule = {.prefetch_out = true};
+  ck_assert_int_eq(atr_schedule_check(&checking, y, &schedule), ATR_VERIFY_ERROR);
+  y->prefetches = true;
+  checking = (atr_work){.arena = &arena};
+  ck_assert_int_eq(atr_program_verify(&checking, p), ATR_INTERNAL);
+  ck_assert_msg(strstr(checking.message, "results are prefetched, but read when the tile begins") != NULL, "%s",
+                checking.message);
+  y->prefetches = false;
+  p->nests[0]->prefetches = true; /* it stores zeros */
+  checking = (atr_work){.arena = &arena};
+  ck_assert_int_eq(atr_program_verify(&checking, p), ATR_INTERNAL);
+  ck_assert_msg(strstr(checking.message, "results are prefetched, but there is no sum") != NULL, "%s", checking.message);
+}
+END_TEST
+
 /* A nest may read what it is about to write, and nothing else of it. */
 START_TEST(test_in_place) {
   atr_program *p = split_of(NEGATED, "part ic:2");
@@ -458,6 +478,7 @@ static Suite *suite(void) {
   tcase_add_test(tc, test_schedules);
   tcase_add_test(tc, test_groups);
   tcase_add_test(tc, test_continued);
+  tcase_add_test(tc, test_prefetches);
   tcase_add_test(tc, test_in_place);
   tcase_add_test(tc, test_choice);
   tcase_add_test(tc, test_strips);

@@ -51,6 +51,8 @@ static const reading_row reading_rows[] = {
     {"loop   ox;;\nloop oy ; reduce ic;reduce kx;pack   rhs;", "loop ox oy oc; reduce ky ic kx; pack rhs"},
     {"pack rhs; loop ox; pack rhs; vector oc:64", "loop ox oy; reduce ic kx ky; vector oc:64; pack rhs"},
     {"loop oy; reduce ky kx ic; unroll oc:20 ox:13", NULL},
+    {"parallel oc oy; loop ox; reduce ky kx ic; vector oc:8; pack rhs; prefetch out", NULL},
+    {"prefetch  out; loop ox oc; vector ox:13", "loop ox oc oy; reduce ic kx ky; vector ox:13; prefetch out"},
     /* more than there are; tasks count 2^62 iterations */
     {"parallel oc:1099511627776 ox:4194304; loop oy; reduce ky kx ic", NULL},
 };
@@ -108,17 +110,19 @@ static const error_row error_rows[] = {
     {"vector ic:4", "dim ic is reduced and cannot stand in section vector", ATR_VERIFY_ERROR, 8},
     {"loop oy; reduce ox", "dim ox is independent and cannot stand in section reduce", ATR_VERIFY_ERROR, 17},
     {"dot oc:2", "dim oc is independent and cannot stand in section dot", ATR_VERIFY_ERROR, 5},
-    {"loop oy; tile ox", "expected part, lhs, parallel, loop, reduce, unroll, vector, dot, widen or pack, got \"tile\"",
+    {"loop oy; tile ox", "expected part, lhs, parallel, loop, reduce, unroll, vector, dot, widen, pack or prefetch, got \"tile\"",
      ATR_PARSE_ERROR, 10},
-    {"loops", "expected part, lhs, parallel, loop, reduce, unroll, vector, dot, widen or pack, got \"loops\"", ATR_PARSE_ERROR,
+    {"loops", "expected part, lhs, parallel, loop, reduce, unroll, vector, dot, widen, pack or prefetch, got \"loops\"", ATR_PARSE_ERROR,
      1},
-    {"oc:8", "expected part, lhs, parallel, loop, reduce, unroll, vector, dot, widen or pack, got \"oc:8\"", ATR_PARSE_ERROR,
+    {"oc:8", "expected part, lhs, parallel, loop, reduce, unroll, vector, dot, widen, pack or prefetch, got \"oc:8\"", ATR_PARSE_ERROR,
      1},
-    {"loop oy; {", "expected part, lhs, parallel, loop, reduce, unroll, vector, dot, widen or pack, got \"{\"", ATR_PARSE_ERROR,
+    {"loop oy; {", "expected part, lhs, parallel, loop, reduce, unroll, vector, dot, widen, pack or prefetch, got \"{\"", ATR_PARSE_ERROR,
      10},
     {"loop oy, ox", "schedule names dim \",\", which nest y does not have", ATR_VERIFY_ERROR, 8},
     {"loop oy; pack lhs", "only rhs can be packed", ATR_PARSE_ERROR, 10},
     {"pack", "only rhs can be packed", ATR_PARSE_ERROR, 1},
+    {"loop oy; prefetch lhs", "only out can be prefetched", ATR_PARSE_ERROR, 10},
+    {"prefetch", "only out can be prefetched", ATR_PARSE_ERROR, 1},
     {"vector oc:8; unroll oc:2", "section unroll must come before vector", ATR_VERIFY_ERROR, 0},
     {"loop oc; parallel oy", "section parallel must come before loop", ATR_VERIFY_ERROR, 0},
     {"unroll kx:3; reduce ic", "section reduce must come before unroll", ATR_VERIFY_ERROR, 0},
@@ -139,7 +143,7 @@ static const error_row error_rows[] = {
     {"widen", "expected lhs or rhs behind widen", ATR_PARSE_ERROR, 6},
     {"widen; loop oy", "expected lhs or rhs behind widen", ATR_PARSE_ERROR, 6},
     {"widen oc", "expected lhs or rhs behind widen", ATR_PARSE_ERROR, 7},
-    {"widen lhs oc", "expected part, lhs, parallel, loop, reduce, unroll, vector, dot, widen or pack, got \"oc\"",
+    {"widen lhs oc", "expected part, lhs, parallel, loop, reduce, unroll, vector, dot, widen, pack or prefetch, got \"oc\"",
      ATR_PARSE_ERROR, 11},
     {"widen lhs", "nest y has no lhs of floats narrower than its sum to widen", ATR_VERIFY_ERROR, 0},
     {"widen rhs; pack rhs", "nest y has no rhs of floats narrower than its sum to widen", ATR_VERIFY_ERROR, 0},
@@ -360,6 +364,8 @@ START_TEST(test_elementwise) {
   ck_assert_str_eq(schedule_text(nest, &schedule), "loop d0; vector d1:8");
   ck_assert_int_eq(read_schedule(nest, "vector d1:8; pack rhs", &reading, &schedule), ATR_VERIFY_ERROR);
   ck_assert_msg(strstr(reading.message, "nest y has no rhs to pack") != NULL, "%s", reading.message);
+  ck_assert_int_eq(read_schedule(nest, "vector d1:8; prefetch out", &reading, &schedule), ATR_VERIFY_ERROR);
+  ck_assert_msg(strstr(reading.message, "nest y has no sum: nothing would be fetched ahead") != NULL, "%s", reading.message);
 }
 END_TEST
 
