@@ -23,8 +23,9 @@ static const double PIECE_CYCLES =
 static const double TAPS_CYCLES = 8; /* the same of a loop over taps, one of few */
 static const double LOOP_PRODUCTS = 56; /* multiplications of a loop that takes several steps */
 static const int64_t MOST_STEPS = 4;
-static const int64_t MOST_WHOLE = 4;  /* indices of a dim that is unrolled whole beside copies of another */
-static const double IDLE_SHARE = 0.5; /* of the time that a thread waits, what counts beside the time of one thread alone */
+static const int64_t MOST_WHOLE = 4;      /* indices of a dim that is unrolled whole beside copies of another */
+static const double IDLE_SHARE = 0.5;     /* of the time that a thread waits, what counts beside the time of one thread alone */
+static const double MEETING_CYCLES = 3e3; /* that a thread waits at the end of a part, and until it is woken for the next */
 static const double PARALLEL_CYCLES = 30e3; /* work below which waking threads costs more than it gives */
 
 /* The best candidates so far, best first; one of each kind. */
@@ -365,14 +366,16 @@ static int parallel_loops(const atr_cost_model *m, const atr_candidate *c) {
   return end > c->part_count ? shared_loops(c, end, c->cycles) : shared_loops(c, c->reduced_from, part);
 }
 
-/* Of work that one thread does alone a second one could do half; and where tasks run all parts they are few, so that an odd one leaves a
- * thread of two idle while it runs. */
+/* Of work that one thread does alone a second one could do half; where tasks run all parts they are few, so that an odd one leaves a thread
+ * of two idle while it runs; and where they do not, threads meet after each part. */
 static double idle_cycles(const atr_cost_model *m, const atr_candidate *c) {
   int end = parallel_loops(m, c);
   bool all_parts = private_loops(m, c) > c->part_count;
-  int64_t tasks = 1;
+  int64_t tasks = 1, parts = 1;
+  if (c->cycles < PARALLEL_CYCLES) return 0;
+  for (int l = 0; l < c->part_count; l++) parts *= c->loops[l].trips;
   for (int l = c->part_count; l < end; l++) tasks *= c->loops[l].trips;
-  if (c->cycles < PARALLEL_CYCLES || (tasks > 1 && !all_parts)) return 0;
+  if (tasks > 1 && !all_parts) return IDLE_SHARE * (double)(parts - 1) * MEETING_CYCLES;
   return IDLE_SHARE * c->cycles * (double)(tasks % 2) / (double)tasks;
 }
 
