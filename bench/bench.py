@@ -22,6 +22,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 import report
@@ -67,7 +68,6 @@ def select_problems(options, rows):
 
 def write_modules(problem, folder):
     """The module's file, and pairs of a box's file and its place."""
-    os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, f"{problem.id}.{problem.layout}.{problem.dtype}.hlo")
     with open(path, "w") as file:
         file.write(problem.hlo())
@@ -220,7 +220,7 @@ def measure_peak(worker, dtype, threads, level):
 
 def measure_row(field, problem, threads, options, folder):
     """One line of results.jsonl, without its key."""
-    hlo, boxes = write_modules(problem, os.path.join(folder, "hlo"))
+    hlo, boxes = write_modules(problem, folder)
     ready, said = prepare_all(field, problem, threads, hlo)
     flops, useful = problem.operations()
     line = {
@@ -264,7 +264,7 @@ def measure_row(field, problem, threads, options, folder):
 
 def measure_cold(name, problem, settings, core, folder):
     """A process of its own for one problem: start, make, first run."""
-    hlo, boxes = write_modules(problem, os.path.join(folder, "hlo"))
+    hlo, boxes = write_modules(problem, folder)
     try:
         worker = Worker(CONTENDERS[name], settings, [core])
         word, fields = worker.prepare(problem, hlo)
@@ -398,7 +398,7 @@ def run(options):
     if not problems:
         raise SystemExit("bench.py: no row is selected")
     path = os.path.abspath(options.store or os.path.join(options.build, "bench", "results.jsonl"))
-    folder, store = os.path.dirname(path), Store(path, options.fresh)
+    store = Store(path, options.fresh)
     library = library_digest(options.build)
     identity = lambda problem, what: digest(
         FORMAT,
@@ -419,15 +419,16 @@ def run(options):
     load = round(os.getloadavg()[0], 1)
     progress = Progress(sum(key not in store.lines for _, _, _, key in work))
     try:
-        for kind, problem, what, key in work:
-            if key in store.lines:
-                continue
-            if kind == "row":
-                store.add(key, {"what": "row", **measure_row(field, problem, what, options, folder)})
-            else:
-                result = measure_cold(what, problem, settings, cores[0], folder)
-                store.add(key, {"what": "cold", "id": problem.id, "family": problem.family(), "contender": what, **result})
-            progress.step(problem.id)
+        with tempfile.TemporaryDirectory(prefix="atrous-bench.") as folder:
+            for kind, problem, what, key in work:
+                if key in store.lines:
+                    continue
+                if kind == "row":
+                    store.add(key, {"what": "row", **measure_row(field, problem, what, options, folder)})
+                else:
+                    result = measure_cold(what, problem, settings, cores[0], folder)
+                    store.add(key, {"what": "cold", "id": problem.id, "family": problem.family(), "contender": what, **result})
+                progress.step(problem.id)
     except KeyboardInterrupt:
         print("\nbench: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
@@ -451,7 +452,7 @@ def run(options):
     default = parse([])
     partial = ("rows", "family", "dtype", "layout", "threads", "peers", "cpu", "cores", "cold", "delay")
     whole = all(getattr(options, name) == getattr(default, name) for name in partial)
-    out = options.out or (os.path.join(os.path.dirname(HERE), "doc") if whole else folder)
+    out = options.out or (os.path.join(os.path.dirname(HERE), "doc") if whole else os.path.dirname(path))
     print(report.write(data, out))
     return 1 if any(who == "atrous" for _, who, _ in report.wrong_rows(data)) else 0
 
