@@ -254,8 +254,6 @@ def measure_row(field, problem, threads, options, folder):
             worker.ask("drop")
         except Died as reason:
             lose(ready, said, name, reason)
-    for path in [hlo] + [path for path, _ in boxes]:
-        os.remove(path)
     return line
 
 
@@ -264,15 +262,13 @@ def measure_row(field, problem, threads, options, folder):
 
 def measure_cold(name, problem, settings, core, folder):
     """A process of its own for one problem: start, make, first run."""
-    hlo, boxes = write_modules(problem, folder)
+    hlo, _ = write_modules(problem, folder)
     try:
         worker = Worker(CONTENDERS[name], settings, [core])
         word, fields = worker.prepare(problem, hlo)
         worker.close()
     except (Missing, Died) as reason:
         word, fields = "error", {"reason": str(reason)}
-    for path in [hlo] + [path for path, _ in boxes]:
-        os.remove(path)
     if word != "ok":
         return {"refused": fields["reason"]}
     return {"start_ns": worker.start_ns, "create_ns": int(fields["create_ns"]), "first_ns": int(fields["first_ns"])}
