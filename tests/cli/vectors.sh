@@ -35,7 +35,7 @@ for dtype in f32 f64 f16 bf16 s8 s32 c64; do
     done
   done
 done
-# lines asked for before they are stored to: of 64 bytes, as the offsets tell, for tiles of 6 and of 2 pixels
+# lines asked for before they are stored to: of 64 bytes, as the offsets tell
 prefetched() { # in the LLVM IR of conv.hlo under schedule $1: lines
   atrousc compile conv.hlo --cpu=haswell --emit=llvm "--schedule=$1" -o conv.ll || fail "compile: $1"
   grep -c "call void @llvm.prefetch" conv.ll || true
