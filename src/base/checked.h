@@ -17,6 +17,8 @@ static inline int64_t atr_mod(int64_t a, int64_t b) { return a % b < 0 ? a % b +
 static inline int64_t atr_gcd(int64_t a, int64_t b) { while (b != 0) { int64_t t = a % b; a = b; b = t; } return a < 0 ? -a : a; }
 static inline int64_t atr_min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t atr_max(int64_t a, int64_t b) { return a > b ? a : b; }
+/* For qsort: the least first. */
+static inline int atr_compare_int64(const void *a, const void *b) { int64_t x = *(const int64_t *)a, y = *(const int64_t *)b; return (x > y) - (x < y); }
 static inline int64_t atr_align(int64_t a, int64_t to) { return atr_ceil_div(a, to) * to; }
 
 #endif

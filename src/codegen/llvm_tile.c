@@ -11,7 +11,6 @@
 
 static const double RARE = 0.125; /* of a nest's points */
 enum { SPILLED = 1 };             /* vectors that may be, for others to stay in registers */
-enum { LINE_BYTES = 64 };
 
 void atr_llvm_list_unrolled(atr_emitter *e) {
   e->unrolled_count[0] = e->unrolled_count[1] = 0;
@@ -134,18 +133,10 @@ static void roll(atr_emitter *e, int d) {
   atr_llvm_list_unrolled(e);
 }
 
-static int compare_offsets(const void *a, const void *b) {
-  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-  return (x > y) - (x < y);
-}
-
 static void prefetch_for_store(atr_emitter *e, LLVMValueRef address) {
-  LLVMTypeRef type = LLVMTypeOf(address);
   LLVMValueRef one = LLVMConstInt(e->i32, 1, false), nearest = LLVMConstInt(e->i32, 3, false);
   LLVMValueRef args[] = {address, one, nearest, one}; /* to be written, data */
-  unsigned id = LLVMLookupIntrinsicID("llvm.prefetch", 13);
-  LLVMValueRef function = LLVMGetIntrinsicDeclaration(e->module, id, &type, 1);
-  LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->context, id, &type, 1), function, args, 4, "");
+  atr_llvm_intrinsic(e, "llvm.prefetch", LLVMTypeOf(address), args, 4);
 }
 
 /* Asks for the lines that the tile will store to: for the first element of each, as far as the offsets tell. */
@@ -154,7 +145,7 @@ static void prefetch_results(atr_emitter *e) {
   int64_t point[ATR_MAX_DIMS] = {0}, points = atr_llvm_points(e, 0), count = 0;
   int64_t *offsets = ATR_NEW_ARRAY(e->work->arena, int64_t, points * e->lanes);
   atr_dtype dtype = e->program->buffers[out->buffer].dtype;
-  int64_t line = LINE_BYTES / (int64_t)atr_dtype_size(dtype), last = INT64_MIN / 2;
+  int64_t line = ATR_CACHE_LINE / (int64_t)atr_dtype_size(dtype), last = INT64_MIN / 2;
   LLVMValueRef base = atr_llvm_base(e, ATR_ACCESS_OUT, out);
   for (int64_t n = 0; n < points; n++) {
     atr_lanes lanes;
@@ -163,7 +154,7 @@ static void prefetch_results(atr_emitter *e) {
     for (int l = 0; l < lanes.count; l++)
       if (lanes.valid[l]) offsets[count++] = lanes.offset[l];
   }
-  qsort(offsets, (size_t)count, sizeof *offsets, compare_offsets);
+  qsort(offsets, (size_t)count, sizeof *offsets, atr_compare_int64);
   for (int64_t i = 0; i < count; i++) {
     if (offsets[i] < last + line) continue;
     last = offsets[i];

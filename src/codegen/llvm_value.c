@@ -92,7 +92,7 @@ atr_vec atr_llvm_select(atr_emitter *e, LLVMValueRef mask, atr_vec a, atr_vec b)
   return v;
 }
 
-/* The overload is on `type`, which is also the result's. */
+/* The overload is on `type`, which is also the result's if there is one. */
 LLVMValueRef atr_llvm_intrinsic(atr_emitter *e, const char *name, LLVMTypeRef type, LLVMValueRef *args, unsigned count) {
   unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
   LLVMTypeRef overload[2] = {type, LLVMTypeOf(args[0])};

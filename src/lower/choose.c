@@ -241,11 +241,14 @@ static bool weights_are_small(const atr_cost_model *m) {
   return m->weights * (double)atr_dtype_size(m->nest->acc_dtype) <= atr_target_cache(m->target, 1) / 2;
 }
 
+static void find_step(const atr_cost_model *m, atr_candidate *c) {
+  c->step_cycles = atr_cost_step(m, c, c->copies, c->vectors, &c->instructions);
+}
+
 /* A tile's loop over channels takes several steps at once while these are few multiplications. With a core to itself the loop hides
  * behind them; where another thread of the core takes half of what it can issue, a loop of 12 of them took 1.35 times as long as one
  * of 48, so this is no matter of the estimate. */
 static void take_steps(const atr_cost_model *m, atr_candidate *c) {
-  c->step_cycles = atr_cost_step(m, c, c->copies, c->vectors, &c->instructions);
   int d = atr_cost_innermost_loop(m, c->unrolled);
   if (d < 0 || (c->step_dim >= 0 && c->step_dim != d) || c->dot >= 0) return;
   if (atr_access_asks(&m->nest->lhs, d) || has_run_time_divisor(m->nest, d)) return;
@@ -455,7 +458,7 @@ static void try_in_place(const atr_cost_model *m, const atr_candidate *packed, r
   if (!packs_freely(m) || c.dot >= 0 || c.widen_rhs) return;
   c.pack = false;
   c.tile_cycles = weighted_cycles(m, &c, atr_cost_tiles(m, &c, HUGE_VAL));
-  c.step_cycles = atr_cost_step(m, &c, c.copies, c.vectors, &c.instructions);
+  find_step(m, &c);
   if (!is_beyond(r, c.tile_cycles, r->best[r->most - 1].cycles)) try_orders(m, &c, r);
 }
 
@@ -531,7 +534,10 @@ int atr_schedule_rank(atr_arena *arena, const atr_nest *nest, const atr_schedule
   ranking tiles = {ATR_NEW_ARRAY(arena, atr_candidate, most_tiles), 0, most_tiles, setting->limit},
           all = {ATR_NEW_ARRAY(arena, atr_candidate, most), 0, most, setting->limit};
   rank_tiles(&m, &tiles);
-  for (int t = 0; m.nest->has_acc && t < tiles.count; t++) take_steps(&m, &tiles.best[t]);
+  for (int t = 0; m.nest->has_acc && t < tiles.count; t++) {
+    find_step(&m, &tiles.best[t]);
+    take_steps(&m, &tiles.best[t]);
+  }
   for (int t = 0; t < tiles.count; t++) {
     if (is_beyond(&all, tiles.best[t].tile_cycles, all.best[most - 1].cycles)) break; /* traffic only adds */
     bool simple = is_near_and_single(&m, &tiles.best[t]);                             /* of equals the first wins */

@@ -397,10 +397,10 @@ static double span_loads(const atr_cost_model *m, const atr_candidate *c, const 
 }
 
 /* The nearest cache of every CPU of the table has so many sets, or nearly. */
-enum { CACHE_SETS = 64, CACHE_LINE = 64 };
+enum { CACHE_SETS = 64 };
 
 static double ways_of_cache(const atr_cost_model *m) {
-  return (double)(int64_t)(atr_target_cache(m->target, 0) / (CACHE_SETS * CACHE_LINE) + 0.5);
+  return (double)(int64_t)(atr_target_cache(m->target, 0) / (CACHE_SETS * ATR_CACHE_LINE) + 0.5);
 }
 
 /* Sets that lines fall into which are so many lines apart. */
@@ -417,7 +417,7 @@ static double conflict_factor(const atr_cost_model *m, const atr_candidate *c, c
   if (dim < 0 || llabs(step[dim]) * size < 1024) return 1;
   for (int i = 0; i < shape->count; i++)
     if (step[shape->dims[i]] % step[dim] == 0) add_copies(&rows, shape->dims[i], shape->extents[i]);
-  int64_t lines = llabs(step[dim]) * size / CACHE_LINE;
+  int64_t lines = llabs(step[dim]) * size / ATR_CACHE_LINE;
   double per_set = distinct(step, rows.dims, rows.extents, rows.count) / sets_of(lines);
   double ways = ways_of_cache(m);
   double taken = per_set - (ways > 8 ? 1 : 0); /* with twelve lines in twelve ways nothing was slower yet */
@@ -430,8 +430,8 @@ static double conflict_factor(const atr_cost_model *m, const atr_candidate *c, c
 static double crowded_loads(const atr_cost_model *m, const atr_candidate *c, double loads, int64_t vectors) {
   int64_t lanes = c->vector.lanes[1] * vectors,
           apart = llabs(m->lhs[c->vector.dims[1]]) * (int64_t)atr_dtype_size(atr_cost_lhs_dtype(m, c));
-  if (apart == 0 || apart % CACHE_LINE != 0) return 0;
-  double room = sets_of(apart / CACHE_LINE) * ways_of_cache(m), held = fmin(room / (double)lanes, 1);
+  if (apart == 0 || apart % ATR_CACHE_LINE != 0) return 0;
+  double room = sets_of(apart / ATR_CACHE_LINE) * ways_of_cache(m), held = fmin(room / (double)lanes, 1);
   return LOAD_MISS * loads * (1 - held);
 }
 
@@ -617,8 +617,8 @@ static double crowded_stores(const atr_cost_model *m, const atr_candidate *c, in
   int64_t size = (int64_t)atr_dtype_size(m->nest->exprs[m->nest->root].dtype), lanes = c->vector.lanes[1] * vectors,
           apart = llabs(m->out[c->vector.dims[1]]) * size;
   lane_cost store = cost_of_store(m, &c->vector);
-  if (store.shuffles == 0 || apart % CACHE_LINE != 0) return 0;
-  if ((double)lanes <= sets_of(apart / CACHE_LINE) * ways_of_cache(m)) return 0;
+  if (store.shuffles == 0 || apart % ATR_CACHE_LINE != 0) return 0;
+  if ((double)lanes <= sets_of(apart / ATR_CACHE_LINE) * ways_of_cache(m)) return 0;
   int64_t group = joins_stores(m, c, store) ? atr_min(copies, 16 / size) : 1;
   return STORE_MISS * (double)(lanes * atr_ceil_div(copies, group)) * (double)c->vector.lanes[0];
 }

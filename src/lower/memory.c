@@ -13,7 +13,7 @@
 #include "base/checked.h"
 #include "lower/cost.h"
 
-static const double LINE = 64, PAGE = 4096; /* bytes */
+static const double LINE = ATR_CACHE_LINE, PAGE = 4096; /* bytes */
 
 /* Weights that are used once, read with jumps instead of from the first to the last: DeepFace's unshared 7x7 layer took 1.7 ms
  * where the order in memory takes 0.8. */
@@ -437,7 +437,7 @@ static double transfers(traffic *t, const store *s, footprints lines, reads_agai
     double run = a->packed ? SHORT_RUN : run_of(a, t->inside[t->c->reduced_from]);
     double longer = exposed(t, s, a, run, near), passed = count * reached(t, a, s->block);
     total += passed * (s->far ? a->far_weight : a->weight) * longer;
-    if (s->behind && longer > 1) again->waiting += waiting(t, a, lines[i][levels], passed, s->line_cycles * longer);
+    if (s->behind && !s->far && longer > 1) again->waiting += waiting(t, a, lines[i][levels], passed, s->line_cycles * longer);
     if (crowded_out(t, s, &n, i, kept)) again->crowded += count * a->taps;
     if (run < APART_RUN && !a->written && count > lines[i][0])
       *(a->weights ? &again->rhs : &again->lhs) += (count - lines[i][0]) * a->taps;
@@ -494,7 +494,7 @@ void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, at
     store cache = {atr_target_room(m->target, i), LINE, line_cycles, sets[i], i > 0, i == ATR_CACHE_LEVELS - 1};
     c->traffic[i] = transfers(&t, &cache, blocks, &again) * line_cycles;
     if (i == ATR_CACHE_LEVELS - 1) c->prefetch = m->row->caches->prefetches && results_to_memory(&t);
-    if (i == 1) late += again.waiting;
+    late += again.waiting;
     if (i > 0) continue;
     c->apart = APART_CYCLES * again.lhs;
     late += APART_CYCLES * again.rhs + CROWDED_SHARE * again.crowded * m->row->caches->line_cycles[0];

@@ -171,11 +171,6 @@ typedef struct cuts {
   int count;
 } cuts;
 
-static int compare_int64(const void *a, const void *b) {
-  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-  return (x > y) - (x < y);
-}
-
 static bool add_cut(cuts *c, int64_t at) {
   if (c->count == MAX_CUTS) return false;
   c->at[c->count++] = at;
@@ -221,7 +216,7 @@ static atr_status find_cuts(builder *b, int dim, const atr_box *box, cuts *out) 
   if (!room)
     return atr_fail(b->work, ATR_NOWHERE, ATR_UNSUPPORTED, "nest %s: dim %s would be cut into more than %d parts",
                     b->nest->name, b->nest->dims[dim].name, MAX_CUTS);
-  qsort(out->at, (size_t)out->count, sizeof out->at[0], compare_int64);
+  qsort(out->at, (size_t)out->count, sizeof out->at[0], atr_compare_int64);
   int kept = 0;
   for (int i = 0; i < out->count; i++)
     if (kept == 0 || out->at[i] != out->at[kept - 1]) out->at[kept++] = out->at[i];

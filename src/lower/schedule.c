@@ -50,12 +50,16 @@ void atr_schedule_print(atr_text *text, const atr_nest *nest, const atr_schedule
     atr_text_printf(text, " %s", nest->dims[piece->dim].name);
     if (piece->extent != 0) atr_text_printf(text, ":%lld", (long long)piece->extent);
   }
-  bool widen = schedule->widen_lhs || schedule->widen_rhs;
-  if (widen)
-    atr_text_printf(text, "%swiden%s%s", last < 0 ? "" : "; ", schedule->widen_lhs ? " lhs" : "",
-                    schedule->widen_rhs ? " rhs" : "");
-  if (schedule->pack_rhs) atr_text_printf(text, "%spack rhs", last < 0 && !widen ? "" : "; ");
-  if (schedule->prefetch_out) atr_text_printf(text, "%sprefetch out", last < 0 && !widen && !schedule->pack_rhs ? "" : "; ");
+  const char *between = last < 0 ? "" : "; ";
+  if (schedule->widen_lhs || schedule->widen_rhs) {
+    atr_text_printf(text, "%swiden%s%s", between, schedule->widen_lhs ? " lhs" : "", schedule->widen_rhs ? " rhs" : "");
+    between = "; ";
+  }
+  if (schedule->pack_rhs) {
+    atr_text_printf(text, "%spack rhs", between);
+    between = "; ";
+  }
+  if (schedule->prefetch_out) atr_text_printf(text, "%sprefetch out", between);
 }
 
 /* ---- reading */

@@ -10,7 +10,7 @@
 #include "base/dtype.h"
 #include "base/text.h"
 
-enum { ATR_CACHE_LEVELS = 3 };
+enum { ATR_CACHE_LEVELS = 3, ATR_CACHE_LINE = 64 /* bytes, of every CPU of the table, or nearly */ };
 
 /* What bringing data to the tiles takes, in cycles. Of arrays by cache the nearest is first. */
 typedef struct atr_caches {
