@@ -170,8 +170,7 @@ static const atr_access *access_numbered(const atr_emitter *e, int number) {
 
 int atr_llvm_access_count(const atr_emitter *e) { return ATR_ACCESS_LOADS + 1 + e->nest->expr_count; }
 
-/* p moved by an index, in elements of a buffer. */
-static LLVMValueRef move(atr_emitter *e, int buffer, LLVMValueRef p, LLVMValueRef elements) {
+LLVMValueRef atr_llvm_moved(atr_emitter *e, int buffer, LLVMValueRef p, LLVMValueRef elements) {
   atr_dtype dtype = e->program->buffers[buffer].dtype;
   if (atr_dtype_class_of(dtype) == ATR_CLASS_COMPLEX) elements = LLVMBuildMul(e->b, elements, atr_llvm_index(e, 2), "");
   return LLVMBuildGEP2(e->b, atr_llvm_memory_type(e, dtype), p, &elements, 1, "");
@@ -204,7 +203,7 @@ void atr_llvm_enter(atr_emitter *e, int dim, LLVMValueRef index) {
     int64_t step = e->at[n] != NULL ? steady_step(access_numbered(e, n), dim) : 0;
     if (step == 0 || (constant && LLVMConstIntGetSExtValue(index) == 0)) continue;
     LLVMValueRef elements = step == 1 ? index : LLVMBuildNSWMul(e->b, index, atr_llvm_index(e, step), "");
-    e->at[n] = move(e, access_numbered(e, n)->buffer, e->at[n], elements);
+    e->at[n] = atr_llvm_moved(e, access_numbered(e, n)->buffer, e->at[n], elements);
     if (!constant) e->at[n] = LLVMBuildFreeze(e->b, e->at[n], "");
   }
 }
@@ -219,7 +218,7 @@ LLVMValueRef atr_llvm_base(atr_emitter *e, int access_number, const atr_access *
     if (mode != INDEX_AFFINE) t = LLVMBuildAdd(e->b, t, atr_llvm_index(e, index->at.offset), "");
     if (mode == INDEX_DIVIDED) t = atr_llvm_floor_div(e, t, index->divisor);
     if (mode != INDEX_AFFINE && index->edge != ATR_EDGE_ZERO) t = resolve_running(e, index, t);
-    base = move(e, access->buffer, base, LLVMBuildMul(e->b, t, atr_llvm_index(e, index->stride), ""));
+    base = atr_llvm_moved(e, access->buffer, base, LLVMBuildMul(e->b, t, atr_llvm_index(e, index->stride), ""));
   }
   return base;
 }
@@ -232,7 +231,7 @@ LLVMValueRef atr_llvm_safe_base(atr_emitter *e, const atr_access *access, const 
     least = lanes->offset[l];
     found = true;
   }
-  return move(e, access->buffer, e->base[access->buffer], atr_llvm_index(e, -least));
+  return atr_llvm_moved(e, access->buffer, e->base[access->buffer], atr_llvm_index(e, -least));
 }
 
 /* ---- memory */

@@ -205,6 +205,8 @@ void atr_llvm_mark(atr_emitter *e, LLVMValueRef instruction, bool store);
 unsigned atr_llvm_alignment_of(const atr_emitter *e, const atr_access *access); /* bytes, of a real number */
 /* Address of element `offset` (real numbers counted) past the base. */
 LLVMValueRef atr_llvm_address(atr_emitter *e, const atr_access *access, LLVMValueRef base, int64_t offset);
+/* Address p moved by an index, in elements of a buffer. */
+LLVMValueRef atr_llvm_moved(atr_emitter *e, int buffer, LLVMValueRef p, LLVMValueRef elements);
 /* Lane l is lane from[l] of a and b, which follow each other; negative: it may hold anything. */
 LLVMValueRef atr_llvm_shuffled(atr_emitter *e, LLVMValueRef a, LLVMValueRef b, const int64_t *from, int count);
 

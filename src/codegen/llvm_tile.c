@@ -133,39 +133,85 @@ static void roll(atr_emitter *e, int d) {
   atr_llvm_list_unrolled(e);
 }
 
-static void prefetch_for_store(atr_emitter *e, LLVMValueRef address) {
-  LLVMValueRef one = LLVMConstInt(e->i32, 1, false), nearest = LLVMConstInt(e->i32, 3, false);
-  LLVMValueRef args[] = {address, one, nearest, one}; /* to be written, data */
+/* Into the nearest cache what is to be written, into the second what is to be read. */
+static void prefetch(atr_emitter *e, LLVMValueRef address, bool write) {
+  LLVMValueRef data = LLVMConstInt(e->i32, 1, false), near = LLVMConstInt(e->i32, write ? 3 : 2, false);
+  LLVMValueRef args[] = {address, LLVMConstInt(e->i32, write, false), near, data};
   atr_llvm_intrinsic(e, "llvm.prefetch", LLVMTypeOf(address), args, 4);
 }
 
-/* Asks for the lines that the tile will store to: for the first element of each, as far as the offsets tell. */
+/* Lines of an array, by the first element of each that is accessed, as far as offsets tell. */
+typedef struct line_list {
+  int64_t *first, count;
+} line_list;
+
+/* Those of `reduced` unrolled points of the sum, 1 where it does not move the access, and all independent ones. */
+static line_list list_lines(atr_emitter *e, const atr_access *access, int64_t reduced) {
+  int64_t point[ATR_MAX_DIMS] = {0}, points = atr_llvm_points(e, 0), count = 0;
+  line_list out = {ATR_NEW_ARRAY(e->work->arena, int64_t, e->lanes *points *reduced), 0};
+  int64_t line = ATR_CACHE_LINE / (int64_t)atr_dtype_size(e->program->buffers[access->buffer].dtype), last = INT64_MIN / 2;
+  for (int64_t i = 0; i < reduced * points; i++) {
+    atr_lanes lanes;
+    set_point(e, 1, i / points, point);
+    set_point(e, 0, i % points, point);
+    atr_llvm_lanes(e, access, point, &lanes);
+    for (int l = 0; l < lanes.count; l++)
+      if (lanes.valid[l]) out.first[count++] = lanes.offset[l];
+  }
+  qsort(out.first, (size_t)count, sizeof *out.first, atr_compare_int64);
+  for (int64_t i = 0; i < count; i++)
+    if (out.first[i] >= last + line) out.first[out.count++] = last = out.first[i];
+  return out;
+}
+
+/* Asks for the lines that the tile will store to. */
 static void prefetch_results(atr_emitter *e) {
   const atr_access *out = &e->nest->out;
-  int64_t point[ATR_MAX_DIMS] = {0}, points = atr_llvm_points(e, 0), count = 0;
-  int64_t *offsets = ATR_NEW_ARRAY(e->work->arena, int64_t, points * e->lanes);
-  atr_dtype dtype = e->program->buffers[out->buffer].dtype;
-  int64_t line = ATR_CACHE_LINE / (int64_t)atr_dtype_size(dtype), last = INT64_MIN / 2;
+  line_list lines = list_lines(e, out, 1);
   LLVMValueRef base = atr_llvm_base(e, ATR_ACCESS_OUT, out);
-  for (int64_t n = 0; n < points; n++) {
-    atr_lanes lanes;
-    set_point(e, 0, n, point);
-    atr_llvm_lanes(e, out, point, &lanes);
-    for (int l = 0; l < lanes.count; l++)
-      if (lanes.valid[l]) offsets[count++] = lanes.offset[l];
+  for (int64_t i = 0; i < lines.count; i++)
+    prefetch(e, atr_llvm_moved(e, out->buffer, base, atr_llvm_index(e, lines.first[i])), true);
+}
+
+static bool goes_from_tile_to_tile(const atr_dim *dim) {
+  return (dim->kind == ATR_DIM_PARALLEL || dim->kind == ATR_DIM_LOOP) && !dim->reduced && dim->extent > 1;
+}
+
+/* The i-th line of those in a list, i a number in the code; behind the last one that one. */
+static LLVMValueRef pick_line(atr_emitter *e, const line_list *lines, LLVMValueRef i) {
+  LLVMValueRef *first = ATR_NEW_ARRAY(e->work->arena, LLVMValueRef, lines->count), last = atr_llvm_index(e, lines->count - 1);
+  for (int64_t l = 0; l < lines->count; l++) first[l] = atr_llvm_index(e, lines->first[l]);
+  i = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, i, last, ""), i, last, "");
+  return LLVMBuildExtractElement(e->b, LLVMConstVector(first, (unsigned)lines->count), i, "");
+}
+
+/* Asks for some lines of lhs that this step of the sum will read when the innermost loop that moves lhs from tile to tile is one iteration
+ * further. The tiles of the loops inside, which read the same, share them out: the first ones, where they are more tiles than lines. */
+static void prefetch_lhs(atr_emitter *e, LLVMValueRef base) {
+  const atr_nest *nest = e->nest;
+  atr_affine tile = {.offset = 0};
+  int64_t tiles = 1;
+  int d = nest->dim_count - 1;
+  for (; d >= 0 && !(goes_from_tile_to_tile(&nest->dims[d]) && atr_access_step(&nest->lhs, d) != 0); d--) {
+    if (!goes_from_tile_to_tile(&nest->dims[d])) continue;
+    tile.coef[d] = tiles;
+    tiles *= nest->dims[d].extent;
   }
-  qsort(offsets, (size_t)count, sizeof *offsets, atr_compare_int64);
-  for (int64_t i = 0; i < count; i++) {
-    if (offsets[i] < last + line) continue;
-    last = offsets[i];
-    prefetch_for_store(e, atr_llvm_address(e, out, base, last * (is_complex(dtype) ? 2 : 1)));
+  if (d < 0) return;
+  line_list lines = list_lines(e, &nest->lhs, atr_llvm_points(e, 1));
+  int64_t each = atr_ceil_div(lines.count, tiles);
+  LLVMValueRef first = LLVMBuildNSWMul(e->b, atr_llvm_affine(e, &tile), atr_llvm_index(e, each), "");
+  base = atr_llvm_moved(e, nest->lhs.buffer, base, atr_llvm_index(e, atr_access_step(&nest->lhs, d)));
+  for (int64_t i = 0; i < each; i++) {
+    LLVMValueRef line = pick_line(e, &lines, LLVMBuildNSWAdd(e->b, first, atr_llvm_index(e, i), ""));
+    prefetch(e, atr_llvm_moved(e, nest->lhs.buffer, base, line), false);
   }
 }
 
 void atr_llvm_tile_begin(atr_emitter *e) {
   if (!e->nest->has_acc) return;
   roll(e, dim_to_roll(e));
-  if (e->nest->prefetches) prefetch_results(e);
+  if (e->nest->prefetch_out) prefetch_results(e);
   atr_vec zero = atr_llvm_constant(e, e->nest->acc_dtype, (atr_scalar){0, 0, 0});
   LLVMValueRef base = e->nest->continues ? atr_llvm_base(e, ATR_ACCESS_OUT, &e->nest->out) : NULL;
   atr_llvm_forget_loads(e);
@@ -418,6 +464,7 @@ void atr_llvm_mac(atr_emitter *e) {
   if (exists != NULL && other != NULL) exists = LLVMBuildAnd(e->b, exists, other, "");
   else if (exists == NULL) exists = other;
   mac_bases bases = {atr_llvm_base(e, ATR_ACCESS_LHS, &e->nest->lhs), atr_llvm_base(e, ATR_ACCESS_RHS, &e->nest->rhs)};
+  if (e->nest->prefetch_lhs) prefetch_lhs(e, bases.lhs);
   if (reads_lhs_anew(e)) bases.lhs = pinned(e, bases.lhs);
   if (reads_rhs_anew(e)) bases.rhs = pinned(e, bases.rhs);
   if (exists != NULL) atr_llvm_if(e, exists, mac_all, &bases);

@@ -480,7 +480,11 @@ static bool first_piece(const atr_candidate *c, int loop) {
 
 static void make_schedule(const atr_cost_model *m, const atr_candidate *c, atr_schedule *s) {
   int parallel = parallel_loops(m, c);
-  *s = (atr_schedule){.widen_lhs = c->widen_lhs, .widen_rhs = c->widen_rhs, .pack_rhs = c->pack, .prefetch_out = c->prefetch};
+  *s = (atr_schedule){.widen_lhs = c->widen_lhs,
+                      .widen_rhs = c->widen_rhs,
+                      .pack_rhs = c->pack,
+                      .prefetch_lhs = c->prefetch_lhs,
+                      .prefetch_out = c->prefetch_out};
   for (int l = 0; l < c->loop_count; l++)
     add_piece(s, c->loops[l].dim, kind_of(c, l, parallel), first_piece(c, l) ? 0 : c->loops[l].trips);
   for (int i = 0; i < m->reduce_count; i++) {
@@ -517,7 +521,8 @@ static const char *reasons(atr_arena *arena, const atr_cost_model *m, const atr_
                       nest->acc_dtype == ATR_F32 && m->target->bf16_dot ? ", subnormal bf16 taken as zero" : "");
     if (c->widen_lhs || c->widen_rhs)
       atr_text_printf(&t, "%s converted once, not at every use; ", c->widen_lhs ? c->widen_rhs ? "operands" : "lhs" : "rhs");
-    if (c->prefetch) atr_text_puts(&t, "results prefetched, they go to memory; ");
+    if (c->prefetch_lhs) atr_text_puts(&t, "lhs prefetched, its lines are far from each other; ");
+    if (c->prefetch_out) atr_text_puts(&t, "results prefetched, they go to memory; ");
     atr_text_printf(&t, "rhs %s; ", c->pack ? "packed, it is read by many outputs" : "read in place");
   }
   atr_text_printf(&t, "estimate %.5g cycles: %.5g in tiles", c->cycles, c->tile_cycles);

@@ -35,7 +35,7 @@ typedef struct atr_candidate {
   int dot;                                  /* reduced dim of which several elements are multiplied at once; -1: none */
   int64_t dot_extent;                       /* so many of them */
   bool pack;                                /* rhs is laid out anew */
-  bool prefetch;                            /* results go to memory, and their lines are asked for ahead */
+  bool prefetch_lhs, prefetch_out;          /* its lines are asked for ahead: nothing else does; results go to memory */
   bool widen_lhs, widen_rhs;                /* operands are converted to the sum's dtype beforehand */
   double taps;                              /* part of the sum's terms that run: most of those in the padding are left out */
   double tile_cycles;                       /* of all tiles, data in the nearest cache */

@@ -27,6 +27,10 @@ static const double SHORT_RUN = 256, ALONE_STEP = 512;
 /* What they cost a tile that reads them again and again from the second cache. A 6x2 tile over 512 channels takes 6.2 cycles a step
  * where these follow each other, and 8.5 where they lie 196 to 12544 bytes apart: two lines. */
 static const double APART_RUN = 128, APART_CYCLES = 1.3;
+/* Lines of longer runs, as far as tiles go on in them, are fetched ahead: nothing waits for them. */
+static const double WAITING_RUN = 512;
+/* Of the next tiles' lines a step of a tile asks for so many, at most. */
+static const double MOST_PREFETCHES = 2;
 /* Part of the time for lines that hides behind nothing where rows have thrown them out of the sets of the nearest cache, as those of 1024
  * columns (TILE_SHARE). */
 static const double CROWDED_SHARE = 0.5;
@@ -315,6 +319,7 @@ static double exposed(const traffic *t, const store *s, const atr_cost_array *a,
  * wait for lines which nothing fetches ahead. */
 typedef struct reads_again {
   double lhs, rhs, crowded, waiting;
+  bool ahead; /* the next tiles' lhs can be asked for, and nothing waits for it */
 } reads_again;
 
 /* Cycles that steps wait for an array's lines, `count` in all and `lines` a step, where every step of the sum reads others that lie apart: no
@@ -329,6 +334,14 @@ static double waiting(const traffic *t, const atr_cost_array *a, double lines, d
   if (t->m->lhs_elements * (double)a->size <= atr_target_cache(t->m->target, 1)) return 0;
   double arrival = fmax(t->m->row->caches->wait_cycles * t->c->instructions, lines * line_cycles);
   return count / lines * fmax(arrival - t->c->step_cycles, 0);
+}
+
+/* Are there tiles that read the same of lhs, one after the other, to ask for what the next ones read: one of `lines` each, or few? */
+static bool asks_ahead(const traffic *t, const atr_cost_array *a, double lines) {
+  double tiles = 1;
+  int l = t->c->reduced_from - 1;
+  for (; l >= t->c->part_count && a->step[t->c->loops[l].dim] == 0; l--) tiles *= (double)t->c->loops[l].trips;
+  return t->m->row->caches->prefetches && l >= t->c->part_count && lines <= MOST_PREFETCHES * tiles;
 }
 
 /* Blocks of each array that the loops from a level inwards touch: as they are, and with those that rows crowded into few sets leave unused. */
@@ -437,7 +450,12 @@ static double transfers(traffic *t, const store *s, footprints lines, reads_agai
     double run = a->packed ? SHORT_RUN : run_of(a, t->inside[t->c->reduced_from]);
     double longer = exposed(t, s, a, run, near), passed = count * reached(t, a, s->block);
     total += passed * (s->far ? a->far_weight : a->weight) * longer;
-    if (s->behind && !s->far && longer > 1) again->waiting += waiting(t, a, lines[i][levels], passed, s->line_cycles * longer);
+    if (s->behind && !s->far && followed(t, a, run) < WAITING_RUN) {
+      double wait = waiting(t, a, lines[i][levels], passed, s->line_cycles * longer);
+      bool ahead = wait > 0 && asks_ahead(t, a, lines[i][levels]);
+      again->ahead |= ahead;
+      again->waiting += ahead ? 0 : wait;
+    }
     if (crowded_out(t, s, &n, i, kept)) again->crowded += count * a->taps;
     if (run < APART_RUN && !a->written && count > lines[i][0])
       *(a->weights ? &again->rhs : &again->lhs) += (count - lines[i][0]) * a->taps;
@@ -493,7 +511,8 @@ void atr_cost_traffic(const atr_cost_model *m, const atr_cost_arrays *arrays, at
     double line_cycles = m->row->caches->line_cycles[i];
     store cache = {atr_target_room(m->target, i), LINE, line_cycles, sets[i], i > 0, i == ATR_CACHE_LEVELS - 1};
     c->traffic[i] = transfers(&t, &cache, blocks, &again) * line_cycles;
-    if (i == ATR_CACHE_LEVELS - 1) c->prefetch = m->row->caches->prefetches && results_to_memory(&t);
+    if (i == ATR_CACHE_LEVELS - 1) c->prefetch_out = m->row->caches->prefetches && results_to_memory(&t);
+    c->prefetch_lhs = again.ahead || (c->prefetch_lhs && i < ATR_CACHE_LEVELS - 1);
     late += again.waiting;
     if (i > 0) continue;
     c->apart = APART_CYCLES * again.lhs;

@@ -502,7 +502,8 @@ static bool same_expr(const atr_expr *a, const atr_expr *b) {
 
 bool atr_nest_alike(const atr_nest *a, const atr_nest *b) {
   if (a->dim_count != b->dim_count || a->guard_count != b->guard_count || a->expr_count != b->expr_count ||
-      a->has_acc != b->has_acc || a->continues != b->continues || a->prefetches != b->prefetches)
+      a->has_acc != b->has_acc || a->continues != b->continues || a->prefetch_lhs != b->prefetch_lhs ||
+      a->prefetch_out != b->prefetch_out)
     return false;
   if (a->has_acc && (!same_access(&a->lhs, &b->lhs) || !same_access(&a->rhs, &b->rhs) || a->lhs_dtype != b->lhs_dtype ||
                      a->rhs_dtype != b->rhs_dtype || a->acc_dtype != b->acc_dtype))

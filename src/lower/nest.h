@@ -130,7 +130,10 @@ typedef struct atr_nest {
       rhs_dtype; /* what the operands are converted to before the product (the convolution's own operand types); a real rhs
                     may scale a complex lhs */
   atr_dtype acc_dtype;
-  bool prefetches; /* the lines that a tile stores to are asked for when it begins, and come while it sums up */
+  /* Lines are asked for before they are needed, and come meanwhile. Of lhs: those that tiles read one step further in the innermost loop
+   * that goes from tile to tile of it, and the tiles before that share them out. Of the result: those that a tile stores to, when it
+   * begins. */
+  bool prefetch_lhs, prefetch_out;
   bool continues;  /* the sum starts from the element that will be stored over, which is of acc_dtype, instead of zero */
   atr_expr *exprs; /* [1 .. expr_count] */
   int expr_count, expr_capacity;

@@ -6,7 +6,8 @@
  *     program   program NAME { [scratch BYTES] [packed BYTES] buffer* nest* }
  *     buffer    buffer NAME (arg N | result N | constant | temp | packed) DTYPE ELEMENTS [at OFFSET]
  *     nest      nest NAME [prepack] { [schedule "TEXT"] dims [reduce] KIND DIM:EXTENT ...  guard*
- *                                     [lhs operand  rhs operand  acc DTYPE [continued]] step*  store access index* %N [prefetch]  node* }
+ *                                     [lhs operand [prefetch]  rhs operand  acc DTYPE [continued]] step*
+ *                                      store access index* %N [prefetch]  node* }
  *     guard     guard AFFINE < BOUND
  *     operand   access as DTYPE index*             access    NAME[AFFINE] [padded]
  *     index     index (AFFINE) [/ DIVISOR] of BOUND by STRIDE else (skip | reflect | replicate | circular)
@@ -187,6 +188,7 @@ static void print_dims(atr_text *text, const atr_nest *nest, int indent) {
 static void print_sum(atr_text *text, const atr_program *program, const atr_nest *nest, int indent) {
   atr_text_printf(text, "%*slhs ", indent, "");
   print_operand(text, program, nest, &nest->lhs, nest->lhs_dtype);
+  if (nest->prefetch_lhs) atr_text_puts(text, " prefetch");
   atr_text_printf(text, "\n%*srhs ", indent, "");
   print_operand(text, program, nest, &nest->rhs, nest->rhs_dtype);
   atr_text_printf(text, "\n%*sacc %s%s\n", indent, "", atr_dtype_name(nest->acc_dtype), nest->continues ? " continued" : "");
@@ -217,7 +219,7 @@ void atr_nest_print(atr_text *text, const atr_program *program, const atr_nest *
   atr_text_printf(text, "%*sstore ", inner, "");
   print_access(text, program, nest, &nest->out);
   print_indices(text, nest, &nest->out);
-  atr_text_printf(text, " %%%d%s\n", nest->root, nest->prefetches ? " prefetch" : "");
+  atr_text_printf(text, " %%%d%s\n", nest->root, nest->prefetch_out ? " prefetch" : "");
   print_nodes(text, nest, nest->tree, inner);
   atr_text_printf(text, "%*s}\n", indent, "");
 }

@@ -484,6 +484,7 @@ static atr_status read_nest(reader *r) {
   nest->has_acc = accept_word(r, "lhs");
   if (nest->has_acc) {
     ATR_TRY(read_operand(r, &nest->lhs, &nest->lhs_dtype));
+    nest->prefetch_lhs = accept_word(r, "prefetch");
     ATR_TRY(take_word(r, "rhs"));
     ATR_TRY(read_operand(r, &nest->rhs, &nest->rhs_dtype));
     ATR_TRY(take_word(r, "acc"));
@@ -495,7 +496,7 @@ static atr_status read_nest(reader *r) {
   ATR_TRY(read_access(r, &nest->out));
   ATR_TRY(read_indices(r, &nest->out));
   ATR_TRY(read_step(r, &nest->root));
-  nest->prefetches = accept_word(r, "prefetch");
+  nest->prefetch_out = accept_word(r, "prefetch");
   ATR_TRY(read_nodes(r, 0, &nest->tree));
   nest->across = atr_nest_across(r->work->arena, nest);
   atr_program_add_nest(r->work->arena, r->program, nest);

@@ -118,7 +118,8 @@ static atr_dtype_class family(atr_dtype dtype) {
 
 static atr_status check_sum(checker *c) {
   const atr_nest *nest = c->nest;
-  RULE(c, nest->has_acc || !nest->prefetches, "%s", "results are prefetched, but there is no sum");
+  RULE(c, nest->has_acc || !nest->prefetch_out, "%s", "results are prefetched, but there is no sum");
+  RULE(c, nest->has_acc || !nest->prefetch_lhs, "%s", "lhs is prefetched, but there is no sum");
   if (!nest->has_acc) return ATR_OK;
   RULE(c, is_dtype(nest->lhs_dtype) && is_dtype(nest->rhs_dtype) && is_dtype(nest->acc_dtype), "%s", "the sum lacks a dtype");
   atr_dtype_class operands = family(nest->lhs_dtype), sum = family(nest->acc_dtype);
@@ -128,7 +129,7 @@ static atr_status check_sum(checker *c) {
   const atr_expr *root = nest->root >= 1 && nest->root <= nest->expr_count ? &nest->exprs[nest->root] : NULL;
   RULE(c, !nest->continues || (root != NULL && root->kind == ATR_EXPR_ACC && root->dtype == nest->acc_dtype),
        "the sum is continued, but what is stored is not the sum in %s", atr_dtype_name(nest->acc_dtype));
-  RULE(c, !nest->prefetches || !nest->continues, "%s", "results are prefetched, but read when the tile begins");
+  RULE(c, !nest->prefetch_out || !nest->continues, "%s", "results are prefetched, but read when the tile begins");
   RULE(c, operands == sum || (operands < sum && sum <= ATR_CLASS_FLOAT), "products of %s cannot be summed in %s",
        atr_dtype_name(nest->lhs_dtype), atr_dtype_name(nest->acc_dtype));
   return ATR_OK;

@@ -38,6 +38,13 @@ static section section_of(const atr_nest *nest, const atr_piece *piece) {
   return SECTION_LOOP;
 }
 
+/* A section of words, if there are any. */
+static void print_words(atr_text *text, const char **between, const char *name, const char *first, const char *second) {
+  if (first[0] == 0 && second[0] == 0) return;
+  atr_text_printf(text, "%s%s%s%s", *between, name, first, second);
+  *between = "; ";
+}
+
 void atr_schedule_print(atr_text *text, const atr_nest *nest, const atr_schedule *schedule) {
   int last = -1;
   if (nest->schedule != NULL) atr_text_printf(text, "%s; ", nest->schedule); /* its parts */
@@ -51,15 +58,9 @@ void atr_schedule_print(atr_text *text, const atr_nest *nest, const atr_schedule
     if (piece->extent != 0) atr_text_printf(text, ":%lld", (long long)piece->extent);
   }
   const char *between = last < 0 ? "" : "; ";
-  if (schedule->widen_lhs || schedule->widen_rhs) {
-    atr_text_printf(text, "%swiden%s%s", between, schedule->widen_lhs ? " lhs" : "", schedule->widen_rhs ? " rhs" : "");
-    between = "; ";
-  }
-  if (schedule->pack_rhs) {
-    atr_text_printf(text, "%spack rhs", between);
-    between = "; ";
-  }
-  if (schedule->prefetch_out) atr_text_printf(text, "%sprefetch out", between);
+  print_words(text, &between, "widen", schedule->widen_lhs ? " lhs" : "", schedule->widen_rhs ? " rhs" : "");
+  print_words(text, &between, "pack", "", schedule->pack_rhs ? " rhs" : "");
+  print_words(text, &between, "prefetch", schedule->prefetch_lhs ? " lhs" : "", schedule->prefetch_out ? " out" : "");
 }
 
 /* ---- reading */
@@ -164,20 +165,18 @@ static void complete(const atr_nest *nest, atr_schedule *schedule) {
   }
 }
 
-/* "lhs", "rhs" or both, behind "widen". */
-static atr_status read_operands(reader *r) {
+/* "lhs", `other` or both, behind a section's name. */
+static atr_status read_operands(reader *r, const char *name, const char *other, bool *lhs, bool *is_other) {
   const char *word;
-  bool any = false;
-  for (;;) {
+  for (bool any = false;; any = true) {
     size_t before = r->at, len = next_word(r, &word);
-    bool lhs = word_is(word, len, "lhs"), rhs = word_is(word, len, "rhs");
-    r->out->widen_lhs |= lhs;
-    r->out->widen_rhs |= rhs;
-    if (!lhs && !rhs && !any)
-      return atr_fail(r->work, span_at(r, r->at - len), ATR_PARSE_ERROR, "expected lhs or rhs behind widen");
-    if (!lhs && !rhs) r->at = before;
-    if (!lhs && !rhs) return ATR_OK;
-    any = true;
+    bool first = word_is(word, len, "lhs"), second = word_is(word, len, other);
+    *lhs |= first;
+    *is_other |= second;
+    if (first || second) continue;
+    if (!any) return atr_fail(r->work, span_at(r, r->at - len), ATR_PARSE_ERROR, "expected lhs or %s behind %s", other, name);
+    r->at = before;
+    return ATR_OK;
   }
 }
 
@@ -211,15 +210,13 @@ atr_status atr_schedule_read(atr_work *work, size_t from, const atr_nest *nest, 
     } else if (current >= 0) {
       ATR_TRY(read_piece(&r, word, len, (section)current));
     } else if (word_is(word, len, "widen")) {
-      ATR_TRY(read_operands(&r));
+      ATR_TRY(read_operands(&r, "widen", "rhs", &out->widen_lhs, &out->widen_rhs));
     } else if (word_is(word, len, "pack")) {
       len = next_word(&r, &word);
       if (!word_is(word, len, "rhs")) return atr_fail(work, span_at(&r, start), ATR_PARSE_ERROR, "only rhs can be packed");
       out->pack_rhs = true;
     } else if (word_is(word, len, "prefetch")) {
-      len = next_word(&r, &word);
-      if (!word_is(word, len, "out")) return atr_fail(work, span_at(&r, start), ATR_PARSE_ERROR, "only out can be prefetched");
-      out->prefetch_out = true;
+      ATR_TRY(read_operands(&r, "prefetch", "out", &out->prefetch_lhs, &out->prefetch_out));
     } else {
       for (int s = SECTION_PARALLEL; s < SECTION_COUNT; s++)
         if (word_is(word, len, SECTION_NAMES[s])) current = s;
@@ -406,6 +403,28 @@ static atr_status check_counts(atr_work *work, const atr_nest *nest, const atr_s
   return ATR_OK;
 }
 
+static bool goes_from_tile_to_tile(const atr_nest *nest, const atr_piece *piece) {
+  return (piece->kind == ATR_DIM_PARALLEL || piece->kind == ATR_DIM_LOOP) && !nest->dims[piece->dim].reduced;
+}
+
+/* Results that are not read when a tile begins; an lhs that tiles go on in. */
+static atr_status check_prefetches(atr_work *work, const atr_nest *nest, const atr_schedule *schedule) {
+  if ((schedule->prefetch_lhs || schedule->prefetch_out) && !nest->has_acc)
+    return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "nest %s has no sum: nothing would be fetched ahead", nest->name);
+  if (schedule->prefetch_out && nest->continues)
+    return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR,
+                    "nest %s reads its results before it sums up: nothing would be fetched ahead", nest->name);
+  bool moves = !schedule->prefetch_lhs;
+  for (int p = 0; p < schedule->count; p++) {
+    const atr_piece *piece = &schedule->pieces[p];
+    moves |= goes_from_tile_to_tile(nest, piece) && atr_access_step(&nest->lhs, piece->dim) != 0;
+  }
+  if (!moves)
+    return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "nest %s has one tile of lhs: nothing would be fetched ahead",
+                    nest->name);
+  return ATR_OK;
+}
+
 atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_schedule *schedule) {
   int last = 0, dots = 0;
   for (int p = 0; p < schedule->count; p++) {
@@ -433,8 +452,5 @@ atr_status atr_schedule_check(atr_work *work, const atr_nest *nest, const atr_sc
   ATR_TRY(check_widening(work, nest, schedule, dots > 0));
   if (schedule->pack_rhs && !nest->has_acc)
     return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "nest %s has no rhs to pack", nest->name);
-  if (schedule->prefetch_out && (!nest->has_acc || nest->continues))
-    return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "nest %s %s: nothing would be fetched ahead", nest->name,
-                    nest->has_acc ? "reads its results before it sums up" : "has no sum");
-  return ATR_OK;
+  return check_prefetches(work, nest, schedule);
 }

@@ -6,7 +6,7 @@
  *
  * `dot ic:2` behind `vector` takes the last two of a reduced dim in one instruction per lane, for s32 sums of narrow integers and
  * f32 sums of bf16. `widen lhs rhs` in front of `pack` converts operands to the sum's dtype beforehand. `prefetch out` asks for the lines
- * that a tile stores to when it begins.
+ * that a tile stores to when it begins, `prefetch lhs` for those that the next tiles read, which the tiles before them share out.
  * In front of all that may stand how the nest is split into parts (parts.h). A dim without a number is its outermost piece, as
  * many iterations as the inner pieces leave; numbers are extents of inner pieces. Every order of one dim's pieces is from the
  * outside in. A dim that is not mentioned gets its outermost piece in the first place that its kind allows. Two sources: the cost
@@ -28,7 +28,7 @@ typedef struct atr_schedule {
   int count;
   bool widen_lhs, widen_rhs; /* converted to the sum's dtype beforehand; rhs while it is packed */
   bool pack_rhs;
-  bool prefetch_out; /* lines of the result are asked for when a tile begins */
+  bool prefetch_lhs, prefetch_out; /* lines of the next tiles' lhs are asked for; of the result, when a tile begins */
 } atr_schedule;
 
 enum {

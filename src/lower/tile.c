@@ -75,6 +75,7 @@ atr_nest *atr_nest_tile(atr_arena *arena, const atr_nest *nest, const atr_schedu
   atr_text text = atr_text_make(arena);
   atr_schedule_print(&text, nest, schedule);
   tiled->schedule = text.data;
-  tiled->prefetches = schedule->prefetch_out;
+  tiled->prefetch_lhs = schedule->prefetch_lhs;
+  tiled->prefetch_out = schedule->prefetch_out;
   return tiled;
 }

@@ -141,9 +141,11 @@ static void try_resized(search *s, const atr_schedule *from, int piece, int64_t 
 }
 
 static void try_neighbours(search *s, const atr_schedule *from) {
-  atr_schedule other = *from;
-  other.prefetch_out = !from->prefetch_out;
-  try_schedule(s, &other, NULL);
+  atr_schedule ahead = *from, stored = *from;
+  ahead.prefetch_lhs = !from->prefetch_lhs;
+  stored.prefetch_out = !from->prefetch_out;
+  try_schedule(s, &ahead, NULL);
+  try_schedule(s, &stored, NULL);
   for (int p = 0; p < from->count; p++) {
     const atr_piece *piece = &from->pieces[p];
     if (piece->extent != 0 && piece->kind != ATR_DIM_VECTOR && piece->kind != ATR_DIM_DOT) {

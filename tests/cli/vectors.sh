@@ -1,14 +1,16 @@
 #!/bin/bash
 # vectors.sh - vectors on their way to memory and back. To memory: features whose pixels are neighbours; the pixels of a tile are
-# interleaved and stored several at once, in every dtype, with what is left over of a tile and of the features.
+# interleaved and stored several at once, in every dtype, with what is left over of a tile and of the features. Lines that are asked for
+# ahead.
 . "$(dirname "$0")/common.bash"
-write() { # DTYPE FEATURES PIXELS
+write() { # DTYPE FEATURES PIXELS [CHANNELS]
+  local channels=${4:-3}
   cat >conv.hlo <<HLO
 HloModule conv
 
 ENTRY main {
-  x = $1[1,3,$3] parameter(0)
-  w = $1[$2,3,1] parameter(1)
+  x = $1[1,$channels,$3] parameter(0)
+  w = $1[$2,$channels,1] parameter(1)
   b = $1[$2] parameter(2)
   c = $1[1,$2,$3] convolution(x, w), window={size=1}, dim_labels=bf0_oi0->bf0
   d = $1[1,$2,$3] broadcast(b), dimensions={1}
@@ -50,15 +52,35 @@ for dtype in f32 f64 bf16 s8 c64 c128; do
     expect 0 atrousc run conv.hlo --random=1 --check "--schedule=loop oc ox; reduce ic; $tile; prefetch out"
   done
 done
-# the model: for results that go to memory
-result() { # FEATURES CPU: does its schedule prefetch?
-  write f32 "$1" 160000
-  atrousc explain conv.hlo --constant=1 "--cpu=$2" >explain || fail explain
-  sed -n '/^nest y$/,/^nest/s/^  schedule *//p' explain | grep -c "prefetch out" || true
+# and lines that the next tiles read, which those before them share: of 3 channels of 16 pixels, one for each of 8 tiles, two for each of 2,
+# all for the only one; and as many lines of 8-byte elements are twice as many
+write f32 32 32
+[ "$(prefetched 'loop ox oc; unroll ic:3 oc:4 ox:2; vector ox:8; prefetch lhs')" = 1 ] || fail "3 lines for 8 tiles"
+[ "$(prefetched 'loop oc ox; unroll ic:3 oc:4 ox:2; vector ox:8; prefetch lhs')" = 3 ] || fail "3 lines for 1 tile"
+[ "$(prefetched 'loop oc ox; unroll ic:3 oc:4 ox:2; vector ox:8; prefetch lhs out')" = 7 ] || fail "3 lines for 1 tile, and of 4 features"
+write f32 8 32
+[ "$(prefetched 'loop ox oc; unroll ic:3 oc:4 ox:2; vector ox:8; prefetch lhs')" = 2 ] || fail "3 lines for 2 tiles"
+write c64 8 32
+[ "$(prefetched 'loop ox oc; unroll ic:3 oc:4 ox:4; vector ox:4; prefetch lhs')" = 3 ] || fail "6 lines for 2 tiles"
+for dtype in f32 f64 bf16 s8 c64 c128; do
+  write $dtype 20 21
+  for tile in "loop ox oc; reduce ic; unroll oc:3; vector ox:8" "parallel ox; loop oc; unroll ic:3 ox:5 oc:2; vector oc:4"; do
+    expect 0 atrousc run conv.hlo --random=1 --check "--schedule=$tile; prefetch lhs"
+  done
+done
+# the model: for results that go to memory, and channels that lie far apart
+chosen() { # WHAT FEATURES PIXELS CHANNELS CPU: does its schedule prefetch that?
+  write f32 "$2" "$3" "$4"
+  atrousc explain conv.hlo --constant=1 "--cpu=$5" >explain || fail explain
+  sed -n '/^nest y$/,/^nest/s/^  schedule *//p' explain | grep -c "prefetch.* $1" || true
 }
-[ "$(result 64 sapphirerapids)" = 1 ] && has explain "results prefetched, they go to memory" || fail "41 MB are not prefetched"
-[ "$(result 2 sapphirerapids)" = 0 ] || fail "1.3 MB are prefetched"
-[ "$(result 64 znver5)" = 0 ] || fail "prefetched where it was not seen to pay"
+[ "$(chosen out 64 160000 3 sapphirerapids)" = 1 ] && has explain "results prefetched, they go to memory" || fail "41 MB are not prefetched"
+[ "$(chosen out 2 160000 3 sapphirerapids)" = 0 ] || fail "1.3 MB are prefetched"
+[ "$(chosen out 64 160000 3 znver5)" = 0 ] || fail "prefetched where it was not seen to pay"
+[ "$(chosen lhs 128 12544 256 sapphirerapids)" = 1 ] && has explain "lhs prefetched, its lines are far from each other" ||
+  fail "12.8 MB are not prefetched"
+[ "$(chosen lhs 128 784 256 sapphirerapids)" = 0 ] || fail "0.8 MB are prefetched"
+[ "$(chosen lhs 128 12544 256 znver5)" = 0 ] || fail "lhs prefetched where it was not seen to pay"
 # residues beside each other: two vectors of every other pixel become two of neighbours
 cat >conv.hlo <<'HLO'
 HloModule transposed

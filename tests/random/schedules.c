@@ -110,6 +110,7 @@ static void draw_schedule(drawing *d, atr_arena *arena, atr_text *text) {
   bool packs = rng_chance(d->r, 1, 2);
   widen_operands(d, text, packs, dot.len > 0);
   if (packs) atr_text_puts(text, "pack rhs; ");
+  if (rng_chance(d->r, 1, 10)) atr_text_puts(text, "prefetch lhs; ");
   if (rng_chance(d->r, d->nest->continues ? 1 : 20, 200)) atr_text_puts(text, "prefetch out");
 }
 

@@ -93,10 +93,10 @@ static char *replaced(const char *text, const char *from, const char *to) {
   "    store t[oc] %1\n"                                                                                                       \
   "  }\n"                                                                                                                      \
   "  nest y {\n"                                                                                                               \
-  "    schedule \"parallel oy; loop ox; reduce ky; unroll kx:3 ox:4; vector oc:2; pack rhs; prefetch out\"\n"                  \
+  "    schedule \"parallel oy; loop ox; reduce ky; unroll kx:3 ox:4; vector oc:2; pack rhs; prefetch lhs out\"\n"                  \
   "    dims parallel oy:10 loop ox.1:3 reduce ky:3 reduce unroll kx:3 unroll ox.0:4 vector oc:2\n"                             \
   "    guard 4*ox.1 + ox.0 < 10\n"                                                                                             \
-  "    lhs x[0] as s32 index (oy + ky - 1) of 10 by 10 else skip index (4*ox.1 + kx + ox.0 - 1) of 10 by 1 else skip\n"        \
+  "    lhs x[0] as s32 index (oy + ky - 1) of 10 by 10 else skip index (4*ox.1 + kx + ox.0 - 1) of 10 by 1 else skip prefetch\n" \
   "    rhs w.p[6*ky + 2*kx + oc] padded as s32\n"                                                                              \
   "    acc s32\n"                                                                                                              \
   "    %1 = acc s32\n"                                                                                                         \

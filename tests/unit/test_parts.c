@@ -304,16 +304,21 @@ START_TEST(test_prefetches) {
   atr_work checking = {.arena = &arena};
   atr_schedule schedule = {.prefetch_out = true};
   ck_assert_int_eq(atr_schedule_check(&checking, y, &schedule), ATR_VERIFY_ERROR);
-  y->prefetches = true;
+  y->prefetch_out = true;
   checking = (atr_work){.arena = &arena};
   ck_assert_int_eq(atr_program_verify(&checking, p), ATR_INTERNAL);
   ck_assert_msg(strstr(checking.message, "results are prefetched, but read when the tile begins") != NULL, "%s",
                 checking.message);
-  y->prefetches = false;
-  p->nests[0]->prefetches = true; /* it stores zeros */
+  y->prefetch_out = false;
+  p->nests[0]->prefetch_out = true; /* it stores zeros */
   checking = (atr_work){.arena = &arena};
   ck_assert_int_eq(atr_program_verify(&checking, p), ATR_INTERNAL);
   ck_assert_msg(strstr(checking.message, "results are prefetched, but there is no sum") != NULL, "%s", checking.message);
+  p->nests[0]->prefetch_out = false;
+  p->nests[0]->prefetch_lhs = true;
+  checking = (atr_work){.arena = &arena};
+  ck_assert_int_eq(atr_program_verify(&checking, p), ATR_INTERNAL);
+  ck_assert_msg(strstr(checking.message, "lhs is prefetched, but there is no sum") != NULL, "%s", checking.message);
 }
 END_TEST
 

@@ -53,6 +53,8 @@ static const reading_row reading_rows[] = {
     {"loop oy; reduce ky kx ic; unroll oc:20 ox:13", NULL},
     {"parallel oc oy; loop ox; reduce ky kx ic; vector oc:8; pack rhs; prefetch out", NULL},
     {"prefetch  out; loop ox oc; vector ox:13", "loop ox oc oy; reduce ic kx ky; vector ox:13; prefetch out"},
+    {"loop oy ox oc; reduce ic kx ky; pack rhs; prefetch lhs", NULL},
+    {"prefetch out lhs; loop ox; prefetch lhs", "loop ox oc oy; reduce ic kx ky; prefetch lhs out"},
     /* more than there are; tasks count 2^62 iterations */
     {"parallel oc:1099511627776 ox:4194304; loop oy; reduce ky kx ic", NULL},
 };
@@ -122,8 +124,11 @@ static const error_row error_rows[] = {
     {"loop oy, ox", "schedule names dim \",\", which nest y does not have", ATR_VERIFY_ERROR, 8},
     {"loop oy; pack lhs", "only rhs can be packed", ATR_PARSE_ERROR, 10},
     {"pack", "only rhs can be packed", ATR_PARSE_ERROR, 1},
-    {"loop oy; prefetch lhs", "only out can be prefetched", ATR_PARSE_ERROR, 10},
-    {"prefetch", "only out can be prefetched", ATR_PARSE_ERROR, 1},
+    {"loop oy; prefetch rhs", "expected lhs or out behind prefetch", ATR_PARSE_ERROR, 19},
+    {"prefetch", "expected lhs or out behind prefetch", ATR_PARSE_ERROR, 9},
+    {"prefetch out rhs", "pack or prefetch, got \"rhs\"", ATR_PARSE_ERROR, 14},
+    {"loop oc; unroll oy:5 ox:13; prefetch lhs", "nest y has one tile of lhs: nothing would be fetched ahead",
+     ATR_VERIFY_ERROR, 0},
     {"vector oc:8; unroll oc:2", "section unroll must come before vector", ATR_VERIFY_ERROR, 0},
     {"loop oc; parallel oy", "section parallel must come before loop", ATR_VERIFY_ERROR, 0},
     {"unroll kx:3; reduce ic", "section reduce must come before unroll", ATR_VERIFY_ERROR, 0},
@@ -365,6 +370,8 @@ START_TEST(test_elementwise) {
   ck_assert_str_eq(schedule_text(nest, &schedule), "loop d0; vector d1:8");
   ck_assert_int_eq(read_schedule(nest, "vector d1:8; pack rhs", &reading, &schedule), ATR_VERIFY_ERROR);
   ck_assert_msg(strstr(reading.message, "nest y has no rhs to pack") != NULL, "%s", reading.message);
+  ck_assert_int_eq(read_schedule(nest, "vector d1:8; prefetch lhs", &reading, &schedule), ATR_VERIFY_ERROR);
+  ck_assert_msg(strstr(reading.message, "nest y has no sum: nothing would be fetched ahead") != NULL, "%s", reading.message);
   ck_assert_int_eq(read_schedule(nest, "vector d1:8; prefetch out", &reading, &schedule), ATR_VERIFY_ERROR);
   ck_assert_msg(strstr(reading.message, "nest y has no sum: nothing would be fetched ahead") != NULL, "%s", reading.message);
 }
