@@ -13,7 +13,7 @@
 #include "base/checked.h"
 #include "lower/cost.h"
 
-enum { MAX_VECTOR_CHOICES = 24, MAX_TILES = 24, ROUGH_TILES = 10 };
+enum { MAX_VECTOR_CHOICES = 24, MAX_TILES = 24, ROUGH_TILES = 14 };
 
 static const double MAX_CODE = 4000;    /* instructions of a nest's body with all its variants */
 static const double CODE_SCALE = 20000; /* instructions that weigh as much as doubling the time of the nests of one result */
