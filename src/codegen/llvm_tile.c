@@ -11,6 +11,7 @@
 
 static const double RARE = 0.125; /* of a nest's points */
 enum { SPILLED = 1 };             /* vectors that may be, for others to stay in registers */
+enum { MOST_AHEAD = 64 };         /* lines of one step's lhs that are asked for: no cache has more under way */
 
 void atr_llvm_list_unrolled(atr_emitter *e) {
   e->unrolled_count[0] = e->unrolled_count[1] = 0;
@@ -147,8 +148,8 @@ typedef struct line_list {
 
 /* Those of `reduced` unrolled points of the sum, 1 where it does not move the access, and all independent ones. */
 static line_list list_lines(atr_emitter *e, const atr_access *access, int64_t reduced) {
-  int64_t point[ATR_MAX_DIMS] = {0}, points = atr_llvm_points(e, 0), count = 0;
-  line_list out = {ATR_NEW_ARRAY(e->work->arena, int64_t, e->lanes *points *reduced), 0};
+  int64_t point[ATR_MAX_DIMS] = {0}, points = atr_llvm_points(e, 0), most = e->lanes * points * reduced, count = 0;
+  line_list out = {ATR_NEW_ARRAY(e->work->arena, int64_t, most), 0};
   int64_t line = ATR_CACHE_LINE / (int64_t)atr_dtype_size(e->program->buffers[access->buffer].dtype), last = INT64_MIN / 2;
   for (int64_t i = 0; i < reduced * points; i++) {
     atr_lanes lanes;
@@ -199,6 +200,7 @@ static void prefetch_lhs(atr_emitter *e, LLVMValueRef base) {
   }
   if (d < 0) return;
   line_list lines = list_lines(e, &nest->lhs, atr_llvm_points(e, 1));
+  lines.count = atr_min(lines.count, MOST_AHEAD);
   int64_t each = atr_ceil_div(lines.count, tiles);
   LLVMValueRef first = LLVMBuildNSWMul(e->b, atr_llvm_affine(e, &tile), atr_llvm_index(e, each), "");
   base = atr_llvm_moved(e, nest->lhs.buffer, base, atr_llvm_index(e, atr_access_step(&nest->lhs, d)));

@@ -26,6 +26,8 @@ typedef struct atr_caches {
   /* Cycles for each instruction of a step whose lines from behind the second cache nothing fetches ahead: those until one arrives, by the
    * instructions at work at once. 0: not seen to matter. */
   double wait_cycles;
+  /* Cycles more for each line of results that go to memory in rows half as long as those that do at full speed. 0 likewise. */
+  double store_cycles;
   bool prefetches; /* lines of results come from memory sooner where they are asked for ahead of their stores */
   int streams; /* rows of the result, written longer and longer, from which on lines of several come at once, in half the time */
   double start_lines;                  /* that the beginning of a shorter one takes as long as */

@@ -3,18 +3,18 @@
 # interleaved and stored several at once, in every dtype, with what is left over of a tile and of the features. Lines that are asked for
 # ahead.
 . "$(dirname "$0")/common.bash"
-write() { # DTYPE FEATURES PIXELS [CHANNELS]
-  local channels=${4:-3}
+write() { # DTYPE FEATURES PIXELS [CHANNELS [IMAGES]]
+  local channels=${4:-3} images=${5:-1}
   cat >conv.hlo <<HLO
 HloModule conv
 
 ENTRY main {
-  x = $1[1,$channels,$3] parameter(0)
+  x = $1[$images,$channels,$3] parameter(0)
   w = $1[$2,$channels,1] parameter(1)
   b = $1[$2] parameter(2)
-  c = $1[1,$2,$3] convolution(x, w), window={size=1}, dim_labels=bf0_oi0->bf0
-  d = $1[1,$2,$3] broadcast(b), dimensions={1}
-  ROOT y = $1[1,$2,$3] add(c, d)
+  c = $1[$images,$2,$3] convolution(x, w), window={size=1}, dim_labels=bf0_oi0->bf0
+  d = $1[$images,$2,$3] broadcast(b), dimensions={1}
+  ROOT y = $1[$images,$2,$3] add(c, d)
 }
 HLO
 }
@@ -81,6 +81,10 @@ chosen() { # WHAT FEATURES PIXELS CHANNELS CPU: does its schedule prefetch that?
   fail "12.8 MB are not prefetched"
 [ "$(chosen lhs 128 784 256 sapphirerapids)" = 0 ] || fail "0.8 MB are prefetched"
 [ "$(chosen lhs 128 12544 256 znver5)" = 0 ] || fail "lhs prefetched where it was not seen to pay"
+# and longer rows of results that go to memory where shorter ones were seen to take longer: 8 images of 64 to 256 channels of 56 x 56 pixels
+write f32 256 3136 64 8
+atrousc explain conv.hlo --constant=1 --cpu=sapphirerapids >explain || fail explain
+has explain "oc:6 ox:4; vector ox:16; pack rhs; prefetch out"
 # residues beside each other: two vectors of every other pixel become two of neighbours
 cat >conv.hlo <<'HLO'
 HloModule transposed
