@@ -316,7 +316,7 @@ static double exposed(const traffic *t, const store *s, const atr_cost_array *a,
 }
 
 /* Reads of what has been in a store before: of short runs, and of rows that have thrown each other out of its sets. Cycles that tiles
- * wait for lines which nothing fetches ahead. */
+ * wait for lines which nothing fetches ahead, and for their stores. */
 typedef struct reads_again {
   double lhs, rhs, crowded, waiting;
   bool ahead; /* the next tiles' lhs can be asked for, and nothing waits for it */

@@ -403,10 +403,6 @@ static atr_status check_counts(atr_work *work, const atr_nest *nest, const atr_s
   return ATR_OK;
 }
 
-static bool goes_from_tile_to_tile(const atr_nest *nest, const atr_piece *piece) {
-  return (piece->kind == ATR_DIM_PARALLEL || piece->kind == ATR_DIM_LOOP) && !nest->dims[piece->dim].reduced;
-}
-
 /* Results that are not read when a tile begins; an lhs that tiles go on in. */
 static atr_status check_prefetches(atr_work *work, const atr_nest *nest, const atr_schedule *schedule) {
   if ((schedule->prefetch_lhs || schedule->prefetch_out) && !nest->has_acc)
@@ -416,8 +412,8 @@ static atr_status check_prefetches(atr_work *work, const atr_nest *nest, const a
                     "nest %s reads its results before it sums up: nothing would be fetched ahead", nest->name);
   bool moves = !schedule->prefetch_lhs;
   for (int p = 0; p < schedule->count; p++) {
-    const atr_piece *piece = &schedule->pieces[p];
-    moves |= goes_from_tile_to_tile(nest, piece) && atr_access_step(&nest->lhs, piece->dim) != 0;
+    section s = section_of(nest, &schedule->pieces[p]);
+    moves |= (s == SECTION_PARALLEL || s == SECTION_LOOP) && atr_access_step(&nest->lhs, schedule->pieces[p].dim) != 0;
   }
   if (!moves)
     return atr_fail(work, ATR_NOWHERE, ATR_VERIFY_ERROR, "nest %s has one tile of lhs: nothing would be fetched ahead",

@@ -53,7 +53,7 @@ for dtype in f32 f64 bf16 s8 c64 c128; do
   done
 done
 # and lines that the next tiles read, which those before them share: of 3 channels of 16 pixels, one for each of 8 tiles, two for each of 2,
-# all for the only one; and as many lines of 8-byte elements are twice as many
+# all for the only one; of 8-byte elements twice as many
 write f32 32 32
 [ "$(prefetched 'loop ox oc; unroll ic:3 oc:4 ox:2; vector ox:8; prefetch lhs')" = 1 ] || fail "3 lines for 8 tiles"
 [ "$(prefetched 'loop oc ox; unroll ic:3 oc:4 ox:2; vector ox:8; prefetch lhs')" = 3 ] || fail "3 lines for 1 tile"
